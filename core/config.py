@@ -1,0 +1,169 @@
+"""Reading configurations: YAML with `extends:`, `${VAR}` and `--set a.b=value`, checked by `core.settings`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from core.errors import UserError
+from core.npz import atomic_write
+from core.registry import did_you_mean, project_root
+from core.settings import Settings
+
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read, merge, expand and check one configuration.
+
+    Args:
+        path: the YAML file; `extends: other.yaml` inside it is read first, relative to it.
+        overrides: `a.b=value` texts, the value being YAML; they win over the file.
+
+    Raises:
+        UserError: no such file, not YAML, an unknown key (with the nearest valid one), a value of
+            the wrong kind.
+    """
+    tree = _read(Path(path), seen=())
+    for override in overrides:
+        _set(tree, override)
+    expanded = _expand(tree)
+    try:
+        return Settings.model_validate({**expanded, "config_file": str(path)})
+    except ValidationError as error:
+        raise UserError(f"{path}: {_explain(error)}") from None
+
+
+def save(settings: Settings, path: Path) -> None:
+    """Write the resolved configuration, defaults included, so that it can be read back and run."""
+    content = settings.model_dump(mode="json", exclude={"config_file"})
+    atomic_write(path, yaml.safe_dump(content, sort_keys=False, width=110).encode())
+
+
+def require_path(value: str, key: str, settings: Settings) -> Path:
+    """A path of the configuration that a stage is about to use.
+
+    A relative path is taken from the working folder.
+
+    Raises:
+        UserError: it still holds an unset variable; names the file, the key and the remedy.
+    """
+    unset = VARIABLE.search(value)
+    if unset:
+        raise UserError(
+            f"{settings.config_file}: {key} needs ${{{unset[1]}}}, which is not set; "
+            f"export {unset[1]}=/path/to/data, or --set {key}=/path/to/data"
+        )
+    return Path(value).expanduser()
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise UserError(f"{path}: 'extends' goes round in a circle")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = [str(p.relative_to(project_root())) for p in (project_root() / "configs").glob("*.yaml")]
+        raise UserError(f"{path}: no such configuration{did_you_mean(str(path), sorted(near))}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{where}: not YAML ({getattr(error, 'problem', None) or error})") from None
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a mapping of settings, found {type(content).__name__}")
+    parent = content.pop("extends", None)
+    if parent is None:
+        return content
+    return _merge(_read(path.parent / parent, (*seen, path.resolve())), content)
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings merge key by key; anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _set(tree: dict[str, Any], override: str) -> None:
+    dotted, equals, text = override.partition("=")
+    keys = dotted.strip().split(".")
+    if not equals or not all(keys):
+        raise UserError(f"--set {override}: expected key.subkey=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UserError(f"--set {override}: the value is not YAML") from None
+    node = tree
+    for key in keys[:-1]:
+        child = node.get(key)
+        if child is None:
+            child = node[key] = {}
+        if not isinstance(child, dict):
+            raise UserError(f"--set {override}: '{key}' is a value, not a section")
+        node = child
+    node[keys[-1]] = value
+
+
+def _expand(value: Any) -> Any:
+    """Put environment variables in; an unset one stays, and `require_path` complains when it is used."""
+    if isinstance(value, dict):
+        return {key: _expand(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item) for item in value]
+    if isinstance(value, str):
+        return VARIABLE.sub(_variable, value)
+    return value
+
+
+def _variable(match: re.Match[str]) -> str:
+    name, default = match[1], match[2]
+    if name == "CLEANSEMG_ROOT":
+        return str(project_root())
+    return os.environ.get(name) or (default if default is not None else match[0])
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem in one line, with the nearest valid key for an unknown one."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        return f"unknown key '{where}'{did_you_mean(key, _fields_at(first['loc'][:-1]))}{more}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}, got {first.get('input')!r}{more}"
+
+
+def _fields_at(location: Sequence[int | str]) -> list[str]:
+    """Names of the fields that the settings have at a location."""
+    model: Any = Settings
+    for part in location:
+        found = model.model_fields.get(str(part)) if _is_model(model) else None
+        model = _model_in(found.annotation) if found is not None else _model_in(model)
+    return list(model.model_fields) if _is_model(model) else []
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _model_in(annotation: Any) -> Any:
+    """The settings model inside `dict[str, M]`, `list[M]` or `M | None`."""
+    if _is_model(annotation):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        inner = _model_in(part)
+        if inner is not None:
+            return inner
+    return None

@@ -1,0 +1,171 @@
+"""One `.npz` file: written atomically and reproducibly, read without pickle, mapped where it is large."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from core.errors import ArtifactError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class _HashingFile(io.RawIOBase):
+    """A file that hashes what is written through it; zip headers are never patched (no seeking)."""
+
+    def __init__(self, raw: io.BufferedWriter) -> None:
+        self._raw = raw
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self._raw.write(data)
+
+    def flush(self) -> None:
+        self._raw.flush()
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing: temporary file in the same folder, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write(path: Path, arrays: Arrays) -> str:
+    """Write arrays as an uncompressed npz, atomically; the same arrays give the same bytes.
+
+    Returns the SHA-256 of the file, computed while writing.
+    """
+    return write_stream(path, ((name, a.dtype, a.shape, (a,)) for name, a in sorted(arrays.items())))
+
+
+def write_stream(
+    path: Path,
+    members: Iterable[tuple[str, np.dtype[Any], tuple[int, ...], Iterable[NDArray[Any]]]],
+) -> str:
+    """Write an npz whose members come in pieces, so that none has to fit in memory.
+
+    Args:
+        path: the file.
+        members: (name, dtype, shape, pieces); the pieces joined along axis 0 have that shape.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        ValueError: an object array, or pieces that do not add up to the shape.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as raw:
+            hashing = _HashingFile(raw)
+            with zipfile.ZipFile(hashing, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[arg-type]
+                for name, dtype, shape, pieces in members:
+                    _write_member(archive, name, dtype, shape, pieces)
+            raw.flush()
+            os.fsync(raw.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return hashing.digest.hexdigest()
+
+
+def _write_member(
+    archive: zipfile.ZipFile,
+    name: str,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    pieces: Iterable[NDArray[Any]],
+) -> None:
+    if dtype.hasobject:
+        raise ValueError(f"array '{name}' holds Python objects; artifacts hold plain arrays only")
+    header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    written = 0
+    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+        npy.write_array_header_1_0(member, header)
+        for piece in pieces:
+            block = np.ascontiguousarray(piece, dtype=dtype)
+            written += block.size
+            member.write(block.reshape(-1).view(np.uint8).data if block.size else b"")
+    if written != int(np.prod(shape)):
+        raise ValueError(f"array '{name}': {written} values written for shape {shape}")
+
+
+def read(path: Path) -> dict[str, NDArray[Any]]:
+    """Read all arrays of an npz, without pickle.
+
+    Raises:
+        ArtifactError: the file is absent, truncated, altered (CRC) or holds pickled objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: no such file") from None
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
+        raise ArtifactError(f"{path}: not a readable npz file ({error})") from error
+
+
+def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Memory-map the arrays of an uncompressed npz, so that rows are read only when used.
+
+    A compressed npz cannot be mapped and is read whole.
+
+    Raises:
+        ArtifactError: the file is absent, not an npz, or holds pickled objects.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with zipfile.ZipFile(path) as archive, open(path, "rb") as raw:
+            for info in archive.infolist():
+                if info.compress_type != zipfile.ZIP_STORED:
+                    return read(path)
+                name = info.filename.removesuffix(".npy")
+                with archive.open(info) as member:
+                    npy.read_magic(member)
+                    shape, fortran, dtype = npy.read_array_header_1_0(member)
+                    header_bytes = member.tell()
+                if dtype.hasobject:
+                    raise ValueError(f"'{name}' holds pickled objects")
+                raw.seek(info.header_offset + 26)
+                name_bytes, extra_bytes = struct.unpack("<HH", raw.read(4))
+                offset = info.header_offset + 30 + name_bytes + extra_bytes + header_bytes
+                if int(np.prod(shape)) == 0:
+                    arrays[name] = np.empty(shape, dtype)
+                    continue
+                arrays[name] = np.memmap(path, dtype, "r", offset, shape, order="F" if fortran else "C")
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: no such file") from None
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
+        raise ArtifactError(f"{path}: not a readable npz file ({error})") from error
+    return arrays
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

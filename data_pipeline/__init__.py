@@ -1,0 +1,1 @@
+"""Recordings in, clean labelled segments out: quality control, grading, split, segmentation."""

@@ -1,0 +1,97 @@
+"""A recording, and the one interface of everything that reads one."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One continuous multi-channel signal.
+
+    Attributes:
+        database, subject, exercise: who and what; together unique. `exercise` is whatever tells the
+            recordings of one subject apart (Ninapro "E1", "E1A2"; MuscleTracker "M3R1").
+        signal: [C, T] float64 in volts.
+        fs_hz: sampling rate.
+        channels: [C] names.
+        label: [T] int, 0 at rest; None where the recording is one trial.
+        repetition: [T] int; None where the recording is one trial.
+        trial_label, trial_repetition: of the one trial where `label` is None.
+        has_rest: the label marks rest, so that a noise floor can be measured in it.
+    """
+
+    database: str
+    subject: str
+    exercise: str
+    signal: NDArray[np.float64]
+    fs_hz: float
+    channels: tuple[str, ...]
+    label: NDArray[np.int64] | None = None
+    repetition: NDArray[np.int64] | None = None
+    trial_label: int = 0
+    trial_repetition: int = 0
+
+    @property
+    def has_rest(self) -> bool:
+        return self.label is not None and bool((self.label == 0).any())
+
+
+@dataclass(frozen=True)
+class RecordingRef:
+    """A recording that can be read: cheap to list, to pickle and to send to a worker.
+
+    Attributes:
+        key: e.g. the path relative to the folder, with the sheet where a file holds several.
+        fingerprint: changes when the contents change.
+    """
+
+    database: str
+    subject: str
+    exercise: str
+    key: str
+    fingerprint: str
+
+
+class RecordingReader(ABC):
+    """Lists and reads the recordings of one database.
+
+    A reader is built as `Reader(database=..., folder=..., **parameters)`; parameters come from the
+    database's YAML. It must be picklable.
+    """
+
+    database: str
+
+    @abstractmethod
+    def list(self) -> Sequence[RecordingRef]:
+        """All recordings, sorted by subject and exercise.
+
+        Raises:
+            UserError: the folder is absent or holds no recording; names it and where to get it.
+        """
+
+    @abstractmethod
+    def read(self, ref: RecordingRef) -> Recording:
+        """Read one.
+
+        Raises:
+            ItemError: missing, truncated, without a needed key, of an unexpected rate; names file and cause.
+        """
+
+
+def content_fingerprint(path: Path) -> str:
+    """A cheap hash of a file: its size, its first and its last 64 KiB."""
+    block = 1 << 16
+    digest = hashlib.sha256(str(path.stat().st_size).encode())
+    with open(path, "rb") as file:
+        digest.update(file.read(block))
+        file.seek(max(0, path.stat().st_size - block))
+        digest.update(file.read(block))
+    return digest.hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""What denoising is worth to a task: gestures, fatigue, gait, neuromuscular disease."""

@@ -1,0 +1,1 @@
+"""Test set, metrics, statistics and tables."""

@@ -1,0 +1,71 @@
+"""The one interface of every noise source: pieces of one kind of contaminant at the library's rate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.settings import Part
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One stretch of noise.
+
+    Attributes:
+        samples: [T] float64, before the library's common band-pass.
+        name: unique in its library, e.g. "PLI_003" or "16265_h07".
+        record: what it comes from; records of train, valid and test are disjoint. For a recording,
+            its name and, where one record serves several parts, the stretch ("em@0-471s"); for a
+            draw, the name of the draw.
+        subtype: e.g. "pink"; "" where there is none.
+        line_hz: the power-line frequency; NaN for other kinds.
+    """
+
+    samples: NDArray[np.float64]
+    name: str
+    record: str
+    subtype: str = ""
+    line_hz: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a library asks of a source."""
+
+    part: Part
+    n_pieces: int
+    fs_hz: float
+    piece_s: float
+    seed: int
+    folder: Path | None  # where recordings lie; None for generated noise
+
+    @property
+    def piece_samples(self) -> int:
+        return round(self.piece_s * self.fs_hz)
+
+
+class NoiseSource(ABC):
+    """Yields pieces of noise; the same request gives the same pieces."""
+
+    kind: ClassVar[str] = ""  # PLI, ECG, MOA, WGN or Color
+    needs_folder: ClassVar[bool] = False
+
+    @abstractmethod
+    def pieces(self, request: Request) -> Iterator[Piece]:
+        """Yield `request.n_pieces` pieces of `request.piece_samples` samples (a recording may have fewer pieces).
+
+        Raises:
+            UserError: the folder is absent, empty or holds nothing usable; names it and where to get it.
+            ItemError: one record is broken; names it.
+        """
+
+    def inputs(self, folder: Path | None) -> dict[str, str]:
+        """Fingerprints of the files it reads, by name; empty for generated noise."""
+        return {}

@@ -1,0 +1,1 @@
+"""Fitting neural denoisers and calibrating classical ones."""
