@@ -187,11 +187,11 @@ class Artifact:
         """Open a folder; raises ArtifactError as `read_manifest` does."""
         return cls(folder, schema, read_manifest(folder, schema))
 
-    def load(self, name: str) -> dict[str, NDArray[Any]]:
-        """The arrays of one shard.
+    def check(self, name: str) -> Shard:
+        """One shard's entry, its file compared with its hash.
 
         Raises:
-            ArtifactError: the shard is unknown, missing, altered or of another length.
+            ArtifactError: the shard is unknown, missing or altered.
         """
         shard = next((s for s in self.manifest.shards if s.name == name), None)
         if shard is None:
@@ -205,6 +205,16 @@ class Artifact:
                 f"{path}: altered (SHA-256 {found[:12]}..., expected {shard.sha256[:12]}...); "
                 f"run: {self.schema.made_by} --force"
             )
+        return shard
+
+    def load(self, name: str) -> dict[str, NDArray[Any]]:
+        """The arrays of one shard.
+
+        Raises:
+            ArtifactError: the shard is unknown, missing, altered or of another length.
+        """
+        shard = self.check(name)
+        path = self.folder / f"{name}.npz"
         arrays = npz.read(path)
         arrays.pop(META_FINGERPRINT, None)
         arrays.pop(META_FAILURES, None)

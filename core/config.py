@@ -136,7 +136,8 @@ def _variable(match: re.Match[str]) -> str:
 
 def _explain(error: ValidationError) -> str:
     """The first problem in one line, with the nearest valid key for an unknown one."""
-    first = error.errors()[0]
+    problems = error.errors()  # a misspelt key also leaves a needed one out: the misspelling is the cause
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":

@@ -23,6 +23,8 @@ class Section(BaseModel):
 
 
 class Paths(Section):
+    """Where data lie and results go."""
+
     data_root: str = "${DATA_ROOT}"  # the one line that differs between machines
     output: str = "outputs"
 

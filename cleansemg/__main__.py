@@ -1,0 +1,109 @@
+"""The command line `cleansemg`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from core.commandline import (
+    EXIT_FAILED_ITEMS,
+    ConfigOption,
+    ForceOption,
+    OutputOption,
+    QuietOption,
+    SetOption,
+    WorkersOption,
+    prepare,
+)
+from core.commandline import run as run_app
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Benchmark and toolkit for surface-EMG denoising.\n\n"
+    "Start with `cleansemg run --config configs/demo.yaml`: it simulates recordings, mixes in noise, runs every "
+    "denoiser and writes results/demo/tables/table1.md.",
+)
+
+
+@app.command()
+def run(
+    config: ConfigOption,
+    stages: Annotated[
+        str,
+        typer.Option(
+            help="all, or some of qc,grade,split,segment,noise,mix,train,evaluate,tables; each reads what the ones before wrote."
+        ),
+    ] = "all",
+    output: OutputOption = None,
+    workers: WorkersOption = 1,
+    overrides: SetOption = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Run the stages of a configuration. Finished work is kept: the same command goes on where it stopped."""
+    from cleansemg import stages as pipeline
+    from core.stage import RunOptions
+
+    names = pipeline.parse(stages)
+    settings, layout = prepare(config, output, overrides, quiet)
+    failed = False
+    for name, function in pipeline.functions(names):
+        report = function(settings, layout, RunOptions(workers, force))
+        failed |= report.n_failures > 0
+        for line in report.lines:
+            typer.echo(f"{name}: {line}")
+    return EXIT_FAILED_ITEMS if failed else 0
+
+
+@app.command(name="list")
+def list_entries(
+    kind: Annotated[str, typer.Argument(help="denoisers, noises, datasets or metrics.")],
+) -> int:
+    """List what there is of a kind, with one line each."""
+    from core import registry
+    from core.errors import UserError
+
+    if kind not in registry.KINDS:
+        raise UserError(f"cannot list '{kind}'{registry.did_you_mean(kind, registry.KINDS)}")
+    found = registry.entries(kind)
+    width = max((len(name) for name in found), default=0)
+    for name, entry in found.items():
+        aliases = f" (also: {', '.join(entry.aliases)})" if entry.aliases else ""
+        typer.echo(f"{name:{width}}  {entry.summary}{aliases}")
+    return 0
+
+
+@app.command()
+def fetch(
+    what: Annotated[str, typer.Argument(help="open: the recordings of configs/open.yaml.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to keep them; default: $CLEANSEMG_DATA, or ~/.cache/cleansemg/open.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Download openly licensed recordings, verified; files that are there already are kept."""
+    from core.console import setup_logging
+    from core.errors import UserError
+    from core.registry import did_you_mean
+    from data_pipeline import fetching
+
+    setup_logging(quiet)
+    if what != "open":
+        raise UserError(f"cannot fetch '{what}'{did_you_mean(what, ['open'])}")
+    for line in fetching.fetch_open(folder):
+        typer.echo(line)
+    return 0
+
+
+def main() -> NoReturn:
+    """Entry point of the console command."""
+    run_app(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Which denoisers a configuration asks to evaluate, in which track, with which weights and parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+import denoising
+from core import npz
+from core.errors import UserError
+from core.layout import Layout
+from core.registry import Entry, did_you_mean, find, load_class
+from core.settings import DenoiserRow, Settings
+
+Family = Literal["classical", "neural"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One row of a table: a denoiser, ready to be built in any process.
+
+    Attributes:
+        label: the row's name and the folder's.
+        name: what `denoising.load` takes.
+        track: "blind" or "oracle".
+        weights: file of a network's weights; None for a classical method or the weights in the box.
+        parameters: over those of the denoiser's YAML.
+        identity: what decides its output, for the stage's fingerprint.
+    """
+
+    label: str
+    name: str
+    track: str
+    weights: Path | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> denoising.Denoiser:
+        """The denoiser; raises UserError as `denoising.load` does."""
+        if self.weights is not None:
+            return denoising.load(self.name, weights=self.weights, **self.parameters)
+        return denoising.load(self.name, **self.parameters)
+
+
+def family(entry: Entry) -> Family:
+    """A neural denoiser is one whose YAML says how it is trained, or whose class has a network."""
+    if "training" in entry.extra or hasattr(load_class(entry.target), "network"):
+        return "neural"
+    return "classical"
+
+
+def candidates(
+    settings: Settings,
+    layout: Layout,
+    *,
+    only_family: Family | None = None,
+    names: Sequence[str] | None = None,
+    weights: Path | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Candidate]:
+    """The rows to evaluate.
+
+    Args:
+        settings: `evaluate.denoisers` is used where `names` is None.
+        layout: networks use the weights trained in this run where there are some, else those in the box.
+        only_family: classical or neural ones alone.
+        names: these denoisers instead (names, aliases, package.module:Class).
+        weights: a weights file for the one network named.
+        parameters: by denoiser, over its YAML and under the row's own.
+
+    Raises:
+        UserError: an unknown name, or a track that the denoiser does not have.
+    """
+    rows = [DenoiserRow(name=row) if isinstance(row, str) else row for row in names or settings.evaluate.denoisers]
+    found: list[Candidate] = []
+    for row in rows:
+        entry = find("denoisers", row.name)
+        if only_family and family(entry) != only_family:
+            continue
+        chosen = weights or (Path(row.weights) if row.weights else _trained(entry, layout))
+        merged = {**(parameters or {}).get(entry.name, {}), **row.parameters}
+        identity = {"class": entry.target, "parameters": {**entry.parameters, **merged}}
+        if family(entry) == "neural":
+            identity["weights"] = _weights_hash(entry, chosen)
+        for track in _tracks(entry, row):
+            name = row.name if ":" in row.name else entry.name
+            own_weights = chosen if family(entry) == "neural" else None
+            found.append(Candidate(row.label or entry.name, name, track, own_weights, merged, identity))
+    keys = [(c.label, c.track) for c in found]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise UserError(f"evaluate.denoisers: '{key[0]}' ({key[1]}) twice; give each row its own label")
+    return found
+
+
+def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
+    """Parameters by denoiser from a `config_tradition.yaml` or a `tradition_params.json`.
+
+    Raises:
+        UserError: absent, not YAML or JSON, an unknown denoiser.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file of parameters") from None
+    except (json.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a mapping of denoisers to parameters")
+    methods = content.get("methods", content)
+    result: dict[str, dict[str, Any]] = {}
+    for name, parameters in methods.items():
+        if not isinstance(parameters, dict):
+            raise UserError(f"{path}: '{name}' holds {parameters!r}, expected a mapping of parameters")
+        result[find("denoisers", name).name] = parameters
+    return result
+
+
+def _tracks(entry: Entry, row: DenoiserRow) -> tuple[str, ...]:
+    tracks: tuple[str, ...] = load_class(entry.target).tracks
+    if row.track is None:
+        return tracks
+    if row.track not in tracks:
+        raise UserError(f"evaluate.denoisers: '{row.name}' has no {row.track} track{did_you_mean(row.track, tracks)}")
+    return (row.track,)
+
+
+def _trained(entry: Entry, layout: Layout) -> Path | None:
+    path = layout.weights(entry.name) / "best.safetensors"
+    return path if path.exists() else None
+
+
+def _weights_hash(entry: Entry, path: Path | None) -> str:
+    if path is None:
+        return "in the box"
+    if not path.exists():
+        raise UserError(f"{path}: no weights of '{entry.name}' there; train them, or name another --model-path")
+    return npz.sha256(path)

@@ -1,0 +1,60 @@
+"""Evaluate classical denoisers and reference rows on a test set.
+
+Without --methods, all classical denoisers of the configuration; without --test-data, the test sets of the run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.commandline import (
+    ConfigOption,
+    ForceOption,
+    OutputOption,
+    QuietOption,
+    SetOption,
+    WorkersOption,
+    finish,
+    prepare,
+    run,
+)
+from core.stage import RunOptions
+from evaluation.candidates import candidates, read_parameters
+from evaluation.evaluating import evaluate_all, open_test_sets
+
+
+def main(  # noqa: D103 - its help is the module's docstring
+    config: ConfigOption = Path("configs/config.yaml"),
+    trad_config: Annotated[
+        Path | None, typer.Option(help="YAML of parameters by method, over the methods' own.")
+    ] = None,
+    params: Annotated[
+        Path | None, typer.Option(help="tradition_params.json of a calibration; wins over --trad-config.")
+    ] = None,
+    methods: Annotated[str | None, typer.Option(help="Comma-separated denoisers, e.g. hp,ts.")] = None,
+    test_data: Annotated[
+        Path | None, typer.Option(help="Folder of a test set, or a test_combined.npz (ours or published).")
+    ] = None,
+    output: OutputOption = None,
+    workers: WorkersOption = 1,
+    overrides: SetOption = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    settings, layout = prepare(config, output, overrides, quiet)
+    parameters = read_parameters(trad_config) if trad_config else {}
+    for name, values in (read_parameters(params) if params else {}).items():
+        parameters[name] = {**parameters.get(name, {}), **values}
+    names = [name.strip() for name in methods.split(",")] if methods else None
+    rows = candidates(settings, layout, only_family="classical", names=names, parameters=parameters)
+    sets = open_test_sets(settings, layout, test_data)
+    return finish([evaluate_all(rows, sets, settings, layout, RunOptions(workers, force))])
+
+
+main.__doc__ = __doc__
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,62 @@
+"""Evaluate neural denoisers on a test set.
+
+Without --model, all networks of the configuration; without --test-data, the test sets of the run. Weights are
+--model-path, or those trained in the output folder, or those in the box.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.commandline import (
+    ConfigOption,
+    ForceOption,
+    OutputOption,
+    QuietOption,
+    SetOption,
+    WorkersOption,
+    finish,
+    prepare,
+    run,
+)
+from core.errors import UserError
+from core.stage import RunOptions
+from evaluation.candidates import candidates
+from evaluation.evaluating import evaluate_all, open_test_sets
+
+
+def main(  # noqa: D103 - its help is the module's docstring
+    config: ConfigOption = Path("configs/config.yaml"),
+    model: Annotated[
+        str | None, typer.Option(help="A network: fcn, fcn_large, or a published name such as FCN.")
+    ] = None,
+    model_path: Annotated[
+        Path | None,
+        typer.Option("--model-path", "--ckpt", help="Its weights: .safetensors, or .pth of the public code."),
+    ] = None,
+    test_data: Annotated[
+        Path | None, typer.Option(help="Folder of a test set, or a test_combined.npz (ours or published).")
+    ] = None,
+    output: OutputOption = None,
+    workers: WorkersOption = 1,
+    overrides: SetOption = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    settings, layout = prepare(config, output, overrides, quiet)
+    if model_path and not model:
+        raise UserError("--model-path needs --model: whose weights are they?")
+    rows = candidates(settings, layout, only_family="neural", names=[model] if model else None, weights=model_path)
+    if model and not rows:
+        raise UserError(f"--model {model}: not a network; use evaluation/evaluate_classical.py --methods {model}")
+    sets = open_test_sets(settings, layout, test_data)
+    return finish([evaluate_all(rows, sets, settings, layout, RunOptions(workers, force))])
+
+
+main.__doc__ = __doc__
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,66 @@
+"""The evaluate stage: every chosen denoiser over every test set of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.console import progress
+from core.errors import UserError
+from core.layout import Layout
+from core.settings import Settings
+from core.stage import Report, RunOptions
+from evaluation.candidates import Candidate, Family, candidates
+from evaluation.scoring import evaluate
+from evaluation.test_data import TestData
+
+HEADLINE = "SNRimp"
+
+
+def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
+    """All denoisers of the configuration, classical and neural."""
+    return evaluate_all(candidates(settings, layout), open_test_sets(settings, layout, None), settings, layout, options)
+
+
+def run_family(family: Family, settings: Settings, layout: Layout, options: RunOptions) -> Report:
+    """The classical or the neural denoisers of the configuration."""
+    rows = candidates(settings, layout, only_family=family)
+    return evaluate_all(rows, open_test_sets(settings, layout, None), settings, layout, options)
+
+
+def open_test_sets(settings: Settings, layout: Layout, path: Path | None) -> list[TestData]:
+    """The one test set at `path`, or those of the run.
+
+    Raises:
+        UserError: nothing there, or not a test set.
+    """
+    if path is not None:
+        return [TestData.open(path)]
+    return [TestData.open(layout.test_data(name)) for name in settings.mix.sets]
+
+
+def evaluate_all(
+    rows: Sequence[Candidate], sets: Sequence[TestData], settings: Settings, layout: Layout, options: RunOptions
+) -> Report:
+    """Evaluate each denoiser on each set; one report line a denoiser and set, with its SNR improvement.
+
+    Raises:
+        UserError: no denoiser is left to evaluate, or one can't be built.
+    """
+    if not rows:
+        raise UserError("no denoiser to evaluate; name some under evaluate.denoisers (see: cleansemg list denoisers)")
+    lines, n_failures = [], 0
+    pairs = [(row, data) for row in rows for data in sets]
+    for row, data in progress(pairs, len(pairs), "evaluate", unit="denoiser"):
+        result = evaluate(row, data, settings, layout, options)
+        n_failures += len(result.failures)
+        profile = settings.evaluate.profiles[0]
+        scores = result.artifact.columns(f"{profile}.{HEADLINE}")[f"{profile}.{HEADLINE}"]
+        mean = f"{np.nanmean(scores):+.3f} dB" if np.isfinite(scores).any() else "no result"
+        failed = (
+            f", {len(result.failures)} failed (see {result.artifact.folder}/failures.csv)" if result.failures else ""
+        )
+        lines.append(f"{row.label:14} {row.track:6} {data.name:8} {len(scores):7} mixtures  {HEADLINE} {mean}{failed}")
+    return Report("evaluate", tuple(lines), n_failures)

@@ -1,0 +1,107 @@
+"""The test set as one file: `test_combined.npz`, written from shards, and the published file of that name, read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import npz
+from core.artifact import META_FAILURES, META_FINGERPRINT, Artifact
+from core.errors import ArtifactError
+from core.restricted_pickle import read_object_array
+from core.settings import KIND_ORDER
+
+PUBLISHED_KEY = "data"
+PUBLISHED_FS_HZ = 1000.0
+NEEDED = ("clean", "noisy", "snr_db", "n_kinds", "kinds", "fs_hz")
+
+
+def write(artifact: Artifact, path: Path) -> str:
+    """Join all shards of a test set in one npz, shard by shard; returns its SHA-256.
+
+    The same shards give the same bytes; a file that is there already is written again.
+    """
+    folder = artifact.folder
+    shards = [npz.map_arrays(folder / f"{artifact.check(s.name).name}.npz") for s in artifact.manifest.shards]
+    names = sorted(set(shards[0]) - {META_FINGERPRINT, META_FAILURES})
+
+    def members() -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...], Iterator[NDArray[Any]]]]:
+        for name in names:
+            # Texts may be longer in one shard than in another; result_type finds the widest.
+            dtype = np.result_type(*(shard[name].dtype for shard in shards))
+            shape = (artifact.manifest.count, *shards[0][name].shape[1:])
+            yield name, dtype, shape, (shard[name] for shard in shards)
+
+    return npz.write_stream(path, members())
+
+
+def read(path: Path) -> dict[str, NDArray[Any]]:
+    """A single-file test set, ours (mapped, not read) or a published one.
+
+    Returns:
+        The columns of `evaluation.test_set`; of a published file those that it has, in volts.
+
+    Raises:
+        ArtifactError: not such a file, or it holds more than data.
+    """
+    try:
+        arrays = npz.map_arrays(path)
+    except ArtifactError as error:
+        if "pickled objects" in str(error):
+            return dict(_published(path, path.stat().st_mtime_ns))
+        raise
+    missing = [name for name in NEEDED if name not in arrays]
+    if missing:
+        raise ArtifactError(
+            f"{path}: not a test set, it has no array '{missing[0]}' (has: {', '.join(sorted(arrays))})"
+        )
+    n = len(arrays["clean"])
+    for name, array in arrays.items():
+        if len(array) != n:
+            raise ArtifactError(f"{path}: '{name}' has {len(array)} rows, 'clean' has {n}")
+    return arrays
+
+
+@lru_cache(maxsize=1)  # pickles can't be read in part, and shards are asked for one by one
+def _published(path: Path, _changed_ns: int) -> dict[str, NDArray[Any]]:
+    """The published layout (A8): dictionaries with signals divided by `scale` and clipped to [-1, 1].
+
+    Signals are multiplied by their scale, as the published metrics do; what clipping cut off is gone,
+    so their SNR is the labelled one only nearly.
+    """
+    items = read_object_array(path, PUBLISHED_KEY)
+    if items.ndim != 1 or not all(isinstance(item, dict) for item in items):
+        raise ArtifactError(f"{path}: '{PUBLISHED_KEY}' is not a list of dictionaries")
+    try:
+        scale = np.array([float(item["scale"]) for item in items])[:, None]
+        clean = np.stack([np.asarray(item["clean"], np.float64) for item in items]) * scale
+        noisy = np.stack([np.asarray(item["noisy"], np.float64) for item in items]) * scale
+        labels = [str(item["noise_types"]) for item in items]
+        ids = np.array([str(item["segment_id"]) for item in items])
+        columns: dict[str, NDArray[Any]] = {
+            "mixture_id": np.array([f"{name}#{row}" for row, name in enumerate(ids)]),  # published ids repeat
+            "segment_id": ids,
+            "database": np.array([str(item["dataset"]) for item in items]),
+            "clean": clean.astype(np.float32),
+            "noisy": noisy.astype(np.float32),
+            "snr_db": np.array([float(item["snr"]) for item in items]),
+            "n_kinds": np.array([int(item["k"]) for item in items]),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path}: not a published test set ({type(error).__name__}: {error})") from None
+    columns["subject"] = np.array([_subject(name) for name in ids])
+    columns["kinds"] = np.array([[kind in label.split("+") for kind in KIND_ORDER] for label in labels])
+    columns["line_hz"] = np.full(len(items), np.nan)
+    columns["fs_hz"] = np.full(len(items), PUBLISHED_FS_HZ)
+    return columns
+
+
+def _subject(segment_id: str) -> str:
+    """The subject in a published id, DB_subject_channel_trial_segment."""
+    parts = segment_id.split("_")
+    return parts[1] if len(parts) >= 2 else segment_id

@@ -1,0 +1,88 @@
+"""Metrics of denoised against clean segments, in two profiles; definitions and reasons are in docs/metrics.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from evaluation.metrics.batch import Batch
+from evaluation.metrics.framing import WINDOW_S, window_samples
+from evaluation.metrics.interface import PROFILES, Metric, MetricInfo, Profile, catalogue, check_profile, select
+from evaluation.metrics.workspace import Workspace
+
+__all__ = ["PROFILES", "Batch", "Metric", "MetricInfo", "Profile", "catalogue", "compute", "select"]
+
+BATCH_SAMPLES = 32_768  # of one signal: shared spectra stay in cache, and calls cost little against work
+PUBLISHED_FS_HZ = 1000.0
+
+
+def compute(
+    clean: NDArray[np.floating],
+    noisy: NDArray[np.floating],
+    denoised: NDArray[np.floating],
+    fs_hz: float,
+    profile: str = "standard",
+    *,
+    metrics: Iterable[str] | None = None,
+) -> dict[str, NDArray[np.float64]]:
+    """Score segments one by one.
+
+    Args:
+        clean: [n, L] references, in volts.
+        noisy: [n, L] inputs of the denoiser.
+        denoised: [n, L] outputs of the denoiser.
+        fs_hz: sampling rate of all three.
+        profile: `standard` (textbook definitions, free of the unit) or `published` (CleanSEMG's own, 1 kHz).
+        metrics: keys, registry names or `package.module:Class`; all that are registered for None.
+
+    Returns:
+        One float64 array [n] a metric, by key, in the order asked for. A row's values depend on that row only.
+
+    Raises:
+        UserError: shapes differ, L is shorter than 200 ms, a value is NaN or infinite, a clean segment is
+            silent, or a name is unknown. The message names the row.
+    """
+    profile = check_profile(profile)
+    chosen = [(info.key, info.build()) for info in select(metrics)]
+    n, length = _checked_shape(clean, noisy, denoised)
+    _check_rate(fs_hz, profile, length)
+    results = {key: np.empty(n) for key, _ in chosen}
+    workspace = Workspace()
+    rows = max(1, BATCH_SAMPLES // length)
+    for start in range(0, n, rows):
+        part = slice(start, start + rows)
+        batch = Batch(
+            clean=np.ascontiguousarray(clean[part], np.float64),
+            noisy=np.ascontiguousarray(noisy[part], np.float64),
+            denoised=np.ascontiguousarray(denoised[part], np.float64),
+            fs_hz=float(fs_hz),
+            first_row=start,
+            workspace=workspace,
+        )
+        for key, metric in chosen:
+            results[key][part] = metric.score(batch, profile)
+    return results
+
+
+def _checked_shape(*signals: NDArray[np.floating]) -> tuple[int, int]:
+    shapes = [np.shape(signal) for signal in signals]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 2:
+        raise UserError(f"clean, noisy and denoised must have one shape [n, L], got {', '.join(map(str, shapes))}")
+    return shapes[0][0], shapes[0][1]
+
+
+def _check_rate(fs_hz: float, profile: Profile, length: int) -> None:
+    if not math.isfinite(fs_hz) or fs_hz < 100:
+        raise UserError(f"fs_hz must be a finite rate of 100 Hz or more, got {fs_hz}")
+    if profile == "published" and fs_hz != PUBLISHED_FS_HZ:
+        raise UserError(
+            f"profile 'published' is defined in samples at 1000 Hz, got fs_hz={fs_hz:g}:"
+            " resample, or use profile 'standard'"
+        )
+    shortest = window_samples(fs_hz)
+    if length < shortest:
+        raise UserError(f"segments have {length} samples; metrics need {shortest} ({WINDOW_S:g} s at {fs_hz:g} Hz)")

@@ -1,0 +1,107 @@
+"""What a metric is, and which ones there are: a class with `score`, and a YAML that says how to print it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import registry
+from core.errors import UserError
+from evaluation.metrics.batch import Batch
+
+Profile = Literal["published", "standard"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+
+
+class Metric(Protocol):
+    """Scores denoised segments against clean ones; a metric has no state and draws no random numbers."""
+
+    def score(self, batch: Batch, profile: Profile) -> NDArray[np.float64]:
+        """One value a segment, [n], in the unit that the metric's YAML names."""
+        ...
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """How a metric is called and printed. A table prints `value / table_scale` with `decimals` digits."""
+
+    key: str  # the name in results, e.g. RMSE_MNF
+    entry: registry.Entry
+    display_name: str
+    unit: str  # of the value that `score` returns
+    better: Literal["higher", "lower"]
+    table_scale: float
+    decimals: int
+    table_position: int
+
+    def build(self) -> Metric:
+        """An instance of the metric's class."""
+        metric: Metric = self.entry.build()
+        return metric
+
+
+def catalogue() -> dict[str, MetricInfo]:
+    """Every metric that the project ships, by key, in the order of the tables."""
+    infos = [_describe(entry) for entry in registry.entries("metrics").values()]
+    return {info.key: info for info in sorted(infos, key=lambda info: (info.table_position, info.key))}
+
+
+def select(names: Iterable[str] | None = None) -> list[MetricInfo]:
+    """The metrics called `names` (keys, registry names or `package.module:Class`); all of them for None.
+
+    Raises:
+        UserError: a name is unknown or given twice, or nothing is chosen.
+    """
+    if names is None:
+        return list(catalogue().values())
+    if isinstance(names, str):
+        raise UserError(f"metrics: expected a list of names, got the text '{names}'; write ['{names}']")
+    chosen = [_describe(registry.find("metrics", name)) for name in names]
+    keys = [info.key for info in chosen]
+    if not keys or len(set(keys)) < len(keys):
+        raise UserError(f"metrics: expected one or more different names, got {keys}")
+    return chosen
+
+
+def check_profile(profile: str) -> Profile:
+    """`profile` itself.
+
+    Raises:
+        UserError: there is no such profile.
+    """
+    for known in PROFILES:
+        if profile == known:
+            return known
+    raise UserError(f"no metric profile is called '{profile}'{registry.did_you_mean(profile, PROFILES)}")
+
+
+def _describe(entry: registry.Entry) -> MetricInfo:
+    """The printing rules from the YAML or, for a class without one, from attributes of the class."""
+    has_yaml = bool(entry.extra)
+    cls = None if has_yaml else registry.load_class(entry.target)
+
+    def value(field: str, default: Any = None) -> Any:
+        found = entry.extra.get(field, default) if has_yaml else getattr(cls, field, default)
+        if found is None:
+            where = f"configs/metrics/{entry.name}.yaml: no key" if has_yaml else f"{entry.target}: no attribute"
+            raise UserError(f"{where} '{field}'")
+        return found
+
+    better = value("better")
+    if better not in ("higher", "lower"):
+        raise UserError(f"metric '{entry.name}': better must be 'higher' or 'lower', got '{better}'")
+    key = str(value("key"))
+    return MetricInfo(
+        key=key,
+        entry=entry,
+        display_name=str(value("display_name", key)),
+        unit=str(value("unit")),
+        better=better,
+        table_scale=float(value("table_scale", 1.0)),
+        decimals=int(value("decimals", 2)),
+        table_position=int(value("table_position", 1000)),
+    )

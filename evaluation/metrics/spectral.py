@@ -1,0 +1,106 @@
+"""Distances between short-time spectra: log-spectral distance, mean and median frequency.
+
+P_k is the power of one window in bin k at f_k Hz. Mean and median frequency: Phinyomark et al., Expert Syst.
+Appl. 39 (2012) 7420, eqs. 23 and 24. Log-spectral distance: Gray and Markel, IEEE Trans. ASSP 24 (1976) 380, the
+root-mean-square (L2) form. Windows, band and floor: `spectrum` (standard), `published_spectra` (published).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.metrics import published_spectra
+from evaluation.metrics.batch import Batch
+from evaluation.metrics.framing import rms_difference
+from evaluation.metrics.interface import Profile
+
+FloatArray = NDArray[np.float64]
+
+
+def log_spectral_distance_db(clean_power: FloatArray, denoised_power: FloatArray) -> FloatArray:
+    """Mean over windows of sqrt(mean_k (10 log10(P_k(e) / P_k(c)))^2), dB: [n, windows, bins] -> [n].
+
+    Half the amplitude is a quarter of the power in every bin, 6.02 dB:
+
+    >>> power = np.array([[[1.0, 2.0, 4.0], [3.0, 1.0, 1.0]]])
+    >>> log_spectral_distance_db(power, power / 4).round(4)
+    array([6.0206])
+    """
+    level_db = np.log10(denoised_power / clean_power)
+    level_db *= level_db
+    distance: FloatArray = 10 * np.sqrt(level_db.mean(axis=-1)).mean(axis=-1)
+    return distance
+
+
+def mean_frequency_hz(power: FloatArray, frequencies_hz: FloatArray) -> FloatArray:
+    """Power-weighted mean frequency, sum f_k P_k / sum P_k: [..., bins] -> [...].
+
+    >>> mean_frequency_hz(np.array([1.0, 2.0, 1.0]), np.array([95.0, 100.0, 105.0]))
+    np.float64(100.0)
+    """
+    frequency: FloatArray = (power * frequencies_hz).sum(axis=-1) / power.sum(axis=-1)
+    return frequency
+
+
+def median_frequency_hz(power: FloatArray, frequencies_hz: FloatArray) -> FloatArray:
+    """The frequency that halves the power: [..., bins] -> [...]; bins in even steps.
+
+    A bin's power is spread evenly over its width, f_k - d/2 to f_k + d/2, so that the value moves
+    continuously with the spectrum and a symmetric spectrum reads its centre.
+
+    >>> median_frequency_hz(np.array([1.0, 2.0, 1.0]), np.array([95.0, 100.0, 105.0]))
+    np.float64(100.0)
+    >>> median_frequency_hz(np.array([3.0, 2.0, 1.0]), np.array([95.0, 100.0, 105.0]))
+    np.float64(97.5)
+    """
+    cumulated = np.cumsum(power, axis=-1)
+    half = cumulated[..., -1:] / 2
+    k = np.argmax(cumulated >= half, axis=-1)[..., None]  # the bin that holds the median
+    inside = np.take_along_axis(power, k, axis=-1)
+    before = np.take_along_axis(cumulated, k, axis=-1) - inside
+    position = k - 0.5 + (half - before) / inside  # in bins
+    step_hz = frequencies_hz[1] - frequencies_hz[0]
+    frequency: FloatArray = frequencies_hz[0] + step_hz * position[..., 0]
+    return frequency
+
+
+class LogSpectralDistance:
+    """Log-spectral distance over 20 to 500 Hz, dB."""
+
+    def score(self, batch: Batch, profile: Profile) -> FloatArray:
+        if profile == "published":
+            return published_spectra.log_spectral_distance_db(batch.clean, batch.denoised, batch.fs_hz, batch.workspace)
+        return log_spectral_distance_db(batch.spectra.clean, batch.spectra.denoised)
+
+
+class MeanFrequencyError:
+    """RMSE of the windows' mean frequencies over 20 to 500 Hz, Hz."""
+
+    def score(self, batch: Batch, profile: Profile) -> FloatArray:
+        if profile == "published":
+            return rms_difference(
+                published_spectra.mean_frequency_hz(batch.clean, batch.fs_hz, batch.workspace),
+                published_spectra.mean_frequency_hz(batch.denoised, batch.fs_hz, batch.workspace),
+            )
+        spectra = batch.spectra
+        return rms_difference(
+            mean_frequency_hz(spectra.clean, spectra.frequencies_hz),
+            mean_frequency_hz(spectra.denoised, spectra.frequencies_hz),
+        )
+
+
+class MedianFrequencyError:
+    """RMSE of the windows' median frequencies over 20 to 500 Hz, Hz."""
+
+    def score(self, batch: Batch, profile: Profile) -> FloatArray:
+        if profile == "published":
+            return rms_difference(
+                published_spectra.median_frequency_hz(batch.clean_windows, batch.fs_hz, batch.workspace),
+                published_spectra.median_frequency_hz(batch.denoised_windows, batch.fs_hz, batch.workspace),
+            )
+        spectra = batch.spectra
+        return rms_difference(
+            median_frequency_hz(spectra.clean, spectra.frequencies_hz),
+            median_frequency_hz(spectra.denoised, spectra.frequencies_hz),
+        )

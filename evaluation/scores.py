@@ -1,0 +1,87 @@
+"""The scores of a run, gathered from the denoised shards of every denoiser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifact import MANIFEST, Artifact
+from core.errors import ArtifactError, UserError
+from core.layout import Layout
+from core.settings import Settings
+from evaluation import metrics
+from evaluation.scoring import SCHEMA
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one denoiser reached on one test set; columns have one row a mixture."""
+
+    label: str
+    track: str
+    snr_db: NDArray[np.float64]
+    n_kinds: NDArray[np.int64]
+    kinds: NDArray[np.bool_]  # [n, 5]
+    subject: NDArray[np.str_]  # "database/subject"
+    failed: NDArray[np.bool_]
+    values: dict[str, NDArray[np.float64]]  # by "profile.metric"
+
+    def of(self, profile: str, names: Sequence[str]) -> NDArray[np.float64]:
+        """[n, M] values of some metrics of one profile."""
+        return np.stack([self.values[f"{profile}.{name}"] for name in names], axis=1)
+
+
+def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Scores]:
+    """The scores of every denoiser evaluated on a set, in the order of the configuration, then by name.
+
+    Raises:
+        UserError: nothing was evaluated, or denoisers were evaluated on different test sets.
+    """
+    folders = sorted(path.parent for path in (layout.root / "denoised").glob(f"*/*/{set_name}/{MANIFEST}"))
+    artifacts = [Artifact.open(folder, SCHEMA) for folder in folders]
+    if not artifacts:
+        raise UserError(f"{layout.root / 'denoised'}: nothing evaluated on '{set_name}' yet; run: {SCHEMA.made_by}")
+    inputs = {artifact.manifest.inputs["test_data"] for artifact in artifacts}
+    if len(inputs) > 1:
+        raise ArtifactError(
+            f"{layout.root / 'denoised'}: denoisers were evaluated on different versions of '{set_name}'; "
+            f"run: {SCHEMA.made_by} --force"
+        )
+    wanted = [row if isinstance(row, str) else row.label or row.name for row in settings.evaluate.denoisers]
+    rank = {label: position for position, label in enumerate(wanted)}
+
+    def order(artifact: Artifact) -> tuple[int, str, int]:
+        label, track = artifact.manifest.info["denoiser"], artifact.manifest.info["track"]
+        return rank.get(label, len(rank)), label, ("blind", "oracle").index(track)
+
+    return [_scores(artifact) for artifact in sorted(artifacts, key=order)]
+
+
+def _scores(artifact: Artifact) -> Scores:
+    profiles = [
+        f"{profile}.{name}"
+        for profile in ("standard", "published")
+        for name in metrics.catalogue()
+        if _has(artifact, f"{profile}.{name}")
+    ]
+    columns = artifact.columns("snr_db", "n_kinds", "kinds", "database", "subject", "failed", *profiles)
+    subject = np.char.add(np.char.add(columns["database"].astype(str), "/"), columns["subject"].astype(str))
+    info = artifact.manifest.info
+    return Scores(
+        label=info["denoiser"],
+        track=info["track"],
+        snr_db=columns["snr_db"],
+        n_kinds=columns["n_kinds"],
+        kinds=columns["kinds"],
+        subject=subject,
+        failed=columns["failed"],
+        values={name: columns[name] for name in profiles},
+    )
+
+
+def _has(artifact: Artifact, column: str) -> bool:
+    first = artifact.manifest.shards[0].name
+    return column in artifact.load(first)

@@ -1,0 +1,170 @@
+"""Denoises a test set with one method and scores every mixture, shard by shard."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import npz
+from core.artifact import Artifact, Failure, Schema
+from core.errors import UserError
+from core.layout import Layout
+from core.settings import Settings
+from core.stage import Job, Made, RunOptions, StageResult, run_stage
+from denoising import Denoiser, NoiseLabels
+from evaluation import metrics
+from evaluation.candidates import Candidate
+from evaluation.test_data import TestData
+
+log = logging.getLogger(__name__)
+
+SCHEMA = Schema("denoised", 1, made_by="python evaluation/evaluate_classical.py (or evaluate_neural.py) --config FILE")
+LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """One shard for one denoiser."""
+
+    candidate: Candidate
+    data: TestData
+    shard: str
+    profiles: tuple[str, ...]
+    keep_waveforms: bool
+
+
+def evaluate(
+    candidate: Candidate, data: TestData, settings: Settings, layout: Layout, options: RunOptions
+) -> StageResult:
+    """Run one denoiser over a test set; results lie in `denoised/LABEL/TRACK/SET/`.
+
+    Mixtures on which it fails are listed in `failures.csv` and have no metrics.
+
+    Raises:
+        UserError: the denoiser can't be built; results of another configuration are in the folder.
+    """
+    candidate.build()  # fails here, with one clear line, rather than in every shard
+    keep = data.name in settings.evaluate.keep_waveforms
+    folder = layout.denoised(candidate.label, candidate.track, data.name)
+    result = run_stage(
+        folder,
+        SCHEMA,
+        [Job(name, ScoreJob(candidate, data, name, settings.evaluate.profiles, keep)) for name, _ in data.shards],
+        score_shard,
+        section=[candidate.identity, candidate.track, settings.evaluate.profiles, keep],
+        inputs={"test_data": data.fingerprint},
+        seed=settings.seed,
+        options=options,
+        label=f"{candidate.label} ({candidate.track}) on {data.name}",
+        info={"denoiser": candidate.label, "track": candidate.track, "set": data.name, **candidate.identity},
+    )
+    if data.name == "combined":
+        _write_csv(result.artifact, folder / "metrics.csv")
+    return result
+
+
+def score_shard(job: ScoreJob) -> Made:
+    """Denoise and score one shard; a pure function of the job."""
+    table = job.data.load(job.shard)
+    clean, noisy = np.asarray(table["clean"]), np.asarray(table["noisy"])  # [n, L]
+    fs_hz = _one_rate(table["fs_hz"], job)
+    labels = _labels(table) if job.candidate.track == "oracle" else None
+    denoised, causes = _denoise(_denoiser(job.candidate), noisy, fs_hz, labels)
+    failed = np.array([cause is not None for cause in causes])
+    arrays: dict[str, NDArray[Any]] = {name: np.asarray(table[name]) for name in LABELS}
+    arrays["failed"] = failed
+    for profile in job.profiles:
+        done = ~failed
+        scores = metrics.compute(clean[done], noisy[done], denoised[done], fs_hz, profile) if done.any() else {}
+        for name in scores or metrics.catalogue():
+            column = np.full(len(clean), np.nan)
+            if scores:
+                column[done] = scores[name]
+            arrays[f"{profile}.{name}"] = column
+    if job.keep_waveforms:
+        arrays["denoised"] = denoised
+    ids = arrays["mixture_id"]
+    return Made(arrays, [Failure(str(ids[i]), cause) for i, cause in enumerate(causes) if cause is not None])
+
+
+_BUILT: dict[str, Denoiser] = {}
+
+
+def _denoiser(candidate: Candidate) -> Denoiser:
+    """The denoiser, built once a process: reading weights for every shard would cost more than using them."""
+    key = repr(candidate)  # holds the hash of the weights
+    if key not in _BUILT:
+        _BUILT.clear()
+        _BUILT[key] = candidate.build()
+    return _BUILT[key]
+
+
+def _denoise(
+    denoiser: Denoiser, noisy: NDArray[np.float32], fs_hz: float, labels: NoiseLabels | None
+) -> tuple[NDArray[np.float32], list[str | None]]:
+    """The whole batch at once; where that fails, one by one, so that one bad signal costs only itself.
+
+    Returns the estimates (NaN where it failed) and the causes.
+    """
+    try:
+        return denoiser.denoise(noisy, fs_hz, labels), [None] * len(noisy)
+    except Exception as error:  # noqa: BLE001 - any failure of a method is a result to be recorded
+        log.debug("batch failed (%s), trying one by one", error)
+    estimates = np.full_like(noisy, np.nan)
+    causes: list[str | None] = []
+    for row in range(len(noisy)):
+        one = None if labels is None else _row(labels, row)
+        try:
+            estimates[row] = denoiser.denoise(noisy[row : row + 1], fs_hz, one)[0]
+            causes.append(None)
+        except Exception as error:  # noqa: BLE001 - as above; it is recorded and counted
+            causes.append(f"{type(error).__name__}: {error}")
+    return estimates, causes
+
+
+def _labels(table: Mapping[str, NDArray[Any]]) -> NoiseLabels:
+    return NoiseLabels(
+        kinds=np.asarray(table["kinds"], np.bool_),
+        line_hz=np.asarray(table["line_hz"], np.float64),
+        clean=np.asarray(table["clean"], np.float64),
+    )
+
+
+def _row(labels: NoiseLabels, row: int) -> NoiseLabels:
+    one = slice(row, row + 1)
+    return NoiseLabels(labels.kinds[one], labels.line_hz[one], None if labels.clean is None else labels.clean[one])
+
+
+def _one_rate(fs_hz: NDArray[np.float64], job: ScoreJob) -> float:
+    rates = np.unique(fs_hz)
+    if len(rates) != 1:
+        raise UserError(f"{job.data.path}: shard '{job.shard}' mixes sampling rates {rates.tolist()}")
+    return float(rates[0])
+
+
+def _write_csv(artifact: Artifact, path: Path) -> None:
+    """Per-mixture metrics for people and spreadsheets."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    header: list[str] = []
+    for _, arrays in artifact:
+        if not header:
+            header = [name for name in arrays if arrays[name].ndim == 1]
+            writer.writerow(header)
+        columns: Sequence[Sequence[Any]] = [_texts(arrays[name]) for name in header]
+        writer.writerows(zip(*columns, strict=True))
+    npz.atomic_write(path, text.getvalue().encode())
+
+
+def _texts(column: NDArray[Any]) -> list[str]:
+    if column.dtype.kind == "f":
+        return [f"{value:.9g}" for value in column]
+    return [str(value) for value in column]

@@ -1,0 +1,189 @@
+"""The tables stage: Table 1, SNR by number of kinds, single kinds, and the published numbers beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from core.config import save
+from core.layout import Layout
+from core.registry import project_root
+from core.settings import KIND_ORDER, Settings
+from core.stage import Report, RunOptions
+from data_pipeline import subject_split
+from evaluation import metrics, pictures
+from evaluation.intervals import subject_bootstrap
+from evaluation.metrics import MetricInfo
+from evaluation.rendering import Column, Table, write
+from evaluation.scores import Scores, read_scores
+
+BLANK = float("nan")
+HEADLINE = "SNRimp"
+
+
+def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
+    """Write every table that the evaluated denoisers allow; a run without the grid has no SNR x k table.
+
+    Raises:
+        UserError: nothing was evaluated.
+    """
+    combined = read_scores(settings, layout, "combined")
+    notes = _notes(settings, layout, combined)
+    profile = settings.evaluate.profiles[0]
+    main = table1(combined, settings, profile, notes)
+    beside = [beside_published(combined, settings)] if "published" in settings.evaluate.profiles else []
+    write([main, *beside], layout.tables, "table1")
+    for table in beside:
+        write([table], layout.tables, "table1_published")
+    cells = read_scores(settings, layout, "grid") if _evaluated(layout, "grid") else []
+    if cells:
+        write(snr_by_kinds(cells, profile), layout.tables, "snr_by_kinds")
+    write([by_noise(cells or combined, profile)], layout.tables, "by_noise")
+    pictures.snr_curves(cells or combined, f"{profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png")
+    save(settings, layout.tables / "config.yaml")
+    n_failed = sum(int(scores.failed.sum()) for scores in [*combined, *cells])
+    lines = [f"{layout.tables / 'table1.md'}: {len(main.rows)} rows"]
+    if n_failed:
+        lines.append(
+            f"{n_failed} denoised mixtures failed and are left out of the means; see failures.csv of their denoiser"
+        )
+    return Report("tables", tuple(lines), n_failed)
+
+
+def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Sequence[str]) -> Table:
+    """One row a denoiser and track: means over all mixtures, with intervals over subjects."""
+    infos = list(metrics.catalogue().values())
+    rows = []
+    for scores in every:
+        values = scores.of(profile, [info.key for info in infos])
+        low, high = _limits(values, scores, settings)
+        row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
+        for column, info in enumerate(infos):
+            row[info.key] = _mean(values[:, column]) / info.table_scale
+            row[f"{info.key}_low"] = float(low[column]) / info.table_scale
+            row[f"{info.key}_high"] = float(high[column]) / info.table_scale
+        row |= {"n_mixtures": len(values), "n_subjects": len(set(scores.subject)), "n_failed": int(scores.failed.sum())}
+        rows.append(row)
+    columns = [Column("denoiser", "denoiser"), Column("track", "track")]
+    for info in infos:
+        interval = (f"{info.key}_low", f"{info.key}_high")
+        shown = interval if info.key == HEADLINE else None
+        columns += [Column(info.key, _heading(info), info.decimals, shown), *(Column(key) for key in interval)]
+    columns += [Column("n_mixtures", "n"), Column("n_subjects"), Column("n_failed", "failed")]
+    return Table(f"Table 1: {settings.title}", columns, rows, notes)
+
+
+def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
+    """Our rows in the published definition of the metrics, each beside the printed numbers."""
+    content = yaml.safe_load((project_root() / "configs" / "published.yaml").read_text())
+    keys: list[str] = content["metrics"]
+    catalogue = metrics.catalogue()
+    rows: list[dict[str, Any]] = []
+    for scores in every:
+        means = [_mean(column) for column in scores.of("published", keys).T]
+        scaled = {key: mean / catalogue[key].table_scale for key, mean in zip(keys, means, strict=True)}
+        rows.append({"denoiser": scores.label, "source": f"this run, {scores.track}", **scaled})
+    for version, printed in content["versions"].items():
+        for name, numbers in printed.items():
+            rows.append(
+                {
+                    "denoiser": content["ours"][name],
+                    "source": f"{name}, {version}",
+                    **dict(zip(keys, numbers, strict=True)),
+                }
+            )
+    present = list(dict.fromkeys(scores.label for scores in every))
+    rows.sort(key=lambda row: present.index(row["denoiser"]) if row["denoiser"] in present else len(present))
+    columns = [Column("denoiser", "denoiser"), Column("source", "source")]
+    columns += [Column(key, _heading(catalogue[key]), catalogue[key].decimals) for key in keys]
+    notes = [
+        "Metrics as published, epsilons included (profile `published`). The printed numbers are of other recordings "
+        "(Ninapro DB2), clipped test signals and, for the classical rows, denoisers that were told the kinds of noise: "
+        "they stand beside ours for orientation and can't be compared digit by digit."
+    ]
+    return Table("Beside the published Table 1", columns, rows, notes)
+
+
+def snr_by_kinds(cells: Sequence[Scores], profile: str) -> list[Table]:
+    """Mean of every metric a cell in one long table, and SNR improvement as a matrix a denoiser."""
+    infos = list(metrics.catalogue().values())
+    snrs = sorted({float(snr) for scores in cells for snr in scores.snr_db})
+    counts = sorted({int(k) for scores in cells for k in scores.n_kinds})
+    long_rows: list[dict[str, Any]] = []
+    matrices = []
+    for scores in cells:
+        values = scores.of(profile, [info.key for info in infos])
+        matrix = []
+        for snr in snrs:
+            line: dict[str, Any] = {"snr_db": f"{snr:g}"}
+            for k in counts:
+                cell = values[(scores.snr_db == snr) & (scores.n_kinds == k)]
+                means = {info.key: _mean(cell[:, i]) / info.table_scale for i, info in enumerate(infos)}
+                who = {"denoiser": scores.label, "track": scores.track, "snr_db": snr, "n_kinds": k}
+                long_rows.append({**who, **means, "n_mixtures": len(cell)})
+                line[f"k{k}"] = means[HEADLINE]
+            matrix.append(line)
+        columns = [Column("snr_db", "SNR (dB)"), *(Column(f"k{k}", f"k = {k}", 2) for k in counts)]
+        matrices.append(Table(f"{scores.label}, {scores.track}: {HEADLINE} (dB)", columns, matrix))
+    keys = ["denoiser", "track", "snr_db", "n_kinds", *(info.key for info in infos), "n_mixtures"]
+    overview = Table("SNR by number of kinds", [Column(key) for key in keys], long_rows)
+    return [overview, *matrices]
+
+
+def by_noise(every: Sequence[Scores], profile: str) -> Table:
+    """SNR improvement by kind of noise, from the mixtures that hold that kind alone."""
+    rows = []
+    for scores in every:
+        values = scores.of(profile, [HEADLINE])[:, 0]
+        row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
+        for column, kind in enumerate(KIND_ORDER):
+            alone = scores.kinds[:, column] & (scores.n_kinds == 1)
+            row[kind] = _mean(values[alone])
+            row[f"n_{kind}"] = int(alone.sum())
+        rows.append(row)
+    columns = [Column("denoiser", "denoiser"), Column("track", "track"), *(Column(k, k, 2) for k in KIND_ORDER)]
+    columns += [Column(f"n_{kind}") for kind in KIND_ORDER]
+    note = "Mixtures of one kind, all SNRs. White noise is never drawn alone below its floor, so its SNRs start there."
+    return Table(f"{HEADLINE} (dB) by kind of noise", columns, rows, [note])
+
+
+def _notes(settings: Settings, layout: Layout, every: Sequence[Scores]) -> list[str]:
+    subjects, n = len(set(every[0].subject)), len(every[0].snr_db)
+    notes = [
+        f"Means over {n} mixtures of {subjects} test subjects; {settings.tables.confidence:.0%} intervals by a bootstrap over "
+        f"subjects ({settings.tables.bootstrap_resamples} resamples). `identity` and `zero` are the floor, "
+        "`wiener_oracle`, which sees the clean signal, the ceiling."
+    ]
+    if settings.tables.note:
+        notes.append(settings.tables.note)
+    if layout.split.exists():
+        notes += subject_split.load_split(layout.split).remarks
+    return notes
+
+
+def _limits(
+    values: NDArray[np.float64], scores: Scores, settings: Settings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    tables = settings.tables
+    return subject_bootstrap(values, scores.subject, tables.bootstrap_resamples, tables.confidence, settings.seed)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Mean of what is finite; NaN of nothing."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else BLANK
+
+
+def _heading(info: MetricInfo) -> str:
+    arrow = "↑" if info.better == "higher" else "↓"
+    scale = "" if info.table_scale == 1 else f"{info.table_scale:.0e} ".replace("e-0", "e-")
+    unit = f" ({scale}{info.unit})" if info.unit else ""
+    return f"{info.display_name}{unit} {arrow}"
+
+
+def _evaluated(layout: Layout, set_name: str) -> bool:
+    return any((layout.root / "denoised").glob(f"*/*/{set_name}/manifest.json"))

@@ -1,0 +1,247 @@
+"""The fixed test set: every test segment mixed with noise at known SNR (protocol A6, A8).
+
+`combined` holds one mixture a segment, its SNR and number of kinds drawn from the grid; `grid` holds
+every cell of SNR times number of kinds. A draw is named by set, segment, SNR and number of kinds, so
+that it depends on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from data_pipeline.segmentation import SCHEMA as SEGMENTS
+from numpy.typing import NDArray
+
+from core import npz, seeding
+from core.artifact import Artifact, Failure, Schema
+from core.errors import UserError
+from core.layout import Layout
+from core.settings import KIND_ORDER, Mix, Settings
+from core.stage import Job, Made, Report, RunOptions, run_stage
+from evaluation import export
+from noise import mixing
+from noise.library import NoiseLibrary
+
+SCHEMA = Schema("test-set", 1, made_by="python evaluation/generate_test_data.py --config FILE")
+
+LABEL_COLUMNS = (
+    "segment_id", "database", "subject", "exercise", "trial", "channel", "channel_name", "window", "label",
+    "repetition", "start_sample",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of one shard of segments."""
+
+    shard: str
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MixJob:
+    """What a worker needs to make one shard of mixtures."""
+
+    segments: Path
+    parts: tuple[Rows, ...]
+    library: Path
+    set_name: str
+    cell: tuple[float, int] | None  # SNR in dB and number of kinds; None draws them
+    settings: Mix
+    seed: int
+    fs_hz: float
+
+
+def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
+    """Make the test set of a configuration.
+
+    Raises:
+        UserError: no test segment, or no noise library, or a cell that no mixture can fill.
+    """
+    segments = Artifact.open(layout.segments("test"), SEGMENTS)
+    library = NoiseLibrary.open(layout.noise("test"))
+    if segments.manifest.count == 0:
+        raise UserError(f"{segments.folder}: holds no segment; see {layout.grades} for why recordings were dropped")
+    _check_cells(settings.mix, library)
+    lines, n_failures = [], 0
+    for set_name in settings.mix.sets:
+        jobs = list(_jobs(segments, library, settings, set_name))
+        result = run_stage(
+            layout.test_data(set_name),
+            SCHEMA,
+            jobs,
+            mix_shard,
+            section=[set_name, settings.mix.model_dump(mode="json", exclude={"shard_size", "sets", "export"})],
+            inputs={"segments": segments.manifest.fingerprint, "noise": library.fingerprint},
+            seed=settings.seed,
+            options=options,
+            label=f"mix {set_name}",
+            info={"fs_hz": settings.segment.fs_hz, "kinds": list(KIND_ORDER), "shard_size": settings.mix.shard_size},
+        )
+        n_failures += len(result.failures)
+        lines.append(
+            f"{set_name}: {result.artifact.manifest.count} mixtures in {len(jobs)} shards, {result.artifact.folder}"
+        )
+        if set_name == "combined" and settings.mix.export:
+            export.write(result.artifact, layout.export)
+            lines.append(f"single file: {layout.export}")
+    return Report("mix", tuple(lines), n_failures)
+
+
+def mix_shard(job: MixJob) -> Made:
+    """Mix one shard; a pure function of the job."""
+    table = _gather(job)
+    library = NoiseLibrary.open(job.library)
+    snr_db, n_kinds = _conditions(job, table["segment_id"])
+    recipe = _draw(job, table, snr_db, n_kinds, library)
+    bad = mixing.unmixable(table["signal"], recipe, library)
+    if bad:  # a silent stretch of noise or signal has no SNR: recorded, and the rest is kept
+        keep = np.setdiff1d(np.arange(len(snr_db)), list(bad))
+        failures = [Failure(f"{job.set_name}/{table['segment_id'][row]}", cause) for row, cause in bad.items()]
+        table = {name: column[keep] for name, column in table.items()}
+        snr_db, n_kinds = snr_db[keep], n_kinds[keep]
+        recipe = mixing.Recipe(recipe.kinds[keep], recipe.piece[keep], recipe.offset[keep])
+    else:
+        failures = []
+    ids = table["segment_id"]
+    clean = table.pop("signal")  # [n, L]
+    noisy, gain = mixing.mix_recipes(
+        clean, recipe, library, snr_db, job.settings.rule, job.settings.wgn_floor_db, names=ids
+    )
+    arrays: dict[str, NDArray[Any]] = {
+        **table,
+        "mixture_id": np.array(
+            [f"{job.set_name}_{s}_snr{x:g}_k{k}" for s, x, k in zip(ids, snr_db, n_kinds, strict=True)]
+        ),
+        "clean": clean,
+        "noisy": noisy,
+        "snr_db": snr_db,
+        "n_kinds": n_kinds,
+        "kinds": recipe.kinds,
+        "gain": gain,
+        "noise_piece": recipe.piece,
+        "noise_name": _piece_names(recipe, library),
+        "noise_offset": recipe.offset,
+        "line_hz": _line_hz(recipe, library),
+        "fs_hz": np.full(len(ids), job.fs_hz),
+    }
+    return Made(arrays, failures)
+
+
+def _draw(
+    job: MixJob,
+    table: Mapping[str, NDArray[Any]],
+    snr_db: NDArray[np.float64],
+    n_kinds: NDArray[np.int64],
+    library: NoiseLibrary,
+) -> mixing.Recipe:
+    generators = (
+        seeding.generator(job.seed, "mix", job.set_name, str(segment), float(snr), int(k))
+        for segment, snr, k in zip(table["segment_id"], snr_db, n_kinds, strict=True)
+    )
+    length = table["signal"].shape[1]
+    return mixing.draw_recipes(generators, snr_db, n_kinds, library, length, job.settings.wgn_floor_db)
+
+
+def _conditions(job: MixJob, ids: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """SNR and number of kinds of each mixture: the cell's, or drawn from the grid by the segment's name."""
+    if job.cell is not None:
+        return np.full(len(ids), job.cell[0]), np.full(len(ids), job.cell[1])
+    snr_db, n_kinds = np.empty(len(ids)), np.empty(len(ids), np.int64)
+    for row, segment in enumerate(ids):
+        rng = seeding.generator(job.seed, "condition", job.set_name, str(segment))
+        snr_db[row] = job.settings.snr_db[rng.integers(len(job.settings.snr_db))]
+        n_kinds[row] = job.settings.n_kinds[rng.integers(len(job.settings.n_kinds))]
+    return snr_db, n_kinds
+
+
+def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
+    """Every cell must be able to draw as many kinds as it asks for."""
+    for snr_db in mix.snr_db:
+        for n_kinds in mix.n_kinds:
+            available = mixing.drawable(snr_db, n_kinds, mix.wgn_floor_db, library.kinds)
+            if len(available) < n_kinds:
+                raise UserError(
+                    f"mix.n_kinds: {n_kinds} kinds at {snr_db:g} dB, but only {len(available)} can be drawn "
+                    f"({', '.join(available) or 'none'}); add noise.kinds or ask for fewer"
+                )
+
+
+def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_name: str) -> Iterator[Job[MixJob]]:
+    every = [(shard.name, row) for shard in segments.manifest.shards for row in range(shard.count)]
+    cells: list[tuple[str, tuple[float, int] | None, Sequence[tuple[str, int]]]]
+    if set_name == "combined":
+        cells = [("combined", None, every)]
+    else:
+        some = _spread(every, settings.mix.grid_segments)
+        cells = [(f"snr{s:g}_k{k}", (s, k), some) for s in settings.mix.snr_db for k in settings.mix.n_kinds]
+    size = settings.mix.shard_size
+    for cell_name, cell, chosen in cells:
+        for number, start in enumerate(range(0, len(chosen), size)):
+            parts = _by_shard(chosen[start : start + size])
+            job = MixJob(
+                segments.folder,
+                parts,
+                library.folder,
+                set_name,
+                cell,
+                settings.mix,
+                settings.seed,
+                settings.segment.fs_hz,
+            )
+            yield Job(f"{cell_name}_{number:05d}", job)
+
+
+def _spread(items: Sequence[tuple[str, int]], at_most: int | None) -> Sequence[tuple[str, int]]:
+    """All items, or `at_most` of them at even distances, so that every subject is among them."""
+    if at_most is None or at_most >= len(items):
+        return items
+    return [items[i] for i in np.linspace(0, len(items) - 1, at_most).round().astype(int)]
+
+
+def _by_shard(items: Sequence[tuple[str, int]]) -> tuple[Rows, ...]:
+    grouped: dict[str, list[int]] = {}
+    for shard, row in items:
+        grouped.setdefault(shard, []).append(row)
+    return tuple(Rows(shard, tuple(rows)) for shard, rows in grouped.items())
+
+
+def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
+    """Signals and labels of the job's segments, in order."""
+    tables = [
+        {name: np.asarray(array[list(part.rows)]) for name, array in _segments(job.segments, part.shard).items()}
+        for part in job.parts
+    ]
+    names = ("signal", *LABEL_COLUMNS)
+    return {name: np.concatenate([table[name] for table in tables]) for name in names}
+
+
+@lru_cache(maxsize=4)
+def _segments(folder: Path, shard: str) -> Mapping[str, NDArray[Any]]:
+    """A shard of segments, checked once a process, then mapped: a subject may have 20,000 segments."""
+    artifact = Artifact.open(folder, SEGMENTS)
+    artifact.check(shard)
+    return npz.map_arrays(folder / f"{shard}.npz")
+
+
+def _piece_names(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.str_]:
+    names = np.zeros(recipe.kinds.shape, dtype="<U32")
+    for column, kind in enumerate(KIND_ORDER):
+        rows = recipe.kinds[:, column]
+        if rows.any():
+            names[rows, column] = np.asarray(library.piece_names(kind))[recipe.piece[rows, column]]
+    return names
+
+
+def _line_hz(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.float64]:
+    line = np.full(len(recipe.kinds), np.nan)
+    column = KIND_ORDER.index("PLI")
+    rows = recipe.kinds[:, column]
+    if rows.any():
+        line[rows] = np.asarray(library.line_hz("PLI"))[recipe.piece[rows, column]]
+    return line

@@ -1,0 +1,121 @@
+import errno
+import json
+
+import numpy as np
+import pytest
+
+from core.artifact import Artifact, Failure, Schema
+from core.errors import ArtifactError, UserError
+from core.stage import Job, Made, RunOptions, run_stage
+
+SCHEMA = Schema("squares", 1, made_by="make squares")
+CALLS: list[int] = []
+
+
+def square(n):
+    CALLS.append(n)
+    failures = [Failure(f"item {n}", "three is not allowed")] if n == 3 else []
+    return Made({"value": np.array([n * n], np.int64), "name": np.array([f"n{n}"])}, failures)
+
+
+def make(folder, section="a", numbers=range(5), **options):
+    jobs = [Job(f"shard_{n}", n) for n in numbers]
+    return run_stage(
+        folder, SCHEMA, jobs, square, section=section, inputs={"raw": "1"}, seed=1,
+        options=RunOptions(**options), label="square",
+    )  # fmt: skip
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def _forget_calls():
+    CALLS.clear()
+
+
+def test_shards_manifest_and_failures(tmp_path):
+    result = make(tmp_path)
+    assert result.failures == (Failure("item 3", "three is not allowed"),)
+    artifact = Artifact.open(tmp_path, SCHEMA)
+    assert artifact.columns("value")["value"].tolist() == [0, 1, 4, 9, 16]
+    assert (tmp_path / "failures.csv").read_text() == "item,cause\nitem 3,three is not allowed\n"
+
+
+def test_workers_do_not_change_a_byte(tmp_path):
+    make(tmp_path / "one")
+    make(tmp_path / "two", workers=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_rerun_makes_only_what_is_missing_or_broken(tmp_path):
+    make(tmp_path)
+    before = contents(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    (tmp_path / "shard_1.npz").unlink()
+    (tmp_path / "shard_4.npz").write_bytes(before["shard_4.npz"][:40])
+    (tmp_path / ".shard_1.npz.77.tmp").write_bytes(b"half")
+    CALLS.clear()
+    make(tmp_path)
+    assert sorted(CALLS) == [1, 4]
+    assert contents(tmp_path) == before
+
+
+def test_another_configuration_is_refused_finished_or_not(tmp_path):
+    make(tmp_path)
+    with pytest.raises(ArtifactError, match=r"another configuration.*--force"):
+        make(tmp_path, section="b")
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(ArtifactError, match=r"shard_0\.npz.*--force"):
+        make(tmp_path, section="b")
+    make(tmp_path, section="b", force=True)
+    assert len(CALLS) == 10
+
+
+def test_fewer_shards_leave_no_old_ones(tmp_path):
+    make(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    make(tmp_path, numbers=range(2))
+    assert not (tmp_path / "shard_4.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda p: p.unlink(), "missing; run: make squares"),
+        (lambda p: p.write_bytes(p.read_bytes()[:-1]), "altered"),
+        (lambda p: p.write_bytes(p.read_bytes().replace(b"\x04\x00", b"\x05\x00", 1)), "altered"),
+    ],
+)
+def test_a_reader_never_goes_on(tmp_path, damage, message):
+    make(tmp_path)
+    damage(tmp_path / "shard_2.npz")
+    with pytest.raises(ArtifactError, match=message):
+        Artifact.open(tmp_path, SCHEMA).columns("value")
+
+
+def test_a_folder_without_manifest_says_what_to_run(tmp_path):
+    with pytest.raises(ArtifactError, match="missing or unfinished; run: make squares"):
+        Artifact.open(tmp_path, SCHEMA)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(ArtifactError, match="not a manifest"):
+        Artifact.open(tmp_path, SCHEMA)
+    make(tmp_path, force=True)
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps({**content, "schema": "cubes"}))
+    with pytest.raises(ArtifactError, match="holds 'cubes'"):
+        Artifact.open(tmp_path, SCHEMA)
+
+
+def test_a_full_disk_is_one_clear_line_and_nothing_is_accepted(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("core.npz.os.fsync", full)
+    with pytest.raises(UserError, match="disk is full"):
+        make(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(ArtifactError, match="missing or unfinished"):
+        Artifact.open(tmp_path, SCHEMA)
+    assert make(tmp_path).n_made == 5

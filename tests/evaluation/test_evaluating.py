@@ -1,0 +1,185 @@
+import csv
+import math
+
+import numpy as np
+import pytest
+
+from core import npz
+from core.artifact import Artifact
+from core.errors import ArtifactError, ItemError, UserError
+from core.settings import DenoiserRow, Evaluate
+from core.stage import RunOptions
+from denoising import Denoiser
+from evaluation import evaluating, tables, test_set
+from evaluation.candidates import candidates, read_parameters
+from evaluation.export import read as read_export
+from evaluation.scoring import SCHEMA
+from evaluation.test_data import TestData
+from tests.core.test_restricted_pickle import Evil
+from tests.core.test_restricted_pickle import save as save_pickled
+from tests.evaluation.conftest import small_settings
+
+
+class Picky(Denoiser):
+    """Refuses the second signal of any batch by its content, keeps the rest."""
+
+    name = "picky"
+
+    def _denoise(self, noisy, fs_hz, labels):
+        if (np.abs(noisy).max(axis=1) > Picky.limit).any():
+            raise ItemError("too loud for me")
+        return noisy * 0.5
+
+    limit = math.inf
+
+
+def prepare(layout, **evaluate):
+    settings = small_settings()
+    if evaluate:
+        settings = settings.model_copy(update={"evaluate": Evaluate(**evaluate)})
+    test_set.run(settings, layout, RunOptions())
+    return settings
+
+
+def test_table_1_has_floor_ceiling_and_exact_zeros(layout):
+    settings = prepare(layout)
+    report = evaluating.run(settings, layout, RunOptions(workers=2))
+    assert report.n_failures == 0
+    tables.run(settings, layout, RunOptions())
+    rows = list(csv.DictReader((layout.tables / "table1.csv").open()))
+    assert [(row["denoiser"], row["track"]) for row in rows] == [
+        ("identity", "blind"), ("zero", "blind"), ("wiener_oracle", "oracle"), ("hp", "blind"), ("hp", "oracle"),
+    ]  # fmt: skip
+    score = {(row["denoiser"], row["track"]): float(row["SNRimp"]) for row in rows}
+    assert score["identity", "blind"] == 0.0
+    assert score["wiener_oracle", "oracle"] == max(score.values())
+    assert all(
+        math.isfinite(float(value)) for row in rows for key, value in row.items() if key not in ("denoiser", "track")
+    )
+    zero = next(row for row in rows if row["denoiser"] == "zero")
+    assert float(zero["PRD"]) == pytest.approx(100)  # invariant I.3
+    for name in ("table1.md", "table1.tex", "snr_by_kinds.csv", "by_noise.md", "snrimp_by_snr.png", "config.yaml"):
+        assert (layout.tables / name).stat().st_size > 100
+    assert "TrustEMG-Net" in (layout.tables / "table1.md").read_text()
+
+
+def test_the_zero_row_is_minus_the_snr(layout):
+    """Zero output has 0 dB, so its improvement is -SNR, cell by cell."""
+    settings = prepare(layout, denoisers=("zero",))
+    evaluating.run(settings, layout, RunOptions())
+    table = Artifact.open(layout.denoised("zero", "blind", "grid"), SCHEMA).columns("snr_db", "standard.SNRimp")
+    np.testing.assert_allclose(table["standard.SNRimp"], -table["snr_db"], atol=1e-5)
+
+
+def test_a_failure_costs_itself_only_and_is_counted(layout, monkeypatch):
+    """Pitfall 4: a failing method never returns its input as a result."""
+    settings = prepare(layout, denoisers=("tests.evaluation.test_evaluating:Picky",))
+    noisy = Artifact.open(layout.test_data("combined"), test_set.SCHEMA).columns("noisy")["noisy"]
+    loudest = np.sort(np.abs(noisy).max(axis=1))
+    monkeypatch.setattr(Picky, "limit", float(loudest[-4:-2].mean()))
+    report = evaluating.evaluate_all(
+        candidates(settings, layout), [TestData.open(layout.test_data("combined"))], settings, layout, RunOptions()
+    )
+    assert report.n_failures == 3
+    assert "3 failed" in report.lines[0]
+    folder = layout.denoised("picky", "blind", "combined")
+    result = Artifact.open(folder, SCHEMA).columns("failed", "standard.SNRimp", "denoised")
+    assert result["failed"].sum() == 3
+    assert np.isnan(result["standard.SNRimp"][result["failed"]]).all()
+    assert np.isnan(result["denoised"][result["failed"]]).all()
+    assert np.isfinite(result["standard.SNRimp"][~result["failed"]]).all()
+    assert (folder / "failures.csv").read_text().count("too loud for me") == 3
+    report = tables.run(settings, layout, RunOptions())
+    row = next(csv.DictReader((layout.tables / "table1.csv").open()))
+    assert (row["n_failed"], report.n_failures) == ("3", 3)
+
+
+def test_export_and_shards_give_the_same_scores(layout, tmp_path):
+    settings = prepare(layout, denoisers=("hp",))
+    evaluating.run(settings, layout, RunOptions())
+    other = type(layout)(tmp_path / "from_file")
+    rows = candidates(settings, other)
+    evaluating.evaluate_all(rows, [TestData.open(layout.export)], settings, other, RunOptions())
+    name = "standard.SNRimp"
+    for track in ("blind", "oracle"):
+        scores = [
+            Artifact.open(x.denoised("hp", track, "combined"), SCHEMA).columns(name)[name] for x in (layout, other)
+        ]
+        np.testing.assert_array_equal(*scores)
+
+
+def published_item(row, scale=2e-5):
+    rng = np.random.default_rng(row)
+    clean = rng.uniform(-1, 1, 2000).astype(np.float32)
+    return {
+        "segment_id": f"DB2_{row % 2 + 1}_3_7_0", "dataset": "DB2", "clean": clean, "scale": scale, "snr": -5.0, "k": 2,
+        "noisy": np.clip(clean + rng.normal(0, 0.3, 2000), -1, 1).astype(np.float32),
+        "noise_types": "PLI+WGN", "noise_paths": "a|b", "wgn_capped": False,
+    }  # fmt: skip
+
+
+def test_a_published_file_is_evaluated(layout, tmp_path):
+    save_pickled(tmp_path / "test_combined.npz", [published_item(row) for row in range(4)])
+    columns = read_export(tmp_path / "test_combined.npz")
+    np.testing.assert_allclose(columns["clean"][1], published_item(1)["clean"] * 2e-5, rtol=1e-6)
+    assert columns["kinds"].tolist() == [[True, False, False, True, False]] * 4
+    settings = small_settings()
+    rows = candidates(settings, layout, names=["hp"])
+    data = TestData.open(tmp_path / "test_combined.npz")
+    report = evaluating.evaluate_all(rows, [data], settings, layout, RunOptions())
+    assert report.n_failures == 0
+    assert Artifact.open(layout.denoised("hp", "oracle", "combined"), SCHEMA).manifest.count == 4
+
+
+def test_a_malicious_or_foreign_file_is_refused(tmp_path):
+    save_pickled(tmp_path / "evil.npz", [{"clean": Evil()}])
+    with pytest.raises(ArtifactError, match="more than data"):
+        TestData.open(tmp_path / "evil.npz")
+    npz.write(tmp_path / "other.npz", {"x": np.zeros(3)})
+    with pytest.raises(ArtifactError, match="not a test set, it has no array 'clean'"):
+        TestData.open(tmp_path / "other.npz")
+    with pytest.raises(UserError, match="no such test set; make it"):
+        TestData.open(tmp_path / "nowhere.npz")
+
+
+def test_rows_need_known_names_tracks_and_labels(layout):
+    settings = small_settings()
+
+    def rows(*denoisers):
+        return candidates(settings.model_copy(update={"evaluate": Evaluate(denoisers=denoisers)}), layout)
+
+    assert [(c.label, c.track) for c in rows("HP")] == [("hp", "blind"), ("hp", "oracle")]
+    with pytest.raises(UserError, match="did you mean 'hp'"):
+        rows("hpp")
+    with pytest.raises(UserError, match="'zero' has no oracle track"):
+        rows(DenoiserRow(name="zero", track="oracle"))
+    with pytest.raises(UserError, match="twice; give each row its own label"):
+        rows("hp", DenoiserRow(name="hp", parameters={"cutoff_hz": 30.0}))
+    labelled = rows("hp", DenoiserRow(name="hp", label="hp30", parameters={"cutoff_hz": 30.0}))
+    assert [c.label for c in labelled] == ["hp", "hp", "hp30", "hp30"]
+
+
+def test_other_parameters_do_not_pass_for_the_same(layout):
+    settings = prepare(layout, denoisers=("hp",))
+    evaluating.run(settings, layout, RunOptions())
+    changed = candidates(settings, layout, parameters={"hp": {"cutoff_hz": 35.0}})
+    data = [TestData.open(layout.test_data("combined"))]
+    with pytest.raises(ArtifactError, match="another configuration"):
+        evaluating.evaluate_all(changed, data, settings, layout, RunOptions())
+
+
+def test_parameter_files(tmp_path):
+    (tmp_path / "p.json").write_text('{"HP": {"cutoff_hz": 30}}')
+    assert read_parameters(tmp_path / "p.json") == {"hp": {"cutoff_hz": 30}}
+    (tmp_path / "p.yaml").write_text("methods: {hp: {cutoff_hz: 30}}")
+    assert read_parameters(tmp_path / "p.yaml") == {"hp": {"cutoff_hz": 30}}
+    (tmp_path / "q.json").write_text('{"hp": 30}')
+    with pytest.raises(UserError, match="expected a mapping of parameters"):
+        read_parameters(tmp_path / "q.json")
+    with pytest.raises(UserError, match="no such file"):
+        read_parameters(tmp_path / "none.json")
+
+
+def test_tables_before_evaluation_say_what_to_run(layout):
+    with pytest.raises(UserError, match="nothing evaluated on 'combined' yet; run"):
+        tables.run(small_settings(), layout, RunOptions())

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from core import npz
+from core.artifact import Artifact
+from core.errors import ArtifactError, UserError
+from core.stage import RunOptions
+from evaluation import test_set
+from evaluation.test_set import SCHEMA
+from noise import mixing
+from noise.library import NoiseLibrary
+from tests.evaluation.conftest import small_settings, write_segments
+
+COLUMNS = (
+    "mixture_id",
+    "clean",
+    "noisy",
+    "snr_db",
+    "n_kinds",
+    "kinds",
+    "gain",
+    "noise_piece",
+    "noise_offset",
+    "line_hz",
+)
+
+
+def run(layout, workers=1, **mix):
+    settings = small_settings(**mix)
+    test_set.run(settings, layout, RunOptions(workers=workers))
+    return {name: Artifact.open(layout.test_data(name), SCHEMA) for name in settings.mix.sets}
+
+
+def files(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_snr_is_exact_in_what_is_stored(layout):
+    """Pitfalls 5 and 6: unclipped, in volts, and the total SNR holds to 1e-6 dB with several kinds, too."""
+    for artifact in run(layout).values():
+        table = artifact.columns(*COLUMNS)
+        clean, noisy = table["clean"].astype(np.float64), table["noisy"].astype(np.float64)
+        realised = 10 * np.log10((clean**2).sum(1) / ((noisy - clean) ** 2).sum(1))
+        np.testing.assert_allclose(realised, table["snr_db"], atol=1e-6)
+        assert (table["kinds"].sum(1) == table["n_kinds"]).all()
+        assert ((table["gain"] > 0) == table["kinds"]).all()
+        assert np.abs(clean).max() < 1e-2
+
+
+def test_every_segment_is_in_every_cell_once(layout):
+    """Pitfall 1: nothing collides, nothing is lost."""
+    artifacts = run(layout)
+    combined = artifacts["combined"].columns("segment_id", "mixture_id")
+    assert len(set(combined["segment_id"])) == 18 == len(combined["segment_id"])
+    grid = artifacts["grid"].columns("segment_id", "snr_db", "n_kinds", "mixture_id")
+    cells = list(zip(grid["segment_id"], grid["snr_db"], grid["n_kinds"], strict=True))
+    assert len(cells) == len(set(cells)) == 18 * 9
+    assert len(set(grid["mixture_id"])) == len(cells)
+
+
+def test_white_noise_alone_stays_above_its_floor(layout):
+    grid = run(layout, sets=("grid",))["grid"].columns("snr_db", "n_kinds", "kinds")
+    alone = (grid["n_kinds"] == 1) & (grid["snr_db"] < -5)
+    assert alone.any()
+    assert not grid["kinds"][alone, 3].any()
+
+
+def test_a_mixture_is_rebuilt_from_its_recipe(layout):
+    library = NoiseLibrary.open(layout.noise("test"))
+    table = run(layout, sets=("grid",))["grid"].columns(*COLUMNS)
+    recipe = mixing.Recipe(table["kinds"], table["noise_piece"], table["noise_offset"])
+    np.testing.assert_array_equal(mixing.rebuild(table["clean"], recipe, table["gain"], library), table["noisy"])
+
+
+def test_workers_change_no_byte_and_shard_size_no_value(layout, tmp_path):
+    artifacts = run(layout)
+    before = files(tmp_path / "test_data")
+    values = {name: artifact.columns(*COLUMNS) for name, artifact in artifacts.items()}
+    for file in (tmp_path / "test_data").rglob("manifest.json"):
+        file.unlink()
+    for shard in list((tmp_path / "test_data").rglob("*_00001.npz")):
+        shard.unlink()
+    run(layout, workers=2)
+    assert files(tmp_path / "test_data") == before
+    for file in (tmp_path / "test_data").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    for name, artifact in run(layout, shard_size=4).items():
+        for column, expected in values[name].items():
+            np.testing.assert_array_equal(artifact.columns(column)[column], expected)
+
+
+def test_draws_do_not_depend_on_what_else_was_selected(layout, tmp_path_factory):
+    everyone = run(layout, sets=("combined",))["combined"].columns("mixture_id", "noisy")
+    other = type(layout)(tmp_path_factory.mktemp("fewer"))
+    (other.root / "noise").symlink_to(layout.root / "noise")
+    write_segments(other.segments("test"), subjects=("1", "2", "3"))
+    manifest = other.segments("test") / "manifest.json"
+    text = manifest.read_text()
+    start = text.index("  {\n", text.index('"shards"'))  # drop the first subject's shard
+    manifest.write_text(text[:start] + text[text.index("  {\n", start + 1) :])
+    fewer = run(other, sets=("combined",))["combined"].columns("mixture_id", "noisy")
+    assert 0 < len(fewer["mixture_id"]) < len(everyone["mixture_id"])
+    position = {name: row for row, name in enumerate(everyone["mixture_id"])}
+    rows = [position[name] for name in fewer["mixture_id"]]
+    np.testing.assert_array_equal(everyone["noisy"][rows], fewer["noisy"])
+
+
+def test_the_published_rule_is_nominal(layout):
+    table = run(layout, sets=("grid",), rule="published")["grid"].columns("clean", "noisy", "snr_db", "n_kinds")
+    clean, noisy = table["clean"].astype(np.float64), table["noisy"].astype(np.float64)
+    error = np.abs(10 * np.log10((clean**2).sum(1) / ((noisy - clean) ** 2).sum(1)) - table["snr_db"])
+    assert error[table["n_kinds"] == 1].max() < 1e-6
+    assert error[table["n_kinds"] > 1].max() > 0.01
+
+
+def test_the_export_holds_the_same_rows(layout):
+    artifact = run(layout)["combined"]
+    exported = npz.read(layout.export)
+    for name, column in artifact.columns(*COLUMNS).items():
+        np.testing.assert_array_equal(exported[name], column)
+
+
+def test_a_grid_of_some_segments_spreads_over_subjects(layout):
+    grid = run(layout, grid_segments=6)["grid"].columns("subject", "snr_db", "n_kinds")
+    cell = (grid["snr_db"] == 0) & (grid["n_kinds"] == 2)
+    assert sorted(grid["subject"][cell]) == ["1", "1", "2", "2", "3", "3"]
+
+
+def test_cells_that_cannot_be_filled_are_an_error(layout):
+    with pytest.raises(UserError, match="4 kinds at -15 dB, but only 3 can be drawn"):
+        run(layout, n_kinds=(4,))
+
+
+def test_missing_inputs_say_what_to_run(tmp_path, layout):
+    with pytest.raises(ArtifactError, match="missing or unfinished; run:"):
+        test_set.run(small_settings(), type(layout)(tmp_path / "nowhere"), RunOptions())
+
+
+def test_a_silent_segment_is_recorded_and_the_rest_is_kept(ingredients, tmp_path):
+    layout = type(ingredients)(tmp_path)
+    (tmp_path / "noise").symlink_to(ingredients.root / "noise")
+    write_segments(layout.segments("test"), subjects=("1",))
+    folder = layout.segments("test")
+    arrays = npz.read(folder / "synthetic_s1.npz")
+    arrays["signal"][2] = 0
+    digest = npz.write(folder / "synthetic_s1.npz", arrays)
+    text = (folder / "manifest.json").read_text()
+    old = text.split('"sha256": "')[1].split('"')[0]
+    (folder / "manifest.json").write_text(text.replace(old, digest))
+    report = test_set.run(small_settings(sets=("combined",)), layout, RunOptions())
+    assert report.n_failures == 1
+    assert Artifact.open(layout.test_data("combined"), SCHEMA).manifest.count == 5
+    assert "W002,the clean segment is all zero" in (layout.test_data("combined") / "failures.csv").read_text()
