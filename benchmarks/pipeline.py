@@ -94,7 +94,7 @@ def main() -> None:
 
 def report(root: Path) -> None:
     from benchmarks import metrics, quality_control
-    from noise.building import build_libraries
+    from noise.library import build_libraries
 
     build_libraries(settings(), Layout(root), RunOptions())
     write_segments(Layout(root).segments("test"), SHARD)

@@ -54,6 +54,7 @@ def require_path(value: str, key: str, settings: Settings) -> Path:
     Raises:
         UserError: it still holds an unset variable; names the file, the key and the remedy.
     """
+    value = VARIABLE.sub(_variable, value)  # a default of the schema was not in the file, so not expanded yet
     unset = VARIABLE.search(value)
     if unset:
         raise UserError(

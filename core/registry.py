@@ -46,7 +46,10 @@ class Entry:
         """
         parameters = {**self.parameters, **overrides}
         cls = load_class(self.target)
-        known = inspect.signature(cls).parameters
+        try:
+            known = inspect.signature(cls).parameters
+        except (TypeError, ValueError):
+            raise UserError(f"{self.target}: not a class that can be built from parameters") from None
         accepts_all = any(p.kind is p.VAR_KEYWORD for p in known.values())
         for key in parameters:
             if key not in known and not accepts_all:
@@ -87,8 +90,11 @@ def load_class(target: str) -> Any:
 def _entries(kind: str, root: Path) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for path in sorted((root / "configs" / kind).glob("*.yaml")):
-        content = yaml.safe_load(path.read_text()) or {}
-        if "class" not in content:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise UserError(f"{path}: not YAML ({getattr(error, 'problem', None) or error})") from None
+        if not isinstance(content, dict) or "class" not in content:
             raise UserError(f"{path}: no key 'class' (package.module:Class)")
         found[path.stem] = Entry(
             kind=kind,

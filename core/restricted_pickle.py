@@ -82,6 +82,13 @@ def _dtype(code: Any, *_: Any) -> np.dtype[Any]:
     return np.dtype(code)
 
 
+def _frombuffer(content: Any, dtype: np.dtype[Any], shape: Any, order: str) -> NDArray[Any]:
+    """How numpy spells arrays from pickle protocol 5 on."""
+    if not isinstance(dtype, np.dtype) or dtype.hasobject or order not in ("C", "F"):
+        raise _RefusedError("a buffer of objects")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
 def _encode(text: str, encoding: str = "utf-8") -> bytes:
     """`_codecs.encode`, by which old pickles spell bytes."""
     if encoding != "latin1":
@@ -94,6 +101,7 @@ _ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): _encode,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
 }
 

@@ -32,6 +32,8 @@ class Denoiser(ABC):
     needs_labels: ClassVar[bool] = False  # cannot work without labels: has no blind track
     sampling_rate_hz: ClassVar[float | None] = None  # None: any
     min_samples: ClassVar[int] = 1
+    sign_equivariant: ClassVar[bool] = False  # promises denoise(-x) = -denoise(x)
+    scale_tolerance: ClassVar[float] = 1e-5  # how far denoise(a x) / a may be from denoise(x), of its RMS
 
     def denoise(self, noisy: FloatArray, fs_hz: float, labels: LabelsLike | None = None) -> NDArray[np.float32]:
         """Denoise a batch.

@@ -37,6 +37,7 @@ def write(artifact: Artifact, path: Path) -> str:
             shape = (artifact.manifest.count, *shards[0][name].shape[1:])
             yield name, dtype, shape, (shard[name] for shard in shards)
 
+    npz.remove_leftovers(path)
     return npz.write_stream(path, members())
 
 

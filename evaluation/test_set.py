@@ -230,12 +230,14 @@ def _segments(folder: Path, shard: str) -> Mapping[str, NDArray[Any]]:
 
 
 def _piece_names(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.str_]:
-    names = np.zeros(recipe.kinds.shape, dtype="<U32")
+    known = {kind: np.asarray(library.piece_names(kind)) for kind in library.kinds}
+    width = max(names.dtype.itemsize // 4 for names in known.values())  # the library's, so that shards agree
+    chosen = np.zeros(recipe.kinds.shape, dtype=f"<U{width}")
     for column, kind in enumerate(KIND_ORDER):
         rows = recipe.kinds[:, column]
         if rows.any():
-            names[rows, column] = np.asarray(library.piece_names(kind))[recipe.piece[rows, column]]
-    return names
+            chosen[rows, column] = known[kind][recipe.piece[rows, column]]
+    return chosen
 
 
 def _line_hz(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.float64]:

@@ -61,6 +61,9 @@ class NoiseSource(ABC):
     def pieces(self, request: Request) -> Iterator[Piece]:
         """Yield `request.n_pieces` pieces of `request.piece_samples` samples (a recording may have fewer pieces).
 
+        A source that reads files returns an iterator that can go on after an `ItemError` (`map`, not a
+        generator function), so that one broken record costs only itself.
+
         Raises:
             UserError: the folder is absent, empty or holds nothing usable; names it and where to get it.
             ItemError: one record is broken; names it.

@@ -102,11 +102,7 @@ def test_killed_at_random_moments_and_rerun_gives_the_same_bytes(finished, tmp_p
             kills += 1
     assert kills >= 1
     assert process.returncode == 0
-    after = files(tmp_path)
-    assert (
-        differing(files(finished), {name: content for name, content in after.items() if not name.endswith(".tmp")})
-        == []
-    )
+    assert differing(files(finished), files(tmp_path)) == []
 
 
 def test_another_shard_size_gives_the_same_values(finished, tmp_path):
@@ -143,8 +139,9 @@ def test_ninapro_layout_from_config_to_table(tmp_path):
 
     data, out = tmp_path / "data", tmp_path / "out"
     ninapro.write_tree(data)
-    for source in (machado, nsrdb, nstdb):
-        source.write_tree(data)
+    machado.write_moa(data)
+    nsrdb.write_nsrdb(data)
+    nstdb.write_nstdb(data)
     settings = [
         "train.recipe={epochs: 1, batch_size: 4}", "train.mixtures_per_epoch=8", "train.valid_mixtures=4", "noise.piece_s=20",
         "mix.grid_segments=6", "tables.bootstrap_resamples=100", "evaluate.denoisers=[identity, zero, wiener_oracle, hp, ts, fcn]",

@@ -22,7 +22,6 @@ LSD_SHORTEST = 1536
 LSD_EPSILON = 1e-10  # volts squared
 WINDOW = 200
 PADDED = 1024
-BLOCK = 246  # the 492 bins of a padded window in 20..500 Hz are 41 blocks
 EMPTY_AMPLITUDE = 1e-12  # volts
 
 
@@ -69,8 +68,8 @@ def mean_frequency_hz(x: FloatArray, fs_hz: float, workspace: Workspace | None =
     extended[:, half + length : length + 2 * half] = x[:, -1:]
     extended[:, length + 2 * half :] = 0.0
     frequencies_hz, band = _band(PADDED, fs_hz, includes_upper=False)
-    amplitude = _band_power(extended.reshape(n, count, WINDOW), PADDED, band, "power", workspace)
-    np.sqrt(amplitude, out=amplitude)
+    transform = _transform(extended.reshape(n, count, WINDOW), PADDED, workspace)[..., band]
+    amplitude = np.abs(transform, out=workspace.real("power", transform.shape))
     total = amplitude.sum(axis=-1)
     amplitude *= frequencies_hz
     empty = total <= EMPTY_AMPLITUDE
@@ -90,8 +89,11 @@ def median_frequency_hz(windows: FloatArray, fs_hz: float, workspace: Workspace 
     workspace = workspace or Workspace()
     frequencies_hz, band = _band(PADDED, fs_hz, includes_upper=True)
     tapered = np.multiply(windows, _hann(PADDED)[:WINDOW], out=workspace.real("frames", windows.shape))
-    power = _band_power(tapered, PADDED, band, "power", workspace)
-    frequency: FloatArray = frequencies_hz[_first_at_half(power)]
+    transform = _transform(tapered, PADDED, workspace)[..., band]
+    power = squared_magnitude(transform, out=workspace.real("power", transform.shape))
+    cumulated = np.cumsum(power, axis=-1, out=power)
+    first = np.argmax(cumulated >= cumulated[..., -1:] / 2, axis=-1)
+    frequency: FloatArray = frequencies_hz[first]
     return frequency
 
 
@@ -107,32 +109,15 @@ def _frame_power(x: FloatArray, fs_hz: float, name: str, workspace: Workspace) -
     frames = np.lib.stride_tricks.sliding_window_view(extended, LSD_SAMPLES, axis=-1)[:, ::LSD_HOP]
     tapered = np.multiply(frames, _hann(LSD_SAMPLES), out=workspace.real("frames", frames.shape))
     _, band = _band(LSD_SAMPLES, fs_hz, includes_upper=True)
-    return _band_power(tapered, LSD_SAMPLES, band, name, workspace)
+    transform = _transform(tapered, LSD_SAMPLES, workspace)[..., band]
+    return squared_magnitude(transform, out=workspace.real(name, transform.shape))
 
 
-def _band_power(frames: FloatArray, samples: int, band: slice, name: str, workspace: Workspace) -> FloatArray:
-    """|DFT|^2 of frames padded with zeros to `samples`, in the band: [n, frames, :] -> [n, frames, bins]."""
+def _transform(frames: FloatArray, samples: int, workspace: Workspace) -> NDArray[np.complex128]:
+    """DFT of frames padded with zeros to `samples`: [n, frames, :] -> [n, frames, samples // 2 + 1]."""
     transform = workspace.complex("transform", (*frames.shape[:-1], samples // 2 + 1))
     np.fft.rfft(frames, n=samples, axis=-1, out=transform)  # scipy.fft cannot write into given memory
-    shape = (*frames.shape[:-1], band.stop - band.start)
-    return squared_magnitude(transform[..., band], out=workspace.real(name, shape))
-
-
-def _first_at_half(power: FloatArray) -> NDArray[np.intp]:
-    """First bin at which the cumulated power reaches half the total: [n, windows, bins] -> [n, windows].
-
-    Cumulates over blocks, then inside the block that holds the bin: four times faster than over all bins.
-    """
-    blocks = power.reshape(*power.shape[:-1], -1, BLOCK)
-    cumulated = np.cumsum(blocks.sum(axis=-1), axis=-1)
-    half = cumulated[..., -1:] / 2
-    block = np.argmax(cumulated >= half, axis=-1)[..., None]
-    inside = np.take_along_axis(blocks, block[..., None], axis=-2)[..., 0, :]
-    before = np.where(block > 0, np.take_along_axis(cumulated, np.maximum(block - 1, 0), axis=-1), 0.0)
-    reached = before + np.cumsum(inside, axis=-1) >= half
-    reached[..., -1] = True  # the block reaches half, whatever rounding does to its own sum
-    first: NDArray[np.intp] = block[..., 0] * BLOCK + np.argmax(reached, axis=-1)
-    return first
+    return transform
 
 
 @lru_cache(maxsize=4)

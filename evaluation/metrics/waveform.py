@@ -34,7 +34,7 @@ def snr_db(clean: FloatArray, estimate: FloatArray, profile: Profile = "standard
     array([20.])
     >>> snr_db(clean, clean).round(2)
     array([144.49])
-    >>> snr_db(clean, 1.1 * clean, "published")
+    >>> snr_db(clean / 1000, 1.1 * clean / 1000, "published")
     array([100.])
     """
     signal_energy = _energy(clean)

@@ -39,7 +39,7 @@ def test_command_line_wins_over_file_over_parent_over_default(write):
         ({"segment": {"band_hz": [500, 20]}}, [], "not low, high"),
         ({}, ["mix.shard_size"], "expected key.subkey=value"),
         ({}, ["mix.nope=1"], "unknown key 'mix.nope'"),
-        ("a: [1", [], "line 2: not YAML"),
+        ("a: [1", [], "line 1: not YAML"),
         ("- 1", [], "expected a mapping"),
     ],
 )

@@ -17,7 +17,7 @@ def test_filters_agree_with_scipys_transfer_functions():
         y = dsp.high_pass(x, 20.0, fs)
         expected = abs(signal.sosfreqz(signal.butter(4, 20, "high", fs=fs, output="sos"), [f], fs=fs)[1][0]) ** 2
         measured = np.abs(y[5000:15000]).max()
-        assert measured == pytest.approx(expected, rel=1e-3)
+        assert measured == pytest.approx(expected, rel=5e-3)
         assert measured <= gain + 1e-3
 
 

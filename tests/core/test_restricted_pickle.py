@@ -40,7 +40,7 @@ def test_numpys_own_files_are_read(tmp_path):
     np.testing.assert_array_equal(read_object_array(tmp_path / "x.npz", "data")[0]["clean"], np.ones(3))
 
 
-@pytest.mark.parametrize("item", [Evil(), {"clean": [Evil()]}, {"f": np.sum}, {"d": os.environ.copy}])
+@pytest.mark.parametrize("item", [Evil(), {"clean": [Evil()]}, {"f": np.sum}, {"d": os.getcwd}])
 def test_code_is_refused_before_it_runs(tmp_path, monkeypatch, item):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "x.npz", [item])

@@ -51,7 +51,7 @@ def write_segments(folder: Path, subjects=("1", "2", "3"), per_subject=6, length
 @pytest.fixture(scope="session")
 def ingredients(tmp_path_factory) -> Layout:
     """Test segments and noise libraries."""
-    from noise.building import build_libraries
+    from noise.library import build_libraries
 
     layout = Layout(tmp_path_factory.mktemp("ingredients"))
     build_libraries(small_settings(), layout, RunOptions())

@@ -1,0 +1,298 @@
+"""Stage qc: quality measures of every trial and channel of the raw recordings (A2), one artifact a database.
+
+A shard holds one subject, a row one trial of one channel. Nothing is judged here: the grade stage does that, so that
+other thresholds cost no new pass over the recordings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import registry
+from core.artifact import Failure, Schema
+from core.errors import ItemError, UserError
+from core.layout import Layout
+from core.settings import Qc, Settings
+from core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
+from data_pipeline import columns
+from data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
+from data_pipeline.quality_measures import spectral_quality
+from data_pipeline.readers.opening import open_reader
+from data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from data_pipeline.trials import Trial, find_trials
+
+FloatArray = NDArray[np.float64]
+
+SCHEMA = Schema("quality", 1, made_by="python data_pipeline/step1_qc_raw.py --config FILE")
+INDEX = "logs/qc_index.csv"
+
+
+@dataclass(frozen=True)
+class QcRow:
+    """One trial of one channel.
+
+    Attributes:
+        trial: counts the trials of the recording from 0.
+        channel: counts the channels of the recording from 0.
+        start_sample, stop_sample: at the native rate, the end excluded.
+        key: of the recording.
+        smr_db, shr_db, ohm: see `quality_measures`; NaN for a trial too short to measure.
+        hampel: see `hampel`; NaN for a trial shorter than its window.
+        snr_db, snr_rule: see `noise_floor`.
+        rest_rms: the noise floor in volts, by the same rule.
+    """
+
+    database: str
+    subject: str
+    exercise: str
+    trial: int
+    channel: int
+    channel_name: str
+    label: int
+    repetition: int
+    start_sample: int
+    stop_sample: int
+    fs_hz: float
+    key: str
+    smr_db: float
+    shr_db: float
+    ohm: float
+    hampel: float
+    snr_db: float
+    snr_rule: str
+    rest_rms: float
+
+
+@dataclass(frozen=True)
+class SubjectJob:
+    """What a worker needs to measure one subject."""
+
+    reader: RecordingReader
+    refs: tuple[RecordingRef, ...]
+    qc: Qc
+
+
+def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
+    """Measure every enabled database.
+
+    Raises:
+        UserError: no database is enabled, or one is not there.
+    """
+    lines, n_failures = [], 0
+    for name, database in enabled_databases(settings).items():
+        result, n_subjects, n_recordings = _measure_database(name, settings, layout, options)
+        n_failures += len(result.failures)
+        failed = f", {len(result.failures)} failed (failures.csv)" if result.failures else ""
+        lines.append(
+            f"{database}: {result.artifact.manifest.count} trial-channels of {n_recordings} recordings, "
+            f"{n_subjects} subjects{failed}; {result.artifact.folder / INDEX}"
+        )
+    return Report("qc", tuple(lines), n_failures)
+
+
+def enabled_databases(settings: Settings) -> dict[str, str]:
+    """Name in the configuration -> name that its recordings carry, which differs for aliases and one's own classes.
+
+    Raises:
+        UserError: none is enabled, or two are the same.
+    """
+    databases = {name: registry.find("datasets", name).name for name in settings.enabled_datasets}
+    if not databases:
+        raise UserError(f"{settings.config_file}: datasets: none is enabled")
+    if len(set(databases.values())) != len(databases):
+        raise UserError(f"{settings.config_file}: datasets: one database under two names: {databases}")
+    return databases
+
+
+def subject_shard(subject: str) -> str:
+    """The subject's name as a file name; a name that has to be changed gets a hash, so that no two meet."""
+    safe = re.sub(r"[^A-Za-z0-9-]+", "_", subject).strip("_").lower()
+    if safe == subject.lower():
+        return safe
+    return f"{safe}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
+
+
+def _measure_database(
+    name: str, settings: Settings, layout: Layout, options: RunOptions
+) -> tuple[StageResult, int, int]:
+    reader = open_reader(name, settings)
+    refs = list_recordings(reader)
+    entry = registry.find("datasets", name)
+    parameters = {**entry.parameters, **settings.datasets[name].parameters}
+    jobs = [
+        Job(subject_shard(subject), SubjectJob(reader, tuple(own), settings.qc))
+        for subject, own in itertools.groupby(refs, key=lambda ref: ref.subject)
+    ]
+    result = run_stage(
+        layout.preprocessed(reader.database),
+        SCHEMA,
+        jobs,
+        measure_subject,
+        section={"qc": settings.qc.model_dump(mode="json"), "class": entry.target, "parameters": parameters},
+        inputs={ref.key: ref.fingerprint for ref in refs},
+        seed=settings.seed,
+        options=options,
+        label=f"qc {reader.database}",
+    )
+    columns.write_csv(result.artifact.folder / INDEX, result.artifact.columns(*QcRow.__dataclass_fields__))
+    return result, len(jobs), len(refs)
+
+
+def list_recordings(reader: RecordingReader) -> list[RecordingRef]:
+    """The recordings of a database by subject and exercise, each once.
+
+    Raises:
+        UserError: two recordings share subject and exercise, or the key; or there is none.
+    """
+    refs = sorted(reader.list(), key=lambda ref: (ref.subject, ref.exercise))
+    if not refs:
+        raise UserError(f"{reader.database}: holds no recording")
+    for attributes in (("subject", "exercise"), ("key",)):
+        seen: dict[tuple[str, ...], str] = {}
+        for ref in refs:
+            own = tuple(getattr(ref, attribute) for attribute in attributes)
+            if own in seen:
+                raise UserError(
+                    f"{reader.database}: recordings '{seen[own]}' and '{ref.key}' share {', '.join(attributes)} "
+                    f"({', '.join(own)}); give each an exercise of its own"
+                )
+            seen[own] = ref.key
+    return refs
+
+
+def measure_subject(job: SubjectJob) -> Made:
+    """Measure all recordings of one subject, reading one at a time; a pure function of the job."""
+    rows: list[QcRow] = []
+    failures: list[Failure] = []
+    unlabelled: list[int] = []  # rows that wait for the floor by quiet windows
+    floor = QuietFloor(job.qc.quiet_window_s, job.qc.quiet_fraction)
+    for ref in job.refs:
+        try:
+            recording = job.reader.read(ref)
+            found = _measure_recording(recording, ref, job.qc)
+        except ItemError as error:
+            failures.append(Failure(f"{ref.database}/{ref.key}", str(error)))
+            continue
+        if not recording.has_rest:
+            floor.add(recording.channels, recording.signal, recording.fs_hz)
+            unlabelled += range(len(rows), len(rows) + len(found.rows))
+        rows += found.rows
+        failures += found.failures
+    for index in unlabelled:
+        row = rows[index]
+        rms = floor.rms(row.channel_name)
+        rows[index] = replace(row, rest_rms=rms, snr_db=snr_db(row.snr_db, rms))
+    return Made(columns.from_rows(rows, QcRow), failures)
+
+
+@dataclass
+class _Found:
+    """Rows and failures of one recording; where nothing is marked as rest, `snr_db` still holds the active RMS."""
+
+    rows: list[QcRow] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def _measure_recording(recording: Recording, ref: RecordingRef, qc: Qc) -> _Found:
+    trials = find_trials(recording)
+    found = _Found()
+    name = f"{ref.database}/{ref.subject}/{ref.exercise}"
+    rest = np.full(len(recording.channels), np.nan)
+    if recording.label is not None and recording.has_rest:
+        rest, n_lost = rest_rms(recording.signal, recording.label)
+        for lost, channel_name in zip(n_lost, recording.channels, strict=True):
+            if lost:
+                cause = f"{lost} samples at rest are not finite and were left out of the noise floor"
+                found.failures.append(Failure(f"{name}/{channel_name}", cause))
+    for trial in trials:
+        signal = recording.signal[:, trial.start : trial.stop]
+        causes = _causes(signal)
+        good = [channel for channel, cause in enumerate(causes) if cause is None]
+        for channel, cause in enumerate(causes):
+            if cause is not None:
+                item = f"{name}/T{trial.index:03d}/{recording.channels[channel]}"
+                found.failures.append(Failure(item, cause))
+        found.rows += _rows(recording, ref, trial, np.ascontiguousarray(signal[good]), good, rest, qc)
+    return found
+
+
+def _causes(signal: FloatArray) -> list[str | None]:
+    """Why a channel of a trial cannot be measured, None where it can."""
+    causes: list[str | None] = []
+    for values in signal:
+        low, high = values.min(), values.max()  # NaN where any value is
+        if not (np.isfinite(low) and np.isfinite(high)):
+            causes.append(f"{np.count_nonzero(~np.isfinite(values))} of {values.size} samples are not finite")
+        else:
+            causes.append(f"constant at {low:.6g} V" if low == high else None)
+    return causes
+
+
+def _rows(
+    recording: Recording,
+    ref: RecordingRef,
+    trial: Trial,
+    signal: FloatArray,
+    channels: Sequence[int],
+    rest: FloatArray,
+    qc: Qc,
+) -> list[QcRow]:
+    smr_db, shr_db, ohm, hampel = measure_trial(signal, recording.fs_hz, qc).tolist()
+    if recording.has_rest:
+        active = np.sqrt(np.mean(signal**2, axis=1))
+        rule, snr = "rest", [snr_db(a, rest[c]) for a, c in zip(active, channels, strict=True)]
+    else:
+        rule, snr = "quiet", signal.std(axis=1).tolist()  # becomes an SNR when the floor is known
+    return [
+        QcRow(
+            database=ref.database,
+            subject=ref.subject,
+            exercise=ref.exercise,
+            trial=trial.index,
+            channel=channel,
+            channel_name=recording.channels[channel],
+            label=trial.label,
+            repetition=trial.repetition,
+            start_sample=trial.start,
+            stop_sample=trial.stop,
+            fs_hz=recording.fs_hz,
+            key=ref.key,
+            smr_db=smr_db[row],
+            shr_db=shr_db[row],
+            ohm=ohm[row],
+            hampel=hampel[row],
+            snr_db=snr[row],
+            snr_rule=rule,
+            rest_rms=float(rest[channel]),
+        )
+        for row, channel in enumerate(channels)
+    ]
+
+
+def measure_trial(signal: FloatArray, fs_hz: float, qc: Qc) -> FloatArray:
+    """SMR and SHR in dB, OHM and the Hampel filter's removed energy of each channel.
+
+    Args:
+        signal: [C, T] raw and finite, in any unit; constant in no channel.
+        fs_hz: sampling rate.
+        qc: the settings.
+
+    Returns:
+        [4, C]; all NaN for a trial shorter than `min_trial_samples`.
+    """
+    from data_pipeline.hampel import removed_energy
+
+    if signal.shape[1] < qc.min_trial_samples or not len(signal):
+        return np.full((4, len(signal)), np.nan)
+    spectral = spectral_quality(signal, fs_hz, qc.welch_samples, qc.smr_band_hz, qc.shr_nyquist_fraction)
+    removed = removed_energy(
+        signal, fs_hz, qc.hampel_window_s, qc.hampel_hop_s, qc.hampel_half_width_bins, qc.hampel_threshold
+    )
+    return np.stack([*spectral, removed])

@@ -1,0 +1,95 @@
+"""Spectral quality of raw trials: SMR, SHR and OHM (A2), the same in volts as in microvolts.
+
+Symbols: P(f) Welch's power spectral density; M0, M1, M2 trapezoid integrals of f^n P(f) over the whole axis.
+    SMR = 10 log10(M0 / power up to 20 Hz)             signal to motion artefact
+    SHR = 10 log10(M0 / power from 0.8 Nyquist up)     signal to high-frequency noise
+    OHM = sqrt(M2 / M0) / (M1 / M0)                    deformation of the spectrum
+They are the measures of Sinderby, Lindstrom and Grassino (1995, J Appl Physiol 79:1803) as the benchmark simplifies
+them. No constant is added anywhere: every value is a ratio of powers.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.signal import get_window
+
+FloatArray = NDArray[np.float64]
+
+
+class SpectralQuality(NamedTuple):
+    """Each [C]: SMR and SHR in dB, OHM without unit."""
+
+    smr_db: FloatArray
+    shr_db: FloatArray
+    ohm: FloatArray
+
+
+def spectral_quality(
+    signal: FloatArray, fs_hz: float, welch_samples: int, smr_band_hz: float, shr_nyquist_fraction: float
+) -> SpectralQuality:
+    """SMR, SHR and OHM of each channel of a trial.
+
+    Args:
+        signal: [C, T] raw, any unit; finite, and constant in no channel.
+        fs_hz: sampling rate.
+        welch_samples: longest piece of Welch's method.
+        smr_band_hz: upper edge of the band of movement.
+        shr_nyquist_fraction: lower edge of the band of noise, as a fraction of the Nyquist frequency.
+
+    Returns:
+        [C] each; infinite where a band holds no power at all.
+    """
+    frequency_hz, power = welch(signal, fs_hz, welch_samples)
+    m0, m1, m2 = (_integral(frequency_hz**order * power, frequency_hz) for order in range(3))
+    slow = frequency_hz <= smr_band_hz
+    fast = frequency_hz >= shr_nyquist_fraction * fs_hz / 2
+    with np.errstate(divide="ignore"):
+        return SpectralQuality(
+            smr_db=10 * np.log10(m0 / _integral(power[:, slow], frequency_hz[slow])),
+            shr_db=10 * np.log10(m0 / _integral(power[:, fast], frequency_hz[fast])),
+            ohm=np.sqrt(m2 / m0) / (m1 / m0),
+        )
+
+
+def welch(signal: FloatArray, fs_hz: float, longest: int) -> tuple[FloatArray, FloatArray]:
+    """Welch's power spectral density: Hann pieces of min(T, longest), half overlapping, each freed of its mean.
+
+    Args:
+        signal: [C, T].
+        fs_hz: sampling rate.
+        longest: samples of a piece.
+
+    Returns:
+        Frequencies [F] in Hz, and density [C, F] in the signal's unit squared per Hz; `scipy.signal.welch`
+        gives the same, several times slower.
+    """
+    n_samples = signal.shape[-1]
+    length = min(n_samples, longest)
+    window = _hann(length)
+    pieces = np.lib.stride_tricks.sliding_window_view(signal, length, axis=-1)[:, :: length - length // 2]
+    power = np.empty((len(signal), length // 2 + 1))
+    for channel, own in enumerate(pieces):  # one at a time stays in the processor's cache
+        tapered = own - own.mean(axis=-1, keepdims=True)
+        tapered *= window
+        spectrum = fft.rfft(tapered, axis=-1, workers=1, overwrite_x=True)  # [K, F]
+        parts = spectrum.view(np.float64)
+        power[channel] = np.einsum("kf,kf->f", parts, parts).reshape(-1, 2).sum(axis=1)
+    power /= pieces.shape[1] * fs_hz * np.sum(window**2)
+    power[:, 1 : -1 if length % 2 == 0 else None] *= 2  # negative frequencies
+    return fft.rfftfreq(length, 1 / fs_hz), power
+
+
+@lru_cache(maxsize=64)
+def _hann(length: int) -> FloatArray:
+    window: FloatArray = get_window("hann", length)
+    return window
+
+
+def _integral(values: FloatArray, at: FloatArray) -> FloatArray:
+    total: FloatArray = np.trapezoid(values, at, axis=-1)
+    return total

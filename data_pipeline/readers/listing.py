@@ -1,0 +1,117 @@
+"""Finding the files of a database by name, and telling recordings apart."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import registry
+from core.errors import ItemError, UserError
+from data_pipeline.recording import RecordingRef
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file whose name matches: its path below the folder, and the named groups of the pattern."""
+
+    key: str
+    groups: dict[str, str]
+
+
+def compile_pattern(pattern: str, required: Sequence[str] = ()) -> re.Pattern[str]:
+    """A regular expression from a YAML.
+
+    Raises:
+        ValueError: not a regular expression, or without a named group that is required.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"'{pattern}' is not a regular expression: {error}") from None
+    for group in required:
+        if group not in compiled.groupindex:
+            raise ValueError(f"'{pattern}' has no group (?P<{group}>...)")
+    return compiled
+
+
+def match_key(key: str, patterns: Iterable[re.Pattern[str]]) -> dict[str, str] | None:
+    """The named groups of the first pattern that is the whole file name (the whole key, for patterns with a `/`)."""
+    for pattern in patterns:
+        match = pattern.fullmatch(key if "/" in pattern.pattern else key.rpartition("/")[2])
+        if match:
+            return {name: text for name, text in match.groupdict().items() if text is not None}
+    return None
+
+
+def require_folder(database: str, folder: Path) -> None:
+    """Raise UserError, with where to get the database, when its folder is absent."""
+    if not folder.is_dir():
+        raise UserError(
+            f"{database}: no folder {folder}; {where_to_get(database)}"
+            f"or leave it out with --set datasets.{database}.enabled=false"
+        )
+
+
+def where_to_get(database: str) -> str:
+    """`get it from ...; `, as the database's YAML says, or nothing."""
+    entry = registry.entries("datasets").get(database)
+    where = entry.extra.get("where") if entry else None
+    return f"get it from {where}; " if where else ""
+
+
+def find_files(database: str, folder: Path, patterns: Sequence[re.Pattern[str]]) -> list[Found]:
+    """All files below `folder`, at any depth, whose names match, sorted by path.
+
+    Raises:
+        UserError: no folder, or no such file in it.
+    """
+    require_folder(database, folder)
+    found = []
+    for path in sorted(folder.rglob("*")):
+        key = path.relative_to(folder).as_posix()
+        groups = match_key(key, patterns)
+        if groups is not None and path.is_file():
+            found.append(Found(key, groups))
+    if not found:
+        names = " or ".join(f"'{p.pattern}'" for p in patterns)
+        raise UserError(
+            f"{database}: no file below {folder} is named like {names}; {where_to_get(database)}"
+            f"or name another folder with --set datasets.{database}.folder=..."
+        )
+    return found
+
+
+def sorted_refs(refs: Iterable[RecordingRef], hint: str = "") -> list[RecordingRef]:
+    """Sort by subject and exercise.
+
+    Raises:
+        UserError: two recordings with the same subject and exercise, whose segments could not be told apart.
+    """
+    ordered = sorted(refs, key=lambda ref: (ref.subject, ref.exercise, ref.key))
+    for one, other in itertools.pairwise(ordered):
+        if (one.subject, one.exercise) == (other.subject, other.exercise):
+            raise UserError(
+                f"{one.database}: '{one.key}' and '{other.key}' are both subject {one.subject}, "
+                f"exercise {one.exercise}; move one away{hint}"
+            )
+    return ordered
+
+
+def trial_label(groups: Mapping[str, str], labels: Mapping[str, int]) -> int:
+    """The label of a recording that is one trial: the group `label`, looked up in `labels` or taken as a number.
+
+    Without such a group it is 1, as 0 is rest.
+
+    Raises:
+        ItemError: a text that `labels` does not have.
+    """
+    text = groups.get("label", "1")
+    if text in labels:
+        return labels[text]
+    try:
+        return int(text)
+    except ValueError:
+        raise ItemError(f"label '{text}' has no number in labels: ({', '.join(labels) or 'none'})") from None

@@ -1,0 +1,244 @@
+"""Ninapro databases: one MATLAB file a subject and exercise, with a label and a repetition for every sample.
+
+Format: https://ninapro.hevs.ch; Atzori et al. 2014, doi:10.1038/sdata.2014.53.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ItemError
+from data_pipeline.readers.listing import compile_pattern, find_files, sorted_refs
+from data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
+from data_pipeline.readers.units import volts_per_unit
+from data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+
+log = logging.getLogger(__name__)
+
+RATE_TOLERANCE = 0.005  # relative; 1926 and 1925.93 Hz are the same clock
+DAMAGED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OSError,
+    zlib.error,
+    struct.error,
+)  # scipy on bad files
+
+
+class NinaproReader(RecordingReader):
+    """Reads `S1_E1_A1.mat` and the like, anywhere below the folder.
+
+    Args:
+        database: its name.
+        folder: where its files lie, at any depth.
+        fs_hz: sampling rate; a file that states another is refused.
+        unit: of the signal, see `volts_per_unit`.
+        file_patterns: regular expressions of file names, with groups `subject`, `exercise` and
+            perhaps `acquisition`.
+        signal_key: the variable that holds the signal, [T, C] or [C, T].
+        label_keys, repetition_keys: variables tried in this order. Without repetition keys, the runs
+            of each label are numbered.
+        rate_keys: variables that may state the sampling rate.
+        exercises: numbers of the exercises to read; None: all.
+        name_acquisitions: tell recordings apart by acquisition, too ("E1A2" in place of "E1").
+        max_length_difference: samples by which labels may be shorter or longer than the signal; all
+            are then cut to the shortest.
+
+    Raises:
+        ValueError: a pattern or a unit that makes no sense.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        folder: Path,
+        fs_hz: float = 2000.0,
+        unit: str | float = "V",
+        file_patterns: Sequence[str] = (r"S(?P<subject>\d+)_E(?P<exercise>\d+)_A(?P<acquisition>\d+)\.mat",),
+        signal_key: str = "emg",
+        label_keys: Sequence[str] = ("restimulus", "stimulus"),
+        repetition_keys: Sequence[str] = ("rerepetition", "repetition"),
+        rate_keys: Sequence[str] = ("frequency", "fs"),
+        exercises: Sequence[int] | None = None,
+        name_acquisitions: bool = False,
+        max_length_difference: int = 1,
+    ) -> None:
+        if isinstance(file_patterns, str):
+            raise ValueError(f"file_patterns is a list of regular expressions, got '{file_patterns}'")  # noqa: TRY004
+        self.database = database
+        self.folder = Path(folder)
+        self.fs_hz = float(fs_hz)
+        self.scale = volts_per_unit(unit)
+        required = ("subject", "exercise", "acquisition") if name_acquisitions else ("subject", "exercise")
+        self.patterns = [compile_pattern(pattern, required) for pattern in file_patterns]
+        self.signal_key = signal_key
+        self.label_keys = tuple(label_keys)
+        self.repetition_keys = tuple(repetition_keys)
+        self.rate_keys = tuple(rate_keys)
+        self.exercises = None if exercises is None else {int(number) for number in exercises}
+        self.name_acquisitions = name_acquisitions
+        self.max_length_difference = max_length_difference
+
+    def list(self) -> Sequence[RecordingRef]:
+        """All recordings of the declared exercises; see `RecordingReader.list`."""
+        refs = []
+        for found in find_files(self.database, self.folder, self.patterns):
+            number = int(found.groups["exercise"])
+            if self.exercises is not None and number not in self.exercises:
+                continue
+            suffix = f"A{int(found.groups['acquisition'])}" if self.name_acquisitions else ""
+            refs.append(
+                RecordingRef(
+                    database=self.database,
+                    subject=f"S{int(found.groups['subject'])}",
+                    exercise=f"E{number}{suffix}",
+                    key=found.key,
+                    fingerprint=content_fingerprint(self.folder / found.key),
+                )
+            )
+        return sorted_refs(refs, "" if self.name_acquisitions else ", or set name_acquisitions: true")
+
+    def read(self, ref: RecordingRef) -> Recording:
+        """Read one file; see `RecordingReader.read`.
+
+        A run at the end where every channel is NaN is cut, and logged; other NaN stay for the quality control.
+        """
+        try:
+            return self._read(ref)
+        except ItemError as error:
+            raise ItemError(f"{self.database}: {ref.key}: {error}") from error
+
+    def _read(self, ref: RecordingRef) -> Recording:
+        path = self.folder / ref.key
+        present = _variable_names(path)
+        label_key = _first(self.label_keys, present, "labels")
+        repetition_key = _first(self.repetition_keys, present, "repetitions") if self.repetition_keys else None
+        _first((self.signal_key,), present, "signal")
+        rates = [key for key in self.rate_keys if key in present]
+        wanted = [self.signal_key, label_key, *rates, *([repetition_key] if repetition_key else [])]
+        variables = _load(path, wanted)
+        for key in rates:
+            self._check_rate(key, variables[key])
+        label = whole_numbers(variables[label_key], label_key)
+        signal = _channels_first(variables[self.signal_key], self.signal_key, label.size, self.max_length_difference)
+        lengths = {self.signal_key: signal.shape[1], label_key: label.size}
+        if repetition_key:
+            repetition = whole_numbers(variables[repetition_key], repetition_key)
+            lengths[repetition_key] = repetition.size
+        else:
+            repetition = count_repetitions(label)
+        n = min(lengths.values())
+        if max(lengths.values()) - n > self.max_length_difference:
+            text = ", ".join(f"'{key}' {size}" for key, size in lengths.items())
+            raise ItemError(f"samples differ by more than {self.max_length_difference}: {text}")
+        kept = length_with_values(signal[:, :n])
+        if kept == 0:
+            raise ItemError(f"'{self.signal_key}' holds no value (NaN throughout)")
+        if kept < n:
+            log.warning("%s: %s: %d samples of NaN at the end are cut", self.database, ref.key, n - kept)
+        return Recording(
+            database=ref.database,
+            subject=ref.subject,
+            exercise=ref.exercise,
+            signal=signal[:, :kept] * self.scale,
+            fs_hz=self.fs_hz,
+            channels=tuple(f"ch{number}" for number in range(1, len(signal) + 1)),
+            label=label[:kept],
+            repetition=repetition[:kept],
+        )
+
+    def _check_rate(self, key: str, value: NDArray[Any]) -> None:
+        try:
+            stated = float(np.asarray(value).reshape(-1)[0])
+        except (TypeError, ValueError, IndexError):
+            raise ItemError(f"'{key}' does not hold a sampling rate") from None
+        if abs(stated - self.fs_hz) > RATE_TOLERANCE * self.fs_hz:
+            raise ItemError(
+                f"'{key}' says {stated:g} Hz, the configuration {self.fs_hz:g} Hz; "
+                f"if the file is right, --set datasets.{self.database}.parameters.fs_hz={stated:g}"
+            )
+
+
+def _variable_names(path: Path) -> list[str]:
+    """Names of the variables in a MATLAB file, without loading them.
+
+    Raises:
+        ItemError: missing, v7.3, or not readable.
+    """
+    import scipy.io
+
+    try:
+        _check_length(path)
+        return [name for name, _, _ in scipy.io.whosmat(path, appendmat=False)]
+    except FileNotFoundError:
+        raise ItemError("no such file") from None
+    except NotImplementedError:
+        raise ItemError("is a MATLAB v7.3 file; in MATLAB, load it and save it again with '-v7'") from None
+    except (*DAMAGED, scipy.io.matlab.MatReadError) as error:
+        raise ItemError(f"truncated, or not a MATLAB file ({_one_line(error)}); download it again") from error
+
+
+def _check_length(path: Path) -> None:
+    """Follow the lengths of a v5 file's elements; scipy takes a file that ends too soon for one with fewer variables.
+
+    Source: MAT-File Format, MathWorks: 128 bytes of header, then elements of type, byte count, data.
+    """
+    with open(path, "rb") as file:
+        header = file.read(128)
+        order = {b"IM": "<", b"MI": ">"}.get(header[126:128])
+        if order is None or struct.unpack(f"{order}H", header[124:126])[0] != 0x0100:
+            return  # v4 or v7.3, of which scipy complains itself
+        size = path.stat().st_size
+        position = 128
+        while position < size:
+            file.seek(position)
+            tag = file.read(8)
+            position += 8 + (struct.unpack(f"{order}I", tag[4:])[0] if len(tag) == 8 else 0)
+            if len(tag) < 8 or position > size:
+                raise ItemError(f"truncated at {size} bytes; download it again")
+
+
+def _load(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Load some variables; the others (glove, acceleration) would take most of the time and memory."""
+    import scipy.io
+
+    try:
+        variables = scipy.io.loadmat(path, variable_names=list(names), appendmat=False)
+    except (*DAMAGED, scipy.io.matlab.MatReadError) as error:
+        raise ItemError(f"truncated or damaged ({_one_line(error)}); download it again") from error
+    missing = [name for name in names if name not in variables]
+    if missing:
+        raise ItemError(f"truncated: '{missing[0]}' is announced but not there; download it again")
+    return {name: variables[name] for name in names}
+
+
+def _first(keys: Sequence[str], present: Sequence[str], what: str) -> str:
+    for key in keys:
+        if key in present:
+            return key
+    names = " or ".join(f"'{key}'" for key in keys)
+    raise ItemError(f"has no {what} ({names}); it holds {', '.join(present) or 'nothing'}")
+
+
+def _channels_first(values: NDArray[Any], key: str, n_labels: int, tolerance: int) -> NDArray[np.float64]:
+    """[T, C] or [C, T] to [C, T] float64; the labels tell which axis is time, or else its length does."""
+    if values.dtype.kind not in "fiu" or values.ndim != 2 or not values.size:
+        raise ItemError(f"'{key}' is no table of numbers (shape {values.shape}, {values.dtype})")
+    fits = [abs(size - n_labels) <= tolerance for size in values.shape]
+    time_first = fits[0] if fits[0] != fits[1] else values.shape[0] >= values.shape[1]
+    return np.ascontiguousarray((values.T if time_first else values).astype(np.float64))
+
+
+def _one_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,43 @@
+"""From a database's name in the configuration to its reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from core import config, registry
+from core.errors import UserError
+from core.settings import Dataset, Settings
+from data_pipeline.readers.listing import require_folder
+from data_pipeline.recording import RecordingReader
+
+
+def open_reader(name: str, settings: Settings) -> RecordingReader:
+    """Build the reader of one database.
+
+    Args:
+        name: an entry of configs/datasets/, or one's own `package.module:Class`.
+        settings: `datasets.NAME` may give another folder (below `paths.data_root`, or absolute) and
+            parameters over those of the entry.
+
+    Raises:
+        UserError: an unknown name, a refused parameter, or no folder; says where to get the database.
+    """
+    entry = registry.find("datasets", name)
+    dataset = settings.datasets.get(name, Dataset())
+    location: dict[str, Any] = {}
+    folder = dataset.folder or entry.extra.get("folder")
+    if folder is not None:
+        location["folder"] = _resolve(name, str(folder), settings)
+        require_folder(name, location["folder"])
+    reader = entry.build(database=entry.name, **location, **dataset.parameters)
+    if not isinstance(reader, RecordingReader):
+        raise UserError(f"dataset '{name}': {entry.target} is not a RecordingReader")
+    return reader
+
+
+def _resolve(name: str, folder: str, settings: Settings) -> Path:
+    path = config.require_path(folder, f"datasets.{name}.folder", settings)
+    if path.is_absolute():
+        return path
+    return config.require_path(settings.paths.data_root, "paths.data_root", settings) / path

@@ -1,0 +1,179 @@
+"""WFDB folders (PhysioNet): every header is a recording, its rate and units are the header's.
+
+Format: https://physionet.org/physiotools/wag/header-5.htm; Moody and Goldberger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ItemError
+from data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
+from data_pipeline.readers.samples import count_repetitions, length_with_values
+from data_pipeline.readers.units import VOLTS_PER_UNIT, volts_per_unit
+from data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+
+RATE_TOLERANCE = 0.005
+ANY_RECORD = r"(?P<subject>.+)\.hea"
+
+
+class WfdbReader(RecordingReader):
+    """Reads every `.hea` below the folder.
+
+    Args:
+        database: its name.
+        folder: where its files lie, at any depth.
+        pattern: regular expression of the header's name, with groups `subject` and perhaps `exercise`,
+            `label` and `repetition`. Without `exercise`, the record's name is the exercise.
+        channels: names or indexes of the signals to keep; None: all.
+        unit: of signals whose header gives no unit of voltage.
+        fs_hz: checked against the header; None: whatever the header says.
+        labels: {text of the group `label`: its number}.
+        annotations: suffix of the annotation files that label samples ("atr"); None: a recording is
+            one trial.
+        annotation_labels: {symbol or note of an annotation: number from there to the next such one}.
+
+    Raises:
+        ValueError: parameters that make no sense.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        folder: Path,
+        pattern: str = ANY_RECORD,
+        channels: Sequence[str | int] | None = None,
+        unit: str | float | None = None,
+        fs_hz: float | None = None,
+        labels: Mapping[str, int] | None = None,
+        annotations: str | None = None,
+        annotation_labels: Mapping[str, int] | None = None,
+    ) -> None:
+        if bool(annotations) != bool(annotation_labels):
+            raise ValueError("annotations and annotation_labels go together")
+        self.database = database
+        self.folder = Path(folder)
+        self.pattern = compile_pattern(pattern, ("subject",))
+        self.channels = None if channels is None else tuple(channels)
+        self.scale = None if unit is None else volts_per_unit(unit)
+        self.fs_hz = None if fs_hz is None else float(fs_hz)
+        self.labels = {str(text): int(number) for text, number in (labels or {}).items()}
+        self.annotations = annotations
+        self.annotation_labels = {str(text): int(number) for text, number in (annotation_labels or {}).items()}
+
+    def list(self) -> Sequence[RecordingRef]:
+        """All records; see `RecordingReader.list`."""
+        refs = []
+        for found in find_files(self.database, self.folder, [self.pattern]):
+            path = self.folder / found.key
+            exercise = found.groups.get("exercise", path.stem)
+            fingerprint = _fingerprint(path)
+            refs.append(RecordingRef(self.database, found.groups["subject"], exercise, found.key, fingerprint))
+        return sorted_refs(refs)
+
+    def read(self, ref: RecordingRef) -> Recording:
+        """Read one record; see `RecordingReader.read`."""
+        try:
+            return self._read(ref)
+        except ItemError as error:
+            raise ItemError(f"{self.database}: {ref.key}: {error}") from error
+
+    def _read(self, ref: RecordingRef) -> Recording:
+        record = str((self.folder / ref.key).with_suffix(""))
+        header = _call("rdheader", record)
+        chosen = self._chosen(list(header.sig_name or ()))
+        data = _call("rdrecord", record, channels=chosen, smooth_frames=False)
+        per_frame = {int(n) for n in data.samps_per_frame}
+        if len(per_frame) > 1:
+            raise ItemError(f"signals have different rates (samples a frame: {data.samps_per_frame}); choose channels")
+        fs_hz = float(header.fs) * per_frame.pop()
+        if self.fs_hz is not None and abs(fs_hz - self.fs_hz) > RATE_TOLERANCE * self.fs_hz:
+            raise ItemError(f"the header says {fs_hz:g} Hz, the configuration fs_hz: {self.fs_hz:g}")
+        scale = np.array([self._scale(name, unit) for name, unit in zip(data.sig_name, data.units, strict=True)])
+        signal = np.stack(data.e_p_signal).astype(np.float64) * scale[:, None]
+        kept = length_with_values(signal)
+        if kept == 0:
+            raise ItemError("holds no sample")
+        label = repetition = None
+        if self.annotations is not None:
+            label = self._annotated(record, self.annotations, signal.shape[1], fs_hz / float(header.fs))[:kept]
+            repetition = count_repetitions(label)
+        groups = match_key(ref.key, [self.pattern]) or {}
+        return Recording(
+            database=ref.database,
+            subject=ref.subject,
+            exercise=ref.exercise,
+            signal=signal[:, :kept],
+            fs_hz=fs_hz,
+            channels=tuple(data.sig_name),
+            label=label,
+            repetition=repetition,
+            trial_label=trial_label(groups, self.labels) if label is None else 0,
+            trial_repetition=int(groups.get("repetition", 1)) if label is None else 0,
+        )
+
+    def _chosen(self, names: Sequence[str]) -> Sequence[int]:
+        if not names:
+            raise ItemError("the header announces no signal")
+        if self.channels is None:
+            return [*range(len(names))]
+        there = ", ".join(f"{index} '{name}'" for index, name in enumerate(names))
+        chosen = []
+        for channel in self.channels:
+            index = names.index(channel) if channel in names else channel
+            if not isinstance(index, int) or not 0 <= index < len(names):
+                raise ItemError(f"has no signal '{channel}'; there are {there}")
+            chosen.append(index)
+        return chosen
+
+    def _scale(self, name: str, unit: str | None) -> float:
+        if unit and unit.strip().lower() in VOLTS_PER_UNIT:
+            return volts_per_unit(unit)
+        if self.scale is None:
+            raise ItemError(f"signal '{name}' is in '{unit}', which is no voltage; give unit:, or choose channels:")
+        return self.scale
+
+    def _annotated(self, record: str, extension: str, n: int, samples_per_frame: float) -> NDArray[np.int64]:
+        """[T] labels: each annotation that has a number holds until the next that has one."""
+        notes = _call("rdann", record, extension)
+        label = np.zeros(n, np.int64)
+        known = 0
+        for sample, symbol, note in zip(notes.sample, notes.symbol, notes.aux_note, strict=True):
+            text = note.strip("\x00 ")
+            number = self.annotation_labels.get(text, self.annotation_labels.get(symbol))
+            if number is not None:
+                label[round(sample * samples_per_frame) :] = number
+                known += 1
+        if not known:
+            there = ", ".join(sorted({*notes.symbol, *(note.strip("\x00 ") for note in notes.aux_note)} - {""}))
+            raise ItemError(f".{extension} has none of the annotation_labels; it has {there or 'nothing'}")
+        return label
+
+
+def _fingerprint(header: Path) -> str:
+    """Of the header with the signals and annotations beside it, which share its name."""
+    parts = [content_fingerprint(path) for path in sorted(header.parent.iterdir()) if path.stem == header.stem]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:32]
+
+
+def _call(function: str, record: str, *arguments: Any, **options: Any) -> Any:
+    """Call wfdb, whose errors on bad files are of many kinds.
+
+    Raises:
+        ItemError: missing, truncated or damaged.
+    """
+    import wfdb
+
+    try:
+        return getattr(wfdb, function)(record, *arguments, **options)
+    except FileNotFoundError as error:
+        raise ItemError(f"no file {Path(str(error.filename)).name}") from None
+    except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, AttributeError) as error:
+        cause = (str(error) or type(error).__name__).splitlines()[0]
+        raise ItemError(f"truncated or damaged ({cause}); download it again") from error

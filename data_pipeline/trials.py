@@ -1,0 +1,65 @@
+"""Trials: the stretches of a recording in which a subject is asked to be active (A1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ItemError
+from data_pipeline.recording import Recording
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Samples `start` to `stop` (excluded) of a recording, at its native rate.
+
+    Attributes:
+        index: counts the trials of the recording from 0.
+        label, repetition: the most frequent value over the trial.
+    """
+
+    index: int
+    start: int
+    stop: int
+    label: int
+    repetition: int
+
+    @property
+    def n_samples(self) -> int:
+        return self.stop - self.start
+
+
+def find_trials(recording: Recording) -> list[Trial]:
+    """The maximal runs of label > 0, in order; a recording without labels is one trial.
+
+    Two gestures without rest between them are one run, so one trial, with the label that holds more
+    samples (the smaller one where both hold as many). A run may touch either end of the recording.
+
+    Raises:
+        ItemError: labels or repetitions of another length than the signal.
+    """
+    n_samples = recording.signal.shape[1]
+    if recording.label is None:
+        return [Trial(0, 0, n_samples, recording.trial_label, recording.trial_repetition)] if n_samples else []
+    for name, track in (("label", recording.label), ("repetition", recording.repetition)):
+        if track is not None and track.shape != (n_samples,):
+            raise ItemError(f"'{name}' has shape {track.shape}, the signal has {n_samples} samples")
+    active = np.concatenate([[False], recording.label > 0, [False]])
+    edges = np.flatnonzero(np.diff(active.astype(np.int8)))
+    runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    return [
+        Trial(index, start, stop, _mode(recording.label[start:stop]), _repetition(recording, start, stop))
+        for index, (start, stop) in enumerate(runs)
+    ]
+
+
+def _repetition(recording: Recording, start: int, stop: int) -> int:
+    return recording.trial_repetition if recording.repetition is None else _mode(recording.repetition[start:stop])
+
+
+def _mode(values: NDArray[np.int64]) -> int:
+    """The most frequent value; the smallest of several."""
+    found, counts = np.unique(values, return_counts=True)
+    return int(found[np.argmax(counts)])

@@ -1,0 +1,109 @@
+"""FCN of the TrustEMG and CleanSEMG benchmarks: 11,150,977 parameters, 81 times the FCN of `fcn.py`.
+
+Source: Wang et al., "TrustEMG-Net", and the CleanSEMG benchmark. Ten layers, kernel 8, stride 2, no padding;
+every layer but the last is followed by batch normalisation and ReLU:
+
+    conv    1 -> 64 -> 128 -> 256 -> 512 -> 1024    lengths for L = 2000: 997, 495, 244, 119, 56
+    deconv  1024 -> 512 -> 256 -> 128 -> 64 -> 1    119, 245, 496, 998, 2002, the first 2000 are kept
+
+The first two deconvolutions have an output padding of 1. Module names are those of the published
+checkpoints, so that these load as they are. Convolutions start Xavier-uniform with zero biases and
+deconvolutions as torch leaves them, which is stated for TrustEMG-Net's identical encoder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from denoising.neural import NeuralDenoiser
+
+
+@dataclass(frozen=True)
+class FCNLargeSize:
+    """Hyper-parameters; the defaults are the published network's."""
+
+    kernel: int = 8
+    channels: tuple[int, int, int, int, int] = (64, 128, 256, 512, 1024)
+    output_padding: tuple[int, int, int, int, int] = (1, 1, 0, 0, 0)
+
+
+class Encode(nn.Module):
+    """Halve the length."""
+
+    def __init__(self, n_in: int, n_out: int, kernel: int) -> None:
+        super().__init__()
+        convolution = nn.Conv1d(n_in, n_out, kernel, stride=2)
+        nn.init.xavier_uniform_(convolution.weight)
+        assert convolution.bias is not None
+        nn.init.zeros_(convolution.bias)
+        self.conv_1d = nn.Sequential(convolution, nn.BatchNorm1d(n_out), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.conv_1d(x)
+        return y
+
+
+class Decode(nn.Module):
+    """Double the length."""
+
+    def __init__(self, n_in: int, n_out: int, kernel: int, output_padding: int) -> None:
+        super().__init__()
+        deconvolution = nn.ConvTranspose1d(n_in, n_out, kernel, stride=2, output_padding=output_padding)
+        self.deconv_1d = nn.Sequential(deconvolution, nn.BatchNorm1d(n_out), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.deconv_1d(x)
+        return y
+
+
+class FCNLargeNetwork(nn.Module):
+    """[n, L] -> [n, L]; L of at least 218 at the published size."""
+
+    def __init__(self, size: FCNLargeSize) -> None:
+        super().__init__()
+        self.size = size
+        steps = list(zip((1, *size.channels[:-1]), size.channels, strict=True))
+        self.encoder = nn.Sequential(*(Encode(n_in, n_out, size.kernel) for n_in, n_out in steps))
+        backward = [(n_out, n_in) for n_in, n_out in reversed(steps)]
+        *inner, last = zip(backward, size.output_padding, strict=True)
+        self.decoder = nn.Sequential(
+            *(Decode(n_in, n_out, size.kernel, padding) for (n_in, n_out), padding in inner),
+            nn.ConvTranspose1d(*last[0], size.kernel, stride=2, output_padding=last[1]),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = x.shape[1]
+        missing = self.padding(length)
+        if missing:
+            # Mirrored samples, which are cropped again: zeros would be an edge that the signal doesn't have.
+            x = torch.cat([x, x[:, -missing - 1 : -1].flip(1)], dim=1)
+        y: torch.Tensor = self.decoder(self.encoder(x.unsqueeze(1)))  # [n, 1, at least L]
+        return y.squeeze(1)[:, :length]
+
+    def padding(self, length: int) -> int:
+        """How many samples an input needs behind it for the output to reach its end; 0 for 2000."""
+        padding = 0
+        while self._output_length(length + padding) < length:
+            padding += 1
+        return padding
+
+    def _output_length(self, length: int) -> int:
+        for _ in self.size.channels:
+            length = (length - self.size.kernel) // 2 + 1
+        for extra in self.size.output_padding:
+            length = 2 * (length - 1) + self.size.kernel + extra
+        return length
+
+
+class FCNLarge(NeuralDenoiser):
+    """The large FCN."""
+
+    name = "fcn_large"
+    min_samples = 218  # what five convolutions of 8 with stride 2 need to leave one sample
+    Size = FCNLargeSize
+
+    def build_network(self, size: FCNLargeSize) -> nn.Module:
+        return FCNLargeNetwork(size)

@@ -1,0 +1,138 @@
+"""Finds heartbeats in a contaminated signal, and says whether what it found looks like a heart.
+
+Detection (Elgendi, "Fast QRS detection with an optimized knowledge-based method", PLoS ONE 8(9):e73557, 2013,
+with the settings of the published template subtraction): band-pass, square, and compare a moving mean as long
+as a QRS complex with one as long as a heart cycle; where the short one is higher lies a beat, at the largest
+deflection there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import dsp
+
+IntArray = NDArray[np.int64]
+SHAPE_HALF_WIDTH_S = 0.05  # of the stretch around a beat whose shape is compared: a QRS lasts 0.08 to 0.12 s
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Settings of the detection.
+
+    Attributes:
+        band_hz: band in which a beat stands out.
+        order: of the Butterworth band-pass.
+        cycle_s: length of the moving mean over a heart cycle.
+        event_s: length of the moving mean over a QRS complex.
+        refractory_s: least time between two beats; of two that are closer the larger stays.
+    """
+
+    band_hz: tuple[float, float] = (2.5, 50.0)
+    order: int = 4
+    cycle_s: float = 1.0
+    event_s: float = 0.1
+    refractory_s: float = 0.14
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Beats of one signal: sample positions, rising, and the band-passed signal they were found in."""
+
+    positions: IntArray
+    filtered: NDArray[np.float64]  # [L]
+    fs_hz: float
+
+    @property
+    def rate_bpm(self) -> float:
+        """From the median interval; NaN with fewer than two beats."""
+        if len(self.positions) < 2:
+            return float("nan")
+        return float(60 * self.fs_hz / np.median(np.diff(self.positions)))
+
+
+def find_beats(x: NDArray[np.float64], fs_hz: float, detector: Detector) -> list[Beats]:
+    """Find the beats of each signal.
+
+    Args:
+        x: [n, L], any unit.
+        fs_hz: sampling rate.
+        detector: the settings.
+
+    Returns:
+        One `Beats` a signal; a signal that is constant in the band has none.
+    """
+    filtered = dsp.band_pass(x - x.mean(axis=1, keepdims=True), *detector.band_hz, fs_hz, detector.order)
+    # what filtering leaves of a constant is rounding, which must not be taken for a signal
+    level = np.abs(x).max(axis=1, keepdims=True)
+    filtered[np.abs(filtered).max(axis=1) <= 1e-9 * level[:, 0]] = 0.0
+    energy = filtered**2
+    event = moving_mean(energy, round(detector.event_s * fs_hz))
+    cycle = moving_mean(energy, round(detector.cycle_s * fs_hz))
+    refractory = round(detector.refractory_s * fs_hz)
+    return [
+        Beats(_peaks(row, above, refractory), row, fs_hz) for row, above in zip(filtered, event > cycle, strict=True)
+    ]
+
+
+def moving_mean(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Centred moving mean along the last axis; at the ends, over the samples that there are."""
+    n = x.shape[-1]
+    total = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x, axis=-1)], axis=-1)
+    start = np.maximum(np.arange(n) - width // 2, 0)
+    stop = np.minimum(np.arange(n) - width // 2 + max(width, 1), n)
+    mean: NDArray[np.float64] = (total[..., stop] - total[..., start]) / (stop - start)
+    return mean
+
+
+def _peaks(filtered: NDArray[np.float64], above: NDArray[np.bool_], refractory: int) -> IntArray:
+    """The largest deflection of each run of `above`; of two within `refractory` samples the larger.
+
+    Deflections are taken on the side, up or down, on which the median run reaches farther: on whichever
+    is larger a beat at a time, some beats of a two-sided QRS would be placed half a wave off the others.
+    """
+    steps = np.diff(np.concatenate([[False], above, [False]]).astype(np.int8))
+    runs = list(zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True))
+    if not runs:
+        return np.array([], np.int64)
+    side = np.median([filtered[a:b].max() + filtered[a:b].min() for a, b in runs])
+    upright = -filtered if side < 0 else filtered
+    candidates = [int(a + np.argmax(upright[a:b])) for a, b in runs]
+    kept: list[int] = []
+    for position in sorted(candidates, key=lambda p: -upright[p]):
+        if all(abs(position - other) >= refractory for other in kept):
+            kept.append(position)
+    return np.array(sorted(kept), np.int64)
+
+
+def likeness(beats: Beats) -> float:
+    """How alike the beats are: mean correlation of each beat's shape with the mean of the others, -1 to 1.
+
+    Beats too near an end to be whole are left out; 0 with fewer than two whole ones.
+    """
+    half = round(SHAPE_HALF_WIDTH_S * beats.fs_hz)
+    whole = beats.positions[(beats.positions >= half) & (beats.positions + half < len(beats.filtered))]
+    if len(whole) < 2:
+        return 0.0
+    shapes = beats.filtered[whole[:, None] + np.arange(-half, half + 1)]  # [beats, samples]
+    others = (shapes.sum(axis=0) - shapes) / (len(shapes) - 1)
+    a = shapes - shapes.mean(axis=1, keepdims=True)
+    b = others - others.mean(axis=1, keepdims=True)
+    norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return float(np.mean(np.divide((a * b).sum(axis=1), norm, out=np.zeros_like(norm), where=norm > 0)))
+
+
+def prominence(beats: Beats) -> float:
+    """Median height of the beats over the RMS of the band-passed signal away from them; infinite on silence."""
+    half = round(SHAPE_HALF_WIDTH_S * beats.fs_hz)
+    away = np.ones(len(beats.filtered), np.bool_)
+    for position in beats.positions:
+        away[max(position - half, 0) : position + half + 1] = False
+    if not len(beats.positions) or not away.any():
+        return 0.0
+    height = float(np.median(np.abs(beats.filtered[beats.positions])))
+    rest = float(np.sqrt(np.mean(beats.filtered[away] ** 2)))
+    return height / rest if rest > 0 else float("inf")

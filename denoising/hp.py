@@ -1,0 +1,102 @@
+"""The chain of infinite-impulse-response filters that surface EMG is usually cleaned with.
+
+One definition for both tracks; all filters are run forwards and backwards, Butterworth of order 4:
+
+    step              blind                            oracle
+    notch             where `power_line` finds a line  signals with PLI: at the known frequency, or at the
+                      (rule and threshold there)       highest candidate where it is not known
+    band-pass 20-500  never                            signals with WGN or Color
+    high-pass         `cutoff_hz`, always              `cutoff_hz`, signals with ECG or MOA
+
+A notch goes to the fundamental and to those harmonics that the same rule finds. Its width in Hz is the same at
+every harmonic: a constant Q would take 60 Hz out of the EMG at 300 Hz. The cut-off of 40 Hz is the one of the
+published baselines for ECG and motion (ICASSP 2023 FCN paper; TrustEMG-Net supplement; CleanSEMG), which
+apply it to unlabelled data as well; 20 to 500 Hz is the band of surface EMG there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import dsp
+from core.errors import UserError
+from denoising.base import Denoiser, InputError
+from denoising.labels import NoiseLabels
+from denoising.power_line import THRESHOLD, find_power_line
+
+
+class HighPass(Denoiser):
+    """High-pass, band-pass and notch filters."""
+
+    name = "hp"
+    tracks = ("blind", "oracle")
+    min_samples = 32
+    sign_equivariant = True
+
+    def __init__(
+        self,
+        cutoff_hz: float = 40.0,
+        band_hz: tuple[float, float] = (20.0, 500.0),
+        order: int = 4,
+        notch_width_hz: float = 2.0,
+        n_harmonics: int = 5,
+        line_threshold: float = THRESHOLD,
+    ) -> None:
+        """Set the filters.
+
+        Args:
+            cutoff_hz: of the high-pass.
+            band_hz: low and high edge of the band-pass; the high edge stays below 0.99 of the Nyquist
+                frequency.
+            order: of the Butterworth filters, for one direction.
+            notch_width_hz: -3 dB width of a notch, for one direction.
+            n_harmonics: of the power line, the fundamental included.
+            line_threshold: power of a spectral line over the median around it.
+        """
+        self.cutoff_hz = _positive("cutoff_hz", cutoff_hz)
+        self.band_hz = (_positive("band_hz", band_hz[0]), _positive("band_hz", band_hz[1]))
+        self.order = int(_positive("order", order))
+        self.notch_width_hz = _positive("notch_width_hz", notch_width_hz)
+        self.n_harmonics = int(_positive("n_harmonics", n_harmonics))
+        self.line_threshold = _positive("line_threshold", line_threshold)
+        if self.band_hz[0] >= self.band_hz[1]:
+            raise UserError(f"hp: band_hz is {self.band_hz}, expected low, high")
+
+    def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> NDArray[np.float64]:
+        highest_hz = max(self.cutoff_hz, self.band_hz[0])
+        if highest_hz >= dsp.NYQUIST_MARGIN * fs_hz / 2:
+            raise InputError(f"hp: a cut-off of {highest_hz:g} Hz does not fit a sampling rate of {fs_hz:g} Hz")
+        cleaned = np.stack([self._without_line(row, fs_hz, labels, i) for i, row in enumerate(noisy)])
+        if labels is None:
+            return dsp.high_pass(cleaned, self.cutoff_hz, fs_hz, self.order)
+        wide = labels.has("WGN") | labels.has("Color")
+        low = labels.has("ECG") | labels.has("MOA")
+        if wide.any():
+            cleaned[wide] = dsp.band_pass(cleaned[wide], *self.band_hz, fs_hz, self.order)
+        if low.any():
+            cleaned[low] = dsp.high_pass(cleaned[low], self.cutoff_hz, fs_hz, self.order)
+        return cleaned
+
+    def _without_line(
+        self, x: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None, row: int
+    ) -> NDArray[np.float64]:
+        if labels is not None and not labels.has("PLI")[row]:
+            return x
+        line = find_power_line(
+            x, fs_hz,
+            known_hz=float("nan") if labels is None else float(labels.line_hz[row]),
+            known_present=labels is not None,
+            n_harmonics=self.n_harmonics,
+            threshold=self.line_threshold,
+        )  # fmt: skip
+        for k in line.harmonics:
+            frequency_hz = k * line.frequency_hz
+            x = dsp.notch(x, frequency_hz, frequency_hz / self.notch_width_hz, fs_hz)
+        return x
+
+
+def _positive(name: str, value: float) -> float:
+    if not np.isfinite(value) or value <= 0:
+        raise UserError(f"hp: {name} is {value!r}, expected a positive number")
+    return float(value)

@@ -1,0 +1,76 @@
+"""A denoiser by name: `load("hp")`, a network with its weights, or a class of one's own."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from core.errors import UserError
+from core.registry import Entry, find, load_class
+from denoising.base import Denoiser
+
+IN_THE_BOX = "box"
+WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
+
+
+def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) -> Denoiser:
+    """Build a denoiser.
+
+    Args:
+        name: of a YAML in configs/denoisers/, one of its aliases, or `package.module:Class`.
+        weights: of a network: "box" for the ones that come with the project, None for a fresh network
+            (drawn from torch's generator), or a file: ours (.safetensors) or a checkpoint (.pth, .pt).
+            A classical method has none.
+        parameters: over those saved with the weights, which are over those of the YAML.
+
+    Raises:
+        UserError: an unknown name or parameter; weights that are absent, broken, of another network, or
+            given to a classical method.
+    """
+    entry = find("denoisers", name)
+    cls = load_class(entry.target)
+    if not (inspect.isclass(cls) and issubclass(cls, Denoiser)):
+        raise UserError(f"'{entry.target}' is not a denoiser: derive it from denoising.Denoiser")
+    if not is_neural(cls):
+        if weights not in (IN_THE_BOX, None):
+            raise UserError(f"denoiser '{entry.name}' has no network, so no weights; got weights={str(weights)!r}")
+        return _build(entry, parameters)
+    if weights is None:
+        return _build(entry, parameters)
+    return _with_weights(entry, _weights_file(entry, weights), parameters)
+
+
+def is_neural(cls: type[Denoiser]) -> bool:
+    """Whether a denoiser's class has a network."""
+    return hasattr(cls, "network")
+
+
+def _weights_file(entry: Entry, weights: str | Path) -> Path:
+    if weights != IN_THE_BOX:
+        return Path(weights)
+    path = WEIGHTS_FOLDER / f"{entry.name}.safetensors"
+    if not path.exists():
+        raise UserError(
+            f"denoiser '{entry.name}' comes without weights; train it: "
+            f"python training/train_neural.py --config FILE --model {entry.name}, then give weights=FILE "
+            "(weights=None gives a fresh network)"
+        )
+    return path
+
+
+def _with_weights(entry: Entry, path: Path, parameters: dict[str, Any]) -> Denoiser:
+    from denoising import weights as weight_files
+
+    state, info = weight_files.read(path)
+    owner = info.get("denoiser", entry.name)
+    if owner != entry.name:
+        raise UserError(f"{path}: weights of '{owner}', not of '{entry.name}'")
+    denoiser = _build(entry, {**info.get("parameters", {}), **parameters})
+    weight_files.fit_into(denoiser.network, state, str(path))  # type: ignore[attr-defined]
+    return denoiser
+
+
+def _build(entry: Entry, parameters: dict[str, Any]) -> Denoiser:
+    denoiser: Denoiser = entry.build(**parameters)
+    return denoiser

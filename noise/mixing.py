@@ -1,0 +1,254 @@
+"""The mixing rule: which noise goes into a mixture, how loud, and the sum (protocol A6, A8).
+
+A *recipe* says which kinds, which piece of each and where in it; `mix_recipes` finds the gains and adds.
+Arrays have one row a mixture and one column a kind, in the order of `KIND_ORDER`. Recipe, gains and
+clean signal give the stored mixture back bit for bit (`rebuild`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.errors import ItemError, UserError
+from core.settings import KIND_ORDER
+from noise.pool import NoiseLibrary
+
+Float64 = NDArray[np.float64]
+
+N_KINDS = len(KIND_ORDER)
+WGN = KIND_ORDER.index("WGN")
+CANCELLED = 1e-12  # noise whose components cancel to this share of their energy cannot be scaled
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How mixtures are made, but for the gains.
+
+    Attributes:
+        kinds: [n, 5] bool, which kinds are in.
+        piece: [n, 5] int32, row in the kind's pieces; -1 where the kind is out.
+        offset: [n, 5] int64, first sample of the excerpt in the piece; -1 where the kind is out.
+    """
+
+    kinds: NDArray[np.bool_]
+    piece: NDArray[np.int32]
+    offset: NDArray[np.int64]
+
+
+def drawable(snr_db: float, n_kinds: int, floor_db: float | None, available: Iterable[str]) -> tuple[str, ...]:
+    """The kinds that a mixture may draw, in the order of `KIND_ORDER`.
+
+    White noise alone below its floor is out: it would have to be louder than the floor allows.
+    """
+    without_wgn = n_kinds == 1 and floor_db is not None and snr_db < floor_db
+    present = set(available)
+    return tuple(kind for kind in KIND_ORDER if kind in present and not (without_wgn and kind == "WGN"))
+
+
+def draw_recipes(
+    generators: Iterable[np.random.Generator],
+    snr_db: ArrayLike,
+    n_kinds: ArrayLike,
+    library: NoiseLibrary,
+    length: int,
+    floor_db: float | None,
+) -> Recipe:
+    """Draw kinds without replacement, and for each a piece and an offset, all uniformly.
+
+    Args:
+        generators: one for each mixture, keyed by its names
+            (`core.seeding.generator(seed, "mix", set_name, segment_id, snr_db, n_kinds)`); each gives
+            15 numbers, whatever is drawn.
+        snr_db: [n] or one for all.
+        n_kinds: [n] or one for all.
+        library: where the noise comes from.
+        length: samples of a mixture.
+        floor_db: see `drawable`.
+
+    Raises:
+        UserError: the library has fewer kinds than a mixture asks for, or pieces shorter than a mixture.
+    """
+    rows = [rng.random(3 * N_KINDS) for rng in generators]
+    uniform = np.array(rows).reshape(-1, 3, N_KINDS)  # [n, 3, 5]
+    n = len(uniform)
+    snr = np.broadcast_to(np.asarray(snr_db, np.float64), n)
+    wanted = np.broadcast_to(np.asarray(n_kinds, np.int64), n)
+    counts, room = _counts_and_room(library, length)
+
+    allowed = np.tile(counts > 0, (n, 1))
+    if floor_db is not None:
+        allowed[(wanted == 1) & (snr < floor_db), WGN] = False
+    _check_enough(allowed, snr, wanted)
+    # the k smallest of independent uniform keys are a uniform choice of k
+    keys = np.where(allowed, uniform[:, 0], np.inf)
+    rank = keys.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    kinds = rank < wanted[:, None]
+
+    piece = np.where(kinds, (uniform[:, 1] * counts).astype(np.int64), -1)
+    space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, 5] offsets that fit
+    offset = np.where(kinds, (uniform[:, 2] * space).astype(np.int64), -1)
+    return Recipe(kinds, piece.astype(np.int32), offset)
+
+
+def component_energies(
+    clean_energy: ArrayLike, snr_db: ArrayLike, kinds: NDArray[np.bool_], floor_db: float | None
+) -> Float64:
+    """[n, 5] energy (sum of squares) of each noise component, before any rescaling of the sum (A6).
+
+    The total, clean energy / 10^(SNR/10), is split equally over the kinds. Where the equal share would
+    put white noise below its floor (a component SNR under `floor_db`), white noise gets exactly the
+    floor's energy and the others share the rest equally.
+
+    >>> kinds = np.array([[True, False, False, True, False]])
+    >>> component_energies(1.0, 0.0, kinds, -5.0)[0].tolist()
+    [0.5, 0.0, 0.0, 0.5, 0.0]
+    >>> component_energies(1.0, -10.0, kinds, -5.0)[0].round(6).tolist()
+    [6.837722, 0.0, 0.0, 3.162278, 0.0]
+
+    Raises:
+        ValueError: white noise alone below its floor, which `drawable` excludes; or no kind at all.
+    """
+    energy = np.broadcast_to(np.asarray(clean_energy, np.float64), len(kinds))
+    total = energy / 10.0 ** (np.asarray(snr_db, np.float64) / 10.0)
+    k = kinds.sum(axis=1)
+    if (k == 0).any():
+        raise ValueError("a mixture without any kind of noise")
+    share = np.where(kinds, (total / k)[:, None], 0.0)
+    if floor_db is None:
+        return share
+    loudest = energy / 10.0 ** (floor_db / 10.0)
+    capped = kinds[:, WGN] & (share[:, WGN] > loudest * (1 + 1e-12))
+    if (capped & (k == 1)).any():
+        raise ValueError(f"white noise alone below its floor of {floor_db:g} dB")
+    others = kinds & (np.arange(N_KINDS) != WGN)
+    rest = (total - loudest) / np.maximum(k - 1, 1)
+    floored = np.where(others, rest[:, None], 0.0)
+    floored[:, WGN] = loudest
+    return np.where(capped[:, None], floored, share)
+
+
+def mix_recipes(
+    clean: NDArray[np.float32],
+    recipe: Recipe,
+    library: NoiseLibrary,
+    snr_db: ArrayLike,
+    rule: Literal["exact", "published"],
+    floor_db: float | None,
+    names: Sequence[str] | NDArray[np.str_] | None = None,
+) -> tuple[NDArray[np.float32], Float64]:
+    """Mix noise into clean signals.
+
+    Args:
+        clean: [n, L] float32, in volts (any unit gives the same gains relative to the signal).
+        recipe: n rows.
+        library: what the recipe was drawn from.
+        snr_db: [n] or one for all; total, over the whole window, sums of squares without mean removal.
+        rule: `published` scales each component alone, so with several the total SNR is nominal (cross
+            terms); `exact` then scales the summed noise once, so that the total SNR holds to 1e-6 dB
+            in the stored float32 (measured up to 40 dB, 2000 samples).
+        floor_db: component SNR that white noise does not go below, before that last scaling; None: no floor.
+        names: [n] what to call mixtures in errors.
+
+    Returns:
+        noisy [n, L] float32 and gain [n, 5] float64 (0 where a kind is out):
+        noisy = clean + sum over kinds of gain * excerpt.
+
+    Raises:
+        ItemError: the first mixture whose clean segment or noise excerpt is silent or not finite.
+            `unmixable` lists them all.
+    """
+    from noise import mixing_kernel
+
+    clean = np.ascontiguousarray(clean, np.float32)
+    at = library.positions(recipe.piece, recipe.offset, clean.shape[1])
+    clean_energy, energy = _energies(clean, at, library)
+    for row, cause in _causes(clean_energy, energy, recipe, library).items():
+        raise ItemError(f"{row if names is None else names[row]}: {cause}")
+    target = component_energies(clean_energy, snr_db, recipe.kinds, floor_db)
+    gain = np.sqrt(np.divide(target, energy, out=np.zeros_like(target), where=recipe.kinds))
+    if rule == "exact":
+        realised = mixing_kernel.summed_energies(library.flat, at, gain, clean.shape[1])
+        total = clean_energy / 10.0 ** (np.asarray(snr_db, np.float64) / 10.0)
+        cancelled = np.flatnonzero(realised <= CANCELLED * total)
+        if cancelled.size:
+            row = int(cancelled[0])
+            raise ItemError(f"{row if names is None else names[row]}: its noise components cancel one another")
+        gain *= np.sqrt(total / realised)[:, None]
+    elif rule != "published":
+        raise ValueError(f"rule: '{rule}', expected 'exact' or 'published'")
+    return mixing_kernel.add_noise(clean, library.flat, at, gain), gain
+
+
+def unmixable(clean: NDArray[np.float32], recipe: Recipe, library: NoiseLibrary) -> dict[int, str]:
+    """Rows that `mix_recipes` refuses, each with its cause, so that a stage can record them and mix the rest."""
+    at = library.positions(recipe.piece, recipe.offset, clean.shape[1])
+    clean_energy, energy = _energies(np.ascontiguousarray(clean, np.float32), at, library)
+    return _causes(clean_energy, energy, recipe, library)
+
+
+def rebuild(clean: NDArray[np.float32], recipe: Recipe, gain: Float64, library: NoiseLibrary) -> NDArray[np.float32]:
+    """[n, L] the mixtures that `mix_recipes` returned, from what was stored of them, bit for bit."""
+    from noise import mixing_kernel
+
+    clean = np.ascontiguousarray(clean, np.float32)
+    at = library.positions(recipe.piece, recipe.offset, clean.shape[1])
+    noisy: NDArray[np.float32] = mixing_kernel.add_noise(
+        clean, library.flat, at, np.ascontiguousarray(gain, np.float64)
+    )
+    return noisy
+
+
+def _energies(clean: NDArray[np.float32], at: NDArray[np.int64], library: NoiseLibrary) -> tuple[Float64, Float64]:
+    from noise import mixing_kernel
+
+    starts = np.arange(len(clean), dtype=np.int64)[:, None] * clean.shape[1]
+    clean_energy = mixing_kernel.excerpt_energies(clean.reshape(-1), starts, clean.shape[1])[:, 0]
+    return clean_energy, mixing_kernel.excerpt_energies(library.flat, at, clean.shape[1])
+
+
+def _causes(clean_energy: Float64, energy: Float64, recipe: Recipe, library: NoiseLibrary) -> dict[int, str]:
+    clean_bad = ~((clean_energy > 0) & np.isfinite(clean_energy))
+    noise_bad = recipe.kinds & ~((energy > 0) & np.isfinite(energy))
+    causes: dict[int, str] = {}
+    for row in np.flatnonzero(clean_bad | noise_bad.any(axis=1)):
+        if clean_bad[row]:
+            what = "all zero" if clean_energy[row] == 0 else "not finite"
+            causes[int(row)] = f"the clean segment is {what}, so it has no SNR"
+            continue
+        column = int(np.flatnonzero(noise_bad[row])[0])
+        kind = KIND_ORDER[column]
+        name = library.piece_names(kind)[recipe.piece[row, column]]
+        causes[int(row)] = f"noise '{name}' ({kind}) is silent from sample {recipe.offset[row, column]}"
+    return causes
+
+
+def _counts_and_room(library: NoiseLibrary, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[5] pieces of each kind, and [5, most pieces] how many offsets fit each piece."""
+    lengths = [library.piece_lengths(kind) for kind in KIND_ORDER]
+    counts = np.array([len(of_kind) for of_kind in lengths], np.int64)
+    room = np.zeros((N_KINDS, max(int(counts.max()), 1)), np.int64)
+    for row, of_kind in zip(room, lengths, strict=True):
+        row[: len(of_kind)] = of_kind - length + 1
+    too_short = [kind for kind, of_kind in zip(KIND_ORDER, lengths, strict=True) if (of_kind < length).any()]
+    if too_short:
+        raise UserError(
+            f"{library.folder}: pieces of {', '.join(too_short)} are shorter than a mixture of {length} samples; "
+            "raise noise.piece_s or lower segment.window_s"
+        )
+    return counts, room
+
+
+def _check_enough(allowed: NDArray[np.bool_], snr_db: Float64, wanted: NDArray[np.int64]) -> None:
+    short = np.flatnonzero((allowed.sum(axis=1) < wanted) | (wanted < 1))
+    if short.size:
+        row = short[0]
+        names = [kind for kind, ok in zip(KIND_ORDER, allowed[row], strict=True) if ok]
+        raise UserError(
+            f"mix.n_kinds: {wanted[row]} kinds at {snr_db[row]:g} dB, but only {len(names)} can be drawn "
+            f"({', '.join(names) or 'none'}); add noise.kinds or ask for fewer"
+        )

@@ -1,0 +1,108 @@
+"""Simulated motion artefact, for when no recording is at hand.
+
+Three mechanisms of electrode and cable motion, each an event process, summed with unit weights:
+
+- drift: stretching skin and shifting electrolyte change the half-cell potential slowly; a random walk,
+  pulled back by the amplifier's AC coupling (an Ornstein-Uhlenbeck process).
+- pops: an electrode lifts and settles; a step that rises within milliseconds and recovers exponentially.
+- sway: a limb's impact sets electrode and cable swinging; a damped oscillation at a movement frequency.
+
+De Luca, Gilmore, Kuznetsov and Roy 2010, J. Biomech. 43:1573, find the power of movement artefact below
+20 Hz, with a tail that falls into the band of the EMG; NSTDB's `em` is alike (Moody et al. 1984), and the
+tests compare the two. Shapes and rates are this project's, not fitted to a recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from core.seeding import generator
+from noise.base import NoiseSource, Piece, Request
+
+Float64 = NDArray[np.float64]
+
+DRIFT_RETURN_S = 3.0  # time constant of an AC coupling at 0.05 Hz
+POP_RISE_S = (0.008, 0.05)
+POP_RECOVERY_S = (0.08, 0.8)
+SWAY_HZ = (1.0, 8.0)
+SWAY_DECAY_S = (0.15, 0.8)
+SIZE_SPREAD = 0.6  # standard deviation of the logarithm of an event's size
+DRIFT_SHARE = 0.7  # standard deviation of the drift, the size of an average event being 1
+EVENT_LENGTH = 8  # in time constants
+
+
+class MotionSimulated(NoiseSource):
+    """Electrode and cable motion of unit standard deviation and zero mean.
+
+    Args:
+        pops_per_s: mean rate of electrode pops.
+        sways_per_s: mean rate of swings.
+        prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
+    """
+
+    kind = "MOA"
+
+    def __init__(self, pops_per_s: float = 1.0, sways_per_s: float = 1.0, prefix: str = "MOA") -> None:
+        if pops_per_s < 0 or sways_per_s < 0:
+            raise ValueError("pops_per_s and sways_per_s are rates, at least 0")
+        self.pops_per_s = pops_per_s
+        self.sways_per_s = sways_per_s
+        self.prefix = prefix
+
+    def pieces(self, request: Request) -> Iterator[Piece]:
+        for index in range(request.n_pieces):
+            name = f"{self.prefix}_{index:03d}"
+            rng = generator(request.seed, "noise", self.kind, request.part, name)
+            yield Piece(self._simulate(rng, request.piece_samples, request.fs_hz), name, f"{request.part}/{name}")
+
+    def _simulate(self, rng: np.random.Generator, n: int, fs_hz: float) -> Float64:
+        x = _drift(rng, n, fs_hz)
+        for _ in range(rng.poisson(self.pops_per_s * n / fs_hz)):
+            _add(x, int(rng.integers(n)), _pop(rng, fs_hz))
+        for _ in range(rng.poisson(self.sways_per_s * n / fs_hz)):
+            _add(x, int(rng.integers(n)), _sway(rng, fs_hz))
+        x -= x.mean()
+        scaled: Float64 = x / x.std()
+        return scaled
+
+
+def _drift(rng: np.random.Generator, n: int, fs_hz: float) -> Float64:
+    """[n] stationary Ornstein-Uhlenbeck process."""
+    keep = np.exp(-1 / (DRIFT_RETURN_S * fs_hz))
+    steps = rng.standard_normal(n) * np.sqrt(1 - keep**2)
+    steps[0] = rng.standard_normal()
+    drift: Float64 = DRIFT_SHARE * lfilter([1.0], [1.0, -keep], steps)
+    return drift
+
+
+def _pop(rng: np.random.Generator, fs_hz: float) -> Float64:
+    """A step up or down within `rise`, then back to zero with time constant `recovery`."""
+    rise_s, recovery_s = _log_uniform(rng, POP_RISE_S), _log_uniform(rng, POP_RECOVERY_S)
+    t_s = np.arange(round(EVENT_LENGTH * recovery_s * fs_hz)) / fs_hz
+    shape: Float64 = (1 - np.exp(-((t_s / rise_s) ** 2))) * np.exp(-t_s / recovery_s)
+    return _size(rng) * shape
+
+
+def _sway(rng: np.random.Generator, fs_hz: float) -> Float64:
+    """An oscillation that starts at zero and dies away."""
+    f_hz, decay_s = _log_uniform(rng, SWAY_HZ), _log_uniform(rng, SWAY_DECAY_S)
+    t_s = np.arange(round(EVENT_LENGTH * decay_s * fs_hz)) / fs_hz
+    shape: Float64 = np.sin(2 * np.pi * f_hz * t_s) * np.exp(-t_s / decay_s)
+    return _size(rng) * shape
+
+
+def _size(rng: np.random.Generator) -> float:
+    return float(rng.choice((-1.0, 1.0)) * np.exp(SIZE_SPREAD * rng.standard_normal()))
+
+
+def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+    return float(np.exp(rng.uniform(np.log(bounds[0]), np.log(bounds[1]))))
+
+
+def _add(x: Float64, start: int, event: Float64) -> None:
+    stop = min(start + len(event), len(x))
+    x[start:stop] += event[: stop - start]

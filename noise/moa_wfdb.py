@@ -1,0 +1,83 @@
+"""Motion artefacts cut out of WFDB recordings: NSTDB's record `em`, electrode motion on resting limbs.
+
+Moody, Muldrow and Mark 1984, A noise stress test for arrhythmia detectors, Computers in Cardiology 11:381.
+Units do not matter, and NSTDB is uncalibrated: mixing scales noise to the signal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from core import dsp
+from core.errors import ItemError, UserError
+from noise import wfdb_records
+from noise.base import NoiseSource, Piece, Request
+from noise.wfdb_records import Excerpt
+
+
+class MotionRecords(NoiseSource):
+    """Electrode motion; both leads give pieces of their own, in the same part.
+
+    Three records or more are dealt to train, valid and test, each to one. Of one or two, every record
+    is cut in time: its first 60 % for train, the next 20 % for valid, the last 20 % for test.
+
+    Args:
+        records: names in the folder.
+        leads: numbers from 0.
+        notch_hz: line frequency to remove; None for none.
+        notch_q: its quality factor.
+    """
+
+    kind = "MOA"
+    needs_folder = True
+
+    def __init__(
+        self,
+        records: Sequence[str] = ("em",),
+        leads: Sequence[int] = (0, 1),
+        notch_hz: float | None = 50.0,
+        notch_q: float = 30.0,
+    ) -> None:
+        if not records or not leads:
+            raise ValueError("records and leads need at least one entry")
+        self.records = tuple(str(record) for record in records)
+        self.leads = tuple(leads)
+        self.notch_hz = notch_hz
+        self.notch_q = notch_q
+
+    def pieces(self, request: Request) -> Iterator[Piece]:
+        """Pieces of the part's records or stretches; goes on after an ItemError."""
+        folder = self._folder(request.folder)
+        whole = len(self.records) >= 3
+        names = wfdb_records.deal(self.records, request.seed)[request.part] if whole else self.records
+        tracks, broken = [], []
+        for name in names:
+            for lead in self.leads:
+                try:
+                    track = wfdb_records.open_track(folder, name, lead, None if whole else request.part)
+                    wfdb_records.require_length(track)
+                    tracks.append(track)
+                except ItemError as error:
+                    broken.append(error)
+        plan = [*broken, *wfdb_records.schedule(tracks, request)]
+        return map(partial(self._piece, fs_hz=request.fs_hz), plan)
+
+    def inputs(self, folder: Path | None) -> dict[str, str]:
+        return wfdb_records.fingerprints(self._folder(folder), self.records)
+
+    def _folder(self, folder: Path | None) -> Path:
+        found, there = wfdb_records.record_names(folder)
+        missing = [record for record in self.records if record not in there]
+        if missing:
+            raise UserError(f"{folder}: has no record {', '.join(missing)}; there are: {', '.join(there)}")
+        return found
+
+    def _piece(self, plan: Excerpt | ItemError, fs_hz: float) -> Piece:
+        if isinstance(plan, ItemError):
+            raise plan
+        x = wfdb_records.read(plan, fs_hz)
+        if self.notch_hz is not None and self.notch_hz < fs_hz / 2:
+            x = dsp.notch(x, self.notch_hz, self.notch_q, fs_hz)
+        return wfdb_records.piece(plan, wfdb_records.trim(x, plan, fs_hz))

@@ -1,0 +1,168 @@
+"""Noise libraries for whoever mixes: pieces of every kind in one flat array, by kind, piece and offset.
+
+`noise.library` makes them; `NoiseLibrary.open` also reads the published layout, folders
+`{PLI,ECG,MOA,WGN,Color}/*.npy` in the library's folder or in `noise_pool/` below it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifact import MANIFEST, Artifact, Schema, read_manifest
+from core.errors import ArtifactError
+from core.settings import KIND_ORDER
+
+SCHEMA = Schema("noise-library", 1, made_by="python noise/noise_generator.py --config FILE")
+PUBLISHED_POOL = "noise_pool"
+
+
+class NoiseLibrary:
+    """All pieces of one part (train, valid or test), in memory.
+
+    Attributes:
+        folder: where it was read from.
+        fingerprint: what its contents are known by.
+        kinds: those it has pieces of, in the order of `KIND_ORDER`.
+        flat: [total] float32, every piece one after the other.
+    """
+
+    def __init__(
+        self,
+        pieces: Mapping[str, Sequence[NDArray[np.floating]]],
+        names: Mapping[str, Sequence[str]] | None = None,
+        line_hz: Sequence[float] | None = None,
+        folder: Path = Path("(in memory)"),
+        fingerprint: str = "",
+    ) -> None:
+        """Put pieces together.
+
+        Args:
+            pieces: for each kind, its pieces, [T] each.
+            names: for each kind, what they are called; PLI_000, PLI_001, ... by default.
+            line_hz: line frequencies of the PLI pieces; NaN by default.
+            folder: for errors.
+            fingerprint: a hash of the contents by default.
+        """
+        self.folder = folder
+        self.kinds = tuple(kind for kind in KIND_ORDER if len(pieces.get(kind, ())))
+        ordered = [piece for kind in self.kinds for piece in pieces[kind]]
+        joined = np.concatenate(ordered, dtype=np.float32, casting="same_kind") if ordered else np.zeros(0, np.float32)
+        joined.setflags(write=False)
+        self.flat: NDArray[np.float32] = joined
+        lengths = np.array([len(piece) for piece in ordered], np.int64)
+        starts = np.cumsum(lengths) - lengths
+        counts = [len(pieces.get(kind, ())) for kind in KIND_ORDER]
+        self._first = np.cumsum([0, *counts])  # of each kind, among all pieces
+        self._lengths, self._starts = lengths, starts
+        self._names = {
+            kind: tuple(names[kind]) if names else tuple(f"{kind}_{i:03d}" for i in range(len(pieces[kind])))
+            for kind in self.kinds
+        }
+        n_pli = counts[KIND_ORDER.index("PLI")]
+        self._line_hz = np.full(n_pli, np.nan) if line_hz is None else np.asarray(line_hz, np.float64)
+        self.fingerprint = fingerprint or hashlib.sha256(joined.tobytes()).hexdigest()
+
+    @classmethod
+    def open(cls, folder: Path) -> NoiseLibrary:
+        """Open a library; one and the same object as long as its contents do not change.
+
+        Raises:
+            ArtifactError: absent, unfinished or altered; the message says what to run.
+        """
+        folder = Path(folder)
+        if not (folder / MANIFEST).exists():
+            pool = next((pool for pool in (folder, folder / PUBLISHED_POOL) if _published_files(pool)), None)
+            if pool is not None:
+                return _read_published(pool, _state_of(pool))
+        return _read_artifact(folder, read_manifest(folder, SCHEMA).fingerprint, _state_of(folder, "*.npz"))
+
+    def piece_names(self, kind: str) -> tuple[str, ...]:
+        """Names of a kind's pieces; empty where the library has none."""
+        return self._names.get(kind, ())
+
+    def piece_lengths(self, kind: str) -> NDArray[np.int64]:
+        """[pieces] samples of each piece of a kind."""
+        column = KIND_ORDER.index(kind)
+        return self._lengths[self._first[column] : self._first[column + 1]]
+
+    def line_hz(self, kind: str) -> NDArray[np.float64]:
+        """[pieces] power-line frequency of each piece of a kind; NaN where unknown or not a line."""
+        return self._line_hz if kind == "PLI" else np.full(len(self.piece_names(kind)), np.nan)
+
+    def segment(self, kind: str, piece: int, offset: int, length: int) -> NDArray[np.float32]:
+        """[length] samples of one piece, read-only.
+
+        Raises:
+            IndexError: no such kind or piece, or an excerpt beyond its end.
+        """
+        column = KIND_ORDER.index(kind)
+        if not 0 <= piece < len(self.piece_names(kind)):
+            raise IndexError(f"{self.folder}: {kind} has {len(self.piece_names(kind))} pieces, asked for {piece}")
+        row = self._first[column] + piece
+        if not 0 <= offset <= self._lengths[row] - length:
+            raise IndexError(f"{self.folder}: {kind} piece {piece} ends before sample {offset + length}")
+        start = self._starts[row] + offset
+        return self.flat[start : start + length]
+
+    def positions(self, piece: NDArray[np.integer], offset: NDArray[np.integer], length: int) -> NDArray[np.int64]:
+        """[n, 5] where excerpts of `length` samples begin in `flat`; -1 where `piece` is -1.
+
+        Raises:
+            IndexError: a piece that is not there, or an excerpt beyond its end.
+        """
+        used = piece >= 0
+        row = np.where(used, self._first[:-1] + piece, 0)
+        if (used & (row >= self._first[1:])).any():
+            raise IndexError(f"{self.folder}: a recipe asks for a piece that is not in this library")
+        if not used.any():
+            return np.full(piece.shape, -1, np.int64)
+        if (used & ((offset < 0) | (offset > self._lengths[row] - length))).any():
+            raise IndexError(f"{self.folder}: a recipe asks for samples beyond the end of a piece")
+        at: NDArray[np.int64] = np.where(used, self._starts[row] + offset, -1).astype(np.int64)
+        return at
+
+
+@lru_cache(maxsize=4)
+def _read_artifact(folder: Path, fingerprint: str, state: str) -> NoiseLibrary:
+    pieces: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KIND_ORDER}
+    names: dict[str, list[str]] = {kind: [] for kind in KIND_ORDER}
+    line_hz: list[float] = []
+    for _, arrays in Artifact.open(folder, SCHEMA):
+        for row, kind in enumerate(map(str, arrays["kind"])):
+            pieces[kind].append(arrays["noise"][row])
+            names[kind].append(str(arrays["name"][row]))
+            if kind == "PLI":
+                line_hz.append(float(arrays["line_hz"][row]))
+    return NoiseLibrary(pieces, names, line_hz, folder, fingerprint)
+
+
+@lru_cache(maxsize=4)
+def _read_published(pool: Path, state: str) -> NoiseLibrary:
+    pieces: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KIND_ORDER}
+    names: dict[str, list[str]] = {kind: [] for kind in KIND_ORDER}
+    for path in _published_files(pool):
+        try:
+            samples = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ArtifactError(f"{path}: not a readable npy file ({error})") from error
+        if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.number):
+            raise ArtifactError(f"{path}: expected one row of numbers, found shape {samples.shape} of {samples.dtype}")
+        pieces[path.parent.name].append(samples)
+        names[path.parent.name].append(path.stem)
+    return NoiseLibrary(pieces, names, None, pool)
+
+
+def _published_files(pool: Path) -> list[Path]:
+    return [path for kind in KIND_ORDER for path in sorted((pool / kind).glob("*.npy"))]
+
+
+def _state_of(folder: Path, pattern: str = "*/*.npy") -> str:
+    """Sizes and times of files: changes when a file does, without reading any."""
+    files = sorted(folder.glob(pattern))
+    return " ".join(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files)

@@ -1,0 +1,175 @@
+"""The training stage end to end on a small FCN: files, resuming after a kill, precedence, refusals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import denoising
+from core import registry
+from core.artifact import read_manifest
+from core.errors import ArtifactError, UserError
+from core.stage import RunOptions
+from tests.conftest import ROOT
+from tests.training import workspace
+from training import neural
+
+RESULTS = (neural.BEST, neural.LOSSES, neural.CURVES, neural.RECIPE, "manifest.json")
+
+
+@pytest.fixture
+def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> workspace.Workspace:
+    monkeypatch.setenv("CLEANSEMG_ROOT", str(tmp_path))
+    return workspace.make(tmp_path)
+
+
+def train(space: workspace.Workspace, *overrides: str, force: bool = False, **recipe: object) -> list[str]:
+    report = neural.run(space.settings(*overrides), space.layout, RunOptions(force=force), None, recipe)
+    return list(report.lines)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in RESULTS}
+
+
+def test_files_and_what_they_say(space: workspace.Workspace) -> None:
+    (line,) = train(space)
+    folder = space.layout.weights("tiny")
+    assert "tiny: 3 epochs, best" in line
+    assert len((folder / neural.LOSSES).read_text().splitlines()) == 4
+    manifest = read_manifest(folder, neural.SCHEMA)
+    assert set(manifest.inputs) == {"segments/train", "segments/valid", "noise/train", "noise/valid"}
+    saved = yaml.safe_load((folder / neural.RECIPE).read_text())
+    assert (saved["epochs"], saved["learning_rate"], saved["optimizer"]) == (3, 0.003, "adam")
+
+    # the weights work behind the common interface, and the published file holds the same ones
+    noisy = np.random.default_rng(0).standard_normal((3, workspace.LENGTH)) * 1e-4
+    trained = denoising.load("tiny", weights=folder / neural.BEST)
+    estimate = trained.denoise(noisy, 1000.0)
+    assert estimate.shape == noisy.shape
+    published = torch.load(space.layout.weights("TinyPublished") / "TinyPublished_best.pth", weights_only=True)
+    state = trained.network.state_dict()
+    assert published.keys() == state.keys()
+    assert all(torch.equal(published[key], state[key].cpu()) for key in state)
+
+
+def test_a_finished_training_is_left_alone_and_a_damaged_one_mended(space: workspace.Workspace) -> None:
+    train(space)
+    folder = space.layout.weights("tiny")
+    first = contents(folder)
+    times = {name: (folder / name).stat().st_mtime_ns for name in RESULTS}
+    (line,) = train(space)
+    assert "was trained already" in line
+    assert times == {name: (folder / name).stat().st_mtime_ns for name in RESULTS}
+    (folder / neural.BEST).write_bytes(b"damaged")
+    (folder / neural.CURVES).unlink()
+    train(space)  # from the checkpoint, without training again
+    assert contents(folder) == first
+
+
+def test_another_recipe_or_other_data_are_refused_without_force(space: workspace.Workspace) -> None:
+    train(space)
+    before = contents(space.layout.weights("tiny"))
+    for overrides, recipe in [((), {"learning_rate": 0.1}), (("seed=1",), {}), (("train.snr_db=[0, 1]",), {}),
+                              (("train.threads=2",), {}), (("mix.wgn_floor_db=-4",), {})]:  # fmt: skip
+        with pytest.raises(ArtifactError, match=r"another recipe or on other data.*--force"):
+            train(space, *overrides, **recipe)
+    assert contents(space.layout.weights("tiny")) == before
+    train(space, force=True, learning_rate=0.1)
+    after = contents(space.layout.weights("tiny"))
+    assert after[neural.BEST] != before[neural.BEST]
+    assert yaml.safe_load(after[neural.RECIPE])["learning_rate"] == 0.1
+
+
+def test_the_stronger_layer_wins(space: workspace.Workspace) -> None:
+    entry = registry.find("denoisers", "tiny")
+
+    def epochs(*overrides: str, **recipe: object) -> int:
+        return neural.resolve_recipe(entry, space.settings(*overrides), recipe).epochs
+
+    assert epochs() == 3
+    assert epochs("train.recipe.epochs=7") == 7
+    assert epochs("train.recipe.epochs=7", "train.overrides.tiny.epochs=9") == 9
+    assert epochs("train.recipe.epochs=7", "train.overrides.TinyPublished.epochs=8") == 8
+    assert epochs("train.recipe.epochs=7", "train.overrides.tiny.epochs=9", epochs=2) == 2
+    with pytest.raises(UserError, match="no denoiser is called 'tinny'; did you mean 'tiny'"):
+        epochs("train.overrides.tinny.epochs=9")
+    with pytest.raises(UserError, match=r"small\.yaml, train\.recipe: unknown recipe key 'epoch'"):
+        epochs("train.recipe.epoch=7")
+
+
+def test_nothing_to_train(space: workspace.Workspace) -> None:
+    assert train(space, "train.models=[]") == ["nothing to train: train.models is empty"]
+
+
+def test_a_method_without_network_is_refused(space: workspace.Workspace) -> None:
+    (space.root / "configs" / "denoisers" / "plain.yaml").write_text("class: denoising.base:Denoiser\n")
+    registry._entries.cache_clear()
+    with pytest.raises(UserError, match="'plain' has no network to train; networks are: tiny"):
+        train(space, "train.models=[plain]")
+
+
+def test_precision_belongs_to_the_recipe(space: workspace.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    with pytest.raises(UserError, match="mixed precision 'fp16': it is the recipe's"):
+        train(space)
+
+
+def command(space: workspace.Workspace, output: Path, *arguments: str) -> list[str]:
+    return [
+        sys.executable, str(ROOT / "training" / "train_neural.py"), "--config", str(space.config),
+        "--model", "TinyPublished", "--output", str(output), "--set", "train.threads=1", *arguments,
+    ]  # fmt: skip
+
+
+def test_killed_and_run_again_gives_the_same_bytes(space: workspace.Workspace) -> None:
+    arguments = ("--epochs", "12", "--recipe", "patience=null")
+    environment = {**os.environ, "CLEANSEMG_ROOT": str(space.root)}
+    start = command(space, space.layout.root, *arguments)
+    folder = space.layout.weights("tiny")
+    process = subprocess.Popen(start, env=environment, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while not (folder / neural.CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(0.05)  # into a later epoch
+    finally:
+        process.send_signal(signal.SIGKILL)
+        _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors.decode()
+    assert (folder / neural.CHECKPOINT).exists()
+    assert not (folder / "manifest.json").exists()
+
+    again = subprocess.run(start, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "train: tiny: 12 epochs" in again.stdout
+    assert "epochs=12" in again.stderr  # the resolved value is printed
+    assert "epoch 1 of 12" not in again.stderr  # it went on
+    resumed = contents(folder)
+    published = (space.layout.weights("TinyPublished") / "TinyPublished_best.pth").read_bytes()
+
+    train(space, force=True, epochs=12, patience=None)
+    assert contents(folder) == resumed
+    assert (space.layout.weights("TinyPublished") / "TinyPublished_best.pth").read_bytes() == published
+
+
+def test_command_line_mistakes_are_one_line(space: workspace.Workspace) -> None:
+    environment = {**os.environ, "CLEANSEMG_ROOT": str(space.root)}
+    for arguments, message in [
+        (("--recipe", "epocs=3"), "error: command line: unknown recipe key 'epocs'; did you mean 'epochs'"),
+        (("--recipe", "epochs=3", "--epochs", "4"), "error: --recipe epochs=... and --epochs are both given"),
+    ]:
+        run = command(space, space.layout.root, *arguments)
+        result = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 2
+        assert result.stderr.strip().startswith(message)
+        assert len(result.stderr.strip().splitlines()) == 1

@@ -1,0 +1,88 @@
+"""The state of a training between two epochs: all that a killed run needs to go on as if never stopped.
+
+Plain tensors and containers only, read back with `weights_only=True`. The state of the random generator
+is not in it: every epoch seeds torch by name. Neither is the schedule, a function of the history.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.errors import UserError
+from core.npz import atomic_write
+
+StateDict = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One line of losses.csv."""
+
+    epoch: int  # from 1
+    train_loss: float
+    valid_loss: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after the last epoch of `history`; tensors lie on the CPU."""
+
+    fingerprint: str
+    network: StateDict
+    best: StateDict
+    optimizer: dict[str, Any]
+    history: tuple[EpochResult, ...]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write atomically: a kill leaves the previous checkpoint or this one."""
+    content = {
+        "fingerprint": checkpoint.fingerprint,
+        "network": checkpoint.network,
+        "best": checkpoint.best,
+        "optimizer": checkpoint.optimizer,
+        "history": [[r.epoch, r.train_loss, r.valid_loss, r.learning_rate] for r in checkpoint.history],
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    atomic_write(path, buffer.getvalue())
+
+
+def load(path: Path, fingerprint: str) -> Checkpoint | None:
+    """The checkpoint of an interrupted run; None when there is none.
+
+    Raises:
+        UserError: it belongs to another training, or cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = Checkpoint(
+            fingerprint=content["fingerprint"],
+            network=content["network"],
+            best=content["best"],
+            optimizer=content["optimizer"],
+            history=tuple(EpochResult(int(e), t, v, r) for e, t, v, r in content["history"]),
+        )
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: not a checkpoint of this project ({reason}); start over with --force") from None
+    if checkpoint.fingerprint != fingerprint:
+        raise UserError(
+            f"{path}: left by a training with another recipe or other data; "
+            "choose another --output, or start this training over with --force"
+        )
+    return checkpoint
+
+
+def copy_state(module: torch.nn.Module) -> StateDict:
+    """The weights and buffers of a module, copied to the CPU."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in module.state_dict().items()}

@@ -1,0 +1,214 @@
+"""The training loop: the same on a CPU, one GPU, or many under `accelerate launch`.
+
+A run that is killed and started again ends with the same weights, bit for bit, as one that ran through:
+batches and torch's generator are keyed by the epoch, and everything else is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from torch import nn
+
+from core.errors import UserError
+from core.seeding import torch_seed
+from training import checkpoint as checkpoints
+from training import schedule
+from training.batches import Batch, Share, Source, prefetch
+from training.checkpoint import Checkpoint, EpochResult, StateDict
+from training.progress import TrainingProgress
+from training.recipe import Recipe
+
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "l1": nn.functional.l1_loss,
+    "l2": nn.functional.mse_loss,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what it is called, under which seed, and where its state lies between epochs."""
+
+    name: str
+    seed: int
+    fingerprint: str
+    checkpoint: Path
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished training."""
+
+    best: StateDict
+    history: tuple[EpochResult, ...]
+
+    @property
+    def best_epoch(self) -> EpochResult:
+        return self.history[schedule.best_epoch([r.valid_loss for r in self.history])]
+
+
+def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerator: Accelerator) -> Fitted:
+    """Fit a network, going on from `run.checkpoint` where that is there.
+
+    Args:
+        network: [n, L] -> [n, L], initialised.
+        source: the mixtures.
+        recipe: how.
+        run: name, seed, fingerprint and the file of the checkpoint, which every epoch replaces.
+        accelerator: device and processes.
+
+    Raises:
+        UserError: the loss is no longer finite (the checkpoint of the last good epoch stays), the
+            checkpoint belongs to another training, or the batch does not divide over the processes.
+    """
+    share = Share(accelerator.process_index, accelerator.num_processes)
+    if recipe.batch_size % share.world:
+        raise UserError(f"{run.name}: batch_size {recipe.batch_size} does not divide over {share.world} processes")
+    optimizer = _optimizer(network, recipe)
+    saved = checkpoints.load(run.checkpoint, run.fingerprint)
+    history: list[EpochResult] = []
+    best: StateDict = {}
+    if saved is not None:
+        network.load_state_dict(saved.network)
+        optimizer.load_state_dict(saved.optimizer)
+        history, best = list(saved.history), saved.best
+    network, optimizer = accelerator.prepare(network, optimizer)
+    shown = accelerator.is_main_process
+    with TrainingProgress(run.name, recipe.epochs, len(history), source.n_train, shown) as progress:
+        while not schedule.is_finished(recipe, _valid_losses(history)):
+            epoch = len(history)
+            rate = schedule.learning_rate(recipe, _valid_losses(history))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            torch.manual_seed(torch_seed(run.seed, "train", run.name, "epoch", epoch, share.rank))
+            batches = source.train(epoch, recipe.batch_size, share)
+            train_loss = _train_epoch(network, optimizer, batches, recipe, run, accelerator, progress, epoch)
+            progress.trained()
+            batches = source.valid(recipe.batch_size, share)
+            valid_loss = _validate(network, batches, recipe, accelerator)
+            _require_finite(valid_loss, "validation", run, epoch, rate)
+            history.append(EpochResult(epoch + 1, train_loss, valid_loss, rate))
+            state = checkpoints.copy_state(accelerator.unwrap_model(network))
+            best_epoch = schedule.best_epoch(_valid_losses(history))
+            if best_epoch == epoch:
+                best = state
+            if accelerator.is_main_process:
+                own = Checkpoint(run.fingerprint, state, best, optimizer.state_dict(), tuple(history))
+                checkpoints.save(run.checkpoint, own)
+            accelerator.wait_for_everyone()
+            progress.epoch_done(history[-1], history[best_epoch])
+    accelerator.free_memory()
+    return Fitted(best, tuple(history))
+
+
+@contextlib.contextmanager
+def reproducible(threads: int) -> Iterator[None]:
+    """Inside, torch uses `threads` threads and deterministic algorithms, and may be seeded freely."""
+    # cuBLAS reads this when it starts; without it its sums depend on what runs beside them
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before_threads = torch.get_num_threads()
+    before_mode = torch.get_deterministic_debug_mode()
+    before_benchmark = torch.backends.cudnn.benchmark
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before_threads)
+        torch.set_deterministic_debug_mode(before_mode)
+        torch.backends.cudnn.benchmark = before_benchmark
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return kind(
+        network.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+    )  # fmt: skip
+
+
+def _train_epoch(
+    network: nn.Module,
+    optimizer: Any,
+    batches: Iterator[Batch],
+    recipe: Recipe,
+    run: Run,
+    accelerator: Accelerator,
+    progress: TrainingProgress,
+    epoch: int,
+) -> float:
+    """One pass over the batches; the mean loss over the mixtures."""
+    network.train()
+    total, count = 0.0, 0
+    for batch in prefetch(batches):
+        started = time.monotonic()
+        loss = _loss(network, batch, recipe, accelerator)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        if recipe.clip_norm is not None:
+            accelerator.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+        optimizer.step()
+        value = float(loss.detach())  # waits for the device, so that the time below is the network's
+        _require_finite(value, "training", run, epoch, optimizer.param_groups[0]["lr"])
+        rows = len(batch.noisy)
+        total += value * rows
+        count += rows
+        progress.advance(rows * accelerator.num_processes, value, time.monotonic() - started)
+    return _mean_over_processes(total, count, accelerator)
+
+
+def _validate(network: nn.Module, batches: Iterator[Batch], recipe: Recipe, accelerator: Accelerator) -> float:
+    """The mean loss over the validation mixtures."""
+    bare = accelerator.unwrap_model(network)  # the wrapper would wait for processes that have a batch less
+    bare.eval()
+    if accelerator.num_processes > 1:
+        for buffer in bare.buffers():  # running means of batch normalisation: the saved ones are rank 0's
+            broadcast(buffer, from_process=0)
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for batch in prefetch(batches):
+            loss = _loss(bare, batch, recipe, accelerator)
+            total += float(loss) * len(batch.noisy)
+            count += len(batch.noisy)
+    return _mean_over_processes(total, count, accelerator)
+
+
+def _loss(network: nn.Module, batch: Batch, recipe: Recipe, accelerator: Accelerator) -> torch.Tensor:
+    noisy = torch.from_numpy(batch.noisy).to(accelerator.device)  # [n, L]
+    clean = torch.from_numpy(batch.clean).to(accelerator.device)  # [n, L]
+    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+        estimate = network(noisy)  # [n, L]
+    return LOSSES[recipe.loss](estimate.float(), clean)
+
+
+def _mean_over_processes(total: float, count: int, accelerator: Accelerator) -> float:
+    if accelerator.num_processes == 1:
+        return total / count
+    sums = torch.tensor([total, count], dtype=torch.float64, device=accelerator.device)
+    reduced = accelerator.reduce(sums, reduction="sum")
+    return float(reduced[0] / reduced[1])
+
+
+def _require_finite(loss: float, which: str, run: Run, epoch: int, rate: float) -> None:
+    if math.isfinite(loss):
+        return
+    kept = f"the state after epoch {epoch} is kept in {run.checkpoint}" if epoch else "no epoch was finished"
+    raise UserError(
+        f"{run.name}: the {which} loss became {loss} in epoch {epoch + 1} (learning rate {rate:g}); "
+        f"lower learning_rate or clip_norm and start over with --force; {kept}"
+    )
+
+
+def _valid_losses(history: list[EpochResult]) -> list[float]:
+    return [result.valid_loss for result in history]

@@ -1,0 +1,269 @@
+"""The stage that fits the neural denoisers of a configuration, each into its own folder of weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from core import artifact, npz, registry
+from core.artifact import Manifest, Schema
+from core.errors import ArtifactError, UserError
+from core.layout import Layout
+from core.registry import Entry
+from core.seeding import torch_seed
+from core.settings import Settings
+from core.stage import Report, RunOptions
+from training import recipe as recipes
+from training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from training.loop import Fitted
+    from training.mixtures import Mixtures
+
+log = logging.getLogger(__name__)
+
+STAGE = "train"
+SCHEMA = Schema("weights", 1, "python training/train_neural.py")
+BEST, LOSSES, CURVES = "best.safetensors", "losses.csv", "curves.png"
+RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
+OWN_FILES = (BEST, LOSSES, CURVES, RECIPE, CHECKPOINT, artifact.MANIFEST)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One network to fit: what decides its weights, and the hash of all that."""
+
+    entry: Entry
+    recipe: Recipe
+    section: dict[str, Any]
+    inputs: dict[str, str]
+    seed: int
+
+    @property
+    def fingerprint(self) -> str:
+        return artifact.fingerprint(SCHEMA, self.section, self.inputs, self.seed)
+
+
+def run(
+    settings: Settings,
+    layout: Layout,
+    options: RunOptions,
+    models: Sequence[str] | None = None,
+    recipe_overrides: Mapping[str, Any] | None = None,
+) -> Report:
+    """Fit networks; one that is finished under the same settings is left as it is.
+
+    Args:
+        settings: the configuration.
+        layout: where segments and noise lie, and weights go.
+        options: only `force` matters: start over where another training's files lie.
+        models: names or aliases; None: `train.models`.
+        recipe_overrides: values of the recipe that win over every file.
+
+    Raises:
+        UserError: no such model, not a network, a refused recipe, segments or noise missing or not
+            disjoint, a folder with another training's results, a loss that is no longer finite.
+    """
+    # Idle threads of torch's OpenMP otherwise spin, and where another program wants the cores a step of two
+    # threads takes up to ten times as long. Read when torch is first imported; changes no result.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    named = settings.train.models if models is None else models
+    chosen = list({entry.name: entry for entry in (registry.find("denoisers", name) for name in named)}.values())
+    if not chosen:
+        return Report(STAGE, ("nothing to train: train.models is empty",))
+    for entry in chosen:
+        _require_network(entry)
+    resolved = [resolve_recipe(entry, settings, recipe_overrides) for entry in chosen]
+
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # what `accelerate launch` passes on
+    if asked != "no":
+        raise UserError(f"accelerate asks for mixed precision '{asked}': it is the recipe's, --recipe precision=bf16")
+    from accelerate import Accelerator
+
+    from training.mixtures import Mixtures
+
+    # the recipe's own precision is applied in the loop: Accelerate would fix one for all models
+    accelerator = Accelerator(mixed_precision="no")
+    lines = []
+    for entry, recipe in zip(chosen, resolved, strict=True):
+        source = Mixtures.open(settings, layout, clip=recipe.normalise_clip)
+        lines.append(_train(entry, recipe, settings, layout, options, source, accelerator))
+    return Report(STAGE, tuple(lines) if accelerator.is_main_process else ())
+
+
+def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe of one model, from all layers in their order of precedence.
+
+    Raises:
+        UserError: an unknown key or a refused value, or `train.overrides` names no model.
+    """
+    layers: list[recipes.Layer] = [
+        (f"configs/denoisers/{entry.name}.yaml, training", entry.extra.get("training") or {}),
+        (f"{settings.config_file}, train.recipe", settings.train.recipe),
+    ]
+    for name, values in settings.train.overrides.items():
+        if registry.find("denoisers", name).name == entry.name:
+            layers.append((f"{settings.config_file}, train.overrides.{name}", values))
+    layers.append(("command line", command_line or {}))
+    return recipes.resolve(layers)
+
+
+def _train(
+    entry: Entry,
+    recipe: Recipe,
+    settings: Settings,
+    layout: Layout,
+    options: RunOptions,
+    source: Mixtures,
+    accelerator: Accelerator,
+) -> str:
+    folder = layout.weights(entry.name)
+    plan = _plan(entry, recipe, settings, source)
+    main = accelerator.is_main_process
+    finished = False if options.force else _finished(folder, plan.fingerprint)
+    accelerator.wait_for_everyone()  # all have looked before one of them changes anything
+    if main:
+        log.info("%s: recipe %s", entry.name, recipes.describe(recipe))
+    if finished:
+        return f"{entry.name}: was trained already, {_describe(folder)}"
+    if main:
+        _prepare(folder, options.force)
+        npz.atomic_write(folder / RECIPE, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False).encode())
+    accelerator.wait_for_everyone()
+
+    import torch
+
+    from denoising import load
+    from training import loop
+
+    with loop.reproducible(settings.train.threads):
+        torch.manual_seed(torch_seed(settings.seed, "train", entry.name, "initial weights"))
+        shipped = entry.name in registry.entries("denoisers")
+        denoiser = load(entry.name if shipped else entry.target, None, clip=recipe.normalise_clip, device="cpu")
+        network: torch.nn.Module = denoiser.network  # type: ignore[attr-defined]
+        n_weights = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        if main:
+            log.info(
+                "%s: %d weights, %d mixtures an epoch, %d for validation, on %s",
+                entry.name, n_weights, source.n_train, source.n_valid, accelerator.device,
+            )  # fmt: skip
+        one = loop.Run(entry.name, settings.seed, plan.fingerprint, folder / CHECKPOINT)
+        fitted = loop.fit(network, source, recipe, one, accelerator)
+        network.load_state_dict(fitted.best)
+        if main:
+            _write_results(folder, layout, plan, network.cpu(), fitted)
+    accelerator.wait_for_everyone()
+    return f"{entry.name}: {_describe(folder)}"
+
+
+def _plan(entry: Entry, recipe: Recipe, settings: Settings, source: Mixtures) -> Plan:
+    section = {
+        "model": [entry.name, entry.target, entry.parameters],
+        "recipe": recipe.model_dump(mode="json"),
+        "mixtures": source.section,
+        "threads": settings.train.threads,
+    }
+    return Plan(entry, recipe, section, source.inputs, settings.seed)
+
+
+def _finished(folder: Path, fingerprint: str) -> bool:
+    """Whether the folder holds this training, whole.
+
+    Raises:
+        ArtifactError: it holds another one.
+    """
+    if not (folder / artifact.MANIFEST).exists():
+        return False
+    manifest = artifact.read_manifest(folder, SCHEMA)
+    if manifest.fingerprint != fingerprint:
+        raise ArtifactError(
+            f"{folder}: trained with another recipe or on other data; "
+            "choose another --output, or start this training over with --force"
+        )
+    files = manifest.info["files"]
+    return all((folder / name).exists() and npz.sha256(folder / name) == digest for name, digest in files.items())
+
+
+def _prepare(folder: Path, force: bool) -> None:
+    """Until this run is done the folder must not look finished; with `force`, nothing of the old one stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in OWN_FILES if force else (artifact.MANIFEST,):
+        (folder / name).unlink(missing_ok=True)
+    for path in folder.glob(".*.tmp"):
+        path.unlink()
+
+
+def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitted: Fitted) -> None:
+    from denoising import weights
+    from training.curves import write_curves, write_losses
+
+    best = fitted.best_epoch
+    info = {
+        "denoiser": plan.entry.name,  # this and the parameters are what `denoising.load` builds it from
+        "parameters": {**plan.entry.parameters, "clip": plan.recipe.normalise_clip},
+        "recipe": plan.recipe.model_dump(mode="json"),
+        "seed": plan.seed,
+        "inputs": plan.inputs,
+        "fingerprint": plan.fingerprint,
+        "epoch": best.epoch,
+        "valid_loss": best.valid_loss,
+    }
+    weights.write(folder / BEST, network, info)
+    write_losses(folder / LOSSES, fitted.history)
+    write_curves(folder / CURVES, fitted.history, best, f"{plan.entry.name}, seed {plan.seed}")
+    published = plan.entry.extra.get("published_name")
+    if published:
+        _export_published(layout.weights(str(published)) / f"{published}_best.pth", fitted.best)
+    manifest = Manifest(
+        schema=SCHEMA.name,
+        schema_version=SCHEMA.version,
+        fingerprint=plan.fingerprint,
+        seed=plan.seed,
+        inputs=plan.inputs,
+        shards=(),
+        n_failures=0,
+        versions=artifact.versions(),
+        info={
+            "epochs": len(fitted.history),
+            "best_epoch": best.epoch,
+            "valid_loss": best.valid_loss,
+            "files": {name: npz.sha256(folder / name) for name in (BEST, LOSSES, CURVES, RECIPE)},
+        },
+    )
+    artifact.write_manifest(folder, manifest)
+
+
+def _export_published(path: Path, state: Mapping[str, Any]) -> None:
+    """The weights as a plain state dictionary, under the file name that the published commands use."""
+    import io
+
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    npz.atomic_write(path, buffer.getvalue())
+
+
+def _describe(folder: Path) -> str:
+    info = json.loads((folder / artifact.MANIFEST).read_text())["info"]
+    return (
+        f"{info['epochs']} epochs, best {info['best_epoch']} with validation loss {info['valid_loss']:.5g}; "
+        f"weights in {folder / BEST}"
+    )
+
+
+def _require_network(entry: Entry) -> None:
+    from denoising.loading import is_neural
+
+    if not is_neural(registry.load_class(entry.target)):
+        names = [name for name, known in registry.entries("denoisers").items() if "training" in known.extra]
+        raise UserError(f"denoiser '{entry.name}' has no network to train; networks are: {', '.join(names) or 'none'}")

@@ -1,0 +1,153 @@
+"""How a network is fitted: the values, where each comes from, and the rules on them.
+
+Precedence: command line > `train.overrides.MODEL` > `train.recipe` > the model's own YAML > the defaults here.
+The defaults are the benchmark's common recipe (docs/training.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import UserError
+from core.registry import did_you_mean
+
+Layer = tuple[str, Mapping[str, Any]]  # where the values come from, the values
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Values(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Schedule(_Values):
+    """How the learning rate falls.
+
+    plateau: times `factor` after more than `patience` epochs in a row without a better validation loss.
+    steps: times `factor` after each number of finished epochs in `milestones`.
+    """
+
+    kind: Literal["none", "plateau", "steps"] = "plateau"
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    patience: Annotated[int, Field(ge=0)] = 5
+    milestones: tuple[Count, ...] = ()
+
+    @model_validator(mode="after")
+    def _milestones_rise(self) -> Schedule:
+        if self.kind == "steps" and not self.milestones:
+            raise ValueError("milestones: the schedule 'steps' needs at least one")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError("milestones: must rise")
+        return self
+
+
+class Recipe(_Values):
+    """Everything about fitting one network that is not the network and not the data."""
+
+    loss: Literal["l1", "l2"] = "l1"  # mean absolute or mean squared error of the normalised waveform
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    learning_rate: Positive = 1e-3
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    batch_size: Count = 64  # over all processes
+    epochs: Count = 150
+    patience: Count | None = 20  # epochs without a better validation loss before it stops; None: never
+    clip_norm: Positive | None = 10.0  # of the gradient over all parameters; None: no clipping
+    schedule: Schedule = Schedule()
+    normalise_clip: bool = True  # clip noisy and clean to [-1, 1] after scaling
+    precision: Literal["float32", "bf16"] = "float32"  # of the network's arithmetic; weights stay float32
+
+
+def resolve(layers: Sequence[Layer]) -> Recipe:
+    """Merge the layers, the first being the weakest, and check the result.
+
+    Mappings (`schedule`) merge key by key.
+
+    Raises:
+        UserError: an unknown key or a refused value; names the layer that it came from.
+    """
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for source, values in layers:
+        merged = _merge(merged, values, source, origin, ())
+    try:
+        return Recipe.model_validate(merged)
+    except ValidationError as error:
+        raise UserError(_explain(error, origin)) from None
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """`learning_rate=1e-3`, `schedule.kind=none`, as given to --recipe; the value is YAML.
+
+    Raises:
+        UserError: not key=value, or the value is not YAML.
+    """
+    tree: dict[str, Any] = {}
+    for text in texts:
+        dotted, equals, value = text.partition("=")
+        keys = dotted.strip().split(".")
+        if not equals or not all(keys):
+            raise UserError(f"--recipe {text}: expected key=value, e.g. learning_rate=0.001 or schedule.kind=none")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"--recipe {text}: the value is not YAML") from None
+        node = tree
+        for key in keys[:-1]:
+            child = node.setdefault(key, {})
+            if not isinstance(child, dict):
+                raise UserError(f"--recipe {text}: '{key}' is a value, not a section")
+            node = child
+        node[keys[-1]] = parsed
+    return tree
+
+
+def describe(recipe: Recipe) -> str:
+    """One line: every value of the recipe."""
+    values = recipe.model_dump(mode="json")
+    schedule = values.pop("schedule")
+    parts = [f"{key}={value}" for key, value in values.items()]
+    parts += [f"schedule.{key}={value}" for key, value in schedule.items()]
+    return " ".join(parts)
+
+
+def _merge(
+    base: Mapping[str, Any], over: Mapping[str, Any], source: str, origin: dict[str, str], path: tuple[str, ...]
+) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        where = (*path, str(key))
+        if isinstance(value, Mapping):
+            old = merged.get(key)
+            merged[key] = _merge(old if isinstance(old, Mapping) else {}, value, source, origin, where)
+        else:
+            merged[key] = _number(value)
+        origin[".".join(where)] = source
+    return merged
+
+
+def _number(value: Any) -> Any:
+    """YAML reads 1e-3 (no point) as text; take it as the number that it looks like."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    where = ".".join(location)
+    source = next((origin[".".join(location[:n])] for n in range(len(location), 0, -1)
+                   if ".".join(location[:n]) in origin), "the recipe")  # fmt: skip
+    if first["type"] == "extra_forbidden":
+        fields = Schedule.model_fields if location[0] == "schedule" else Recipe.model_fields
+        return f"{source}: unknown recipe key '{where}'{did_you_mean(location[-1], fields)}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{source}: recipe {where}: {message}, got {first.get('input')!r}"

@@ -1,0 +1,52 @@
+"""Learning rate and early stopping as functions of the validation losses so far.
+
+Nothing here has a state of its own, so a resumed run cannot differ from one that ran through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from training.recipe import Recipe
+
+PLATEAU_THRESHOLD = 1e-4  # a loss is better when it is lower by this fraction of the best (as torch's default)
+
+
+def learning_rate(recipe: Recipe, valid_losses: Sequence[float]) -> float:
+    """The learning rate of the epoch after the ones with these validation losses.
+
+    The same as torch's `ReduceLROnPlateau` and `MultiStepLR`, stepped once after every epoch.
+    """
+    schedule = recipe.schedule
+    rate = recipe.learning_rate
+    if schedule.kind == "steps":
+        for milestone in schedule.milestones:
+            if len(valid_losses) >= milestone:
+                rate *= schedule.factor
+    elif schedule.kind == "plateau":
+        best = float("inf")
+        bad_epochs = 0
+        for loss in valid_losses:
+            if loss < best * (1 - PLATEAU_THRESHOLD):
+                best = loss
+                bad_epochs = 0
+            else:
+                bad_epochs += 1
+            if bad_epochs > schedule.patience:
+                rate *= schedule.factor
+                bad_epochs = 0
+    return rate
+
+
+def best_epoch(valid_losses: Sequence[float]) -> int:
+    """Index of the lowest loss, the first of equals."""
+    return min(range(len(valid_losses)), key=lambda epoch: valid_losses[epoch])
+
+
+def is_finished(recipe: Recipe, valid_losses: Sequence[float]) -> bool:
+    """Whether all epochs are done, or `patience` of them brought no better validation loss."""
+    if len(valid_losses) >= recipe.epochs:
+        return True
+    if recipe.patience is None or not valid_losses:
+        return False
+    return len(valid_losses) - 1 - best_epoch(valid_losses) >= recipe.patience
