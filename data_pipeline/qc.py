@@ -114,7 +114,7 @@ def enabled_databases(settings: Settings) -> dict[str, str]:
 def subject_shard(subject: str) -> str:
     """The subject's name as a file name; a name that has to be changed gets a hash, so that no two meet."""
     safe = re.sub(r"[^A-Za-z0-9-]+", "_", subject).strip("_").lower()
-    if safe == subject.lower():
+    if safe and safe == subject.lower():
         return safe
     return f"{safe}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
 
@@ -215,10 +215,11 @@ def _measure_recording(recording: Recording, ref: RecordingRef, qc: Qc) -> _Foun
         signal = recording.signal[:, trial.start : trial.stop]
         causes = _causes(signal)
         good = [channel for channel, cause in enumerate(causes) if cause is None]
-        for channel, cause in enumerate(causes):
-            if cause is not None:
-                item = f"{name}/T{trial.index:03d}/{recording.channels[channel]}"
-                found.failures.append(Failure(item, cause))
+        found.failures += [
+            Failure(f"{name}/T{trial.index:03d}/{recording.channels[channel]}", cause)
+            for channel, cause in enumerate(causes)
+            if cause is not None
+        ]
         found.rows += _rows(recording, ref, trial, np.ascontiguousarray(signal[good]), good, rest, qc)
     return found
 

@@ -96,8 +96,8 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
                     **dict(zip(keys, numbers, strict=True)),
                 }
             )
-    present = list(dict.fromkeys(scores.label for scores in every))
-    rows.sort(key=lambda row: present.index(row["denoiser"]) if row["denoiser"] in present else len(present))
+    order = list(dict.fromkeys([*(scores.label for scores in every), *content["ours"].values()]))
+    rows.sort(key=lambda row: order.index(row["denoiser"]))
     columns = [Column("denoiser", "denoiser"), Column("source", "source")]
     columns += [Column(key, _heading(catalogue[key]), catalogue[key].decimals) for key in keys]
     notes = [

@@ -213,11 +213,11 @@ def _by_shard(items: Sequence[tuple[str, int]]) -> tuple[Rows, ...]:
 
 def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
     """Signals and labels of the job's segments, in order."""
-    tables = [
-        {name: np.asarray(array[list(part.rows)]) for name, array in _segments(job.segments, part.shard).items()}
-        for part in job.parts
-    ]
     names = ("signal", *LABEL_COLUMNS)
+    tables = []
+    for part in job.parts:
+        columns = _segments(job.segments, part.shard)
+        tables.append({name: np.asarray(columns[name][list(part.rows)]) for name in names})
     return {name: np.concatenate([table[name] for table in tables]) for name in names}
 
 
