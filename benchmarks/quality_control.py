@@ -4,8 +4,8 @@
 
 Subjects of 12 channels, trials of 5 s at 2 kHz with rest between them, through `measure_subject`, on one core and
 with two processes; beside it the straightforward way of scipy (Welch and a median filter a channel), one core, and
-the ratio. One-core figures are the best of several rounds. The published
-code makes 271 a second on a machine like ours.
+the ratio. One-core figures are the best of several rounds. The
+published code makes 271 a second on a machine like ours.
 """
 
 from __future__ import annotations

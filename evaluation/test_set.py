@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
 from numpy.typing import NDArray
 
 from core import npz, seeding
@@ -23,6 +22,7 @@ from core.errors import UserError
 from core.layout import Layout
 from core.settings import KIND_ORDER, Mix, Settings
 from core.stage import Job, Made, Report, RunOptions, run_stage
+from data_pipeline.segmentation import SCHEMA as SEGMENTS
 from evaluation import export
 from noise import mixing
 from noise.library import NoiseLibrary

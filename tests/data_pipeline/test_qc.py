@@ -116,6 +116,31 @@ def test_without_labels_the_floor_comes_from_the_quietest_windows(tmp_path):
     assert (table["snr_db"] > 20).all()
 
 
+class Idle(InMemory):
+    """E1 and E2 are wholly one contraction of ch0 and ch1, and the other channel is idle meanwhile."""
+
+    name = "idle"
+
+    def spoil(self, recording):
+        rng = np.random.default_rng(len(recording.subject))
+        working = int(recording.exercise[1:]) - 1
+        signal = rng.standard_normal((2, 20_000)) * np.where(np.arange(2) == working, 1e-4, 1e-6)[:, None]
+        return Recording(
+            recording.database, recording.subject, recording.exercise, signal, FS_HZ, ("ch0", "ch1"),
+            trial_label=1 + working, idle_channels=frozenset({f"ch{1 - working}"}),
+        )  # fmt: skip
+
+
+def test_idle_channels_have_no_trial_and_give_the_floor():
+    made = measure_subject(job_for(Idle("idle", exercises=("E1", "E2"))))
+    assert list(zip(made.arrays["exercise"], made.arrays["channel_name"], strict=True)) == [
+        ("E1", "ch0"),
+        ("E2", "ch1"),
+    ]
+    np.testing.assert_allclose(made.arrays["snr_db"], 40, atol=1.0)
+    assert not made.failures
+
+
 @pytest.mark.parametrize("cls", [DB2, Unlabelled])
 @pytest.mark.parametrize("power", [-6, -3, 3, 6])
 def test_no_unit_matters_over_12_decades(cls, power):
