@@ -1,6 +1,6 @@
 """How fast and how large the pipeline is: one run, one table.
 
-    python benchmarks/pipeline.py
+    python -m benchmarks.pipeline
 
 Mixtures a second on one core, drawn, mixed, written and hashed; trial-channels a second through quality control;
 milliseconds a segment for the full set of metrics; peak memory of the mix stage at 10,000 and at 100,000 mixtures,

@@ -36,7 +36,8 @@ def run(
     stages: Annotated[
         str,
         typer.Option(
-            help="all, or some of qc,grade,split,segment,noise,mix,train,evaluate,tables; each reads what the ones before wrote."
+            help="all, or some of qc,grade,split,segment,noise,mix,train,evaluate,tables; "
+            "each reads what the ones before wrote."
         ),
     ] = "all",
     output: OutputOption = None,

@@ -82,8 +82,8 @@ def removed_shares(spectra: NDArray[np.complex128], half: int, reach: float) -> 
 def running_median(values: FloatArray, half: int, padded: FloatArray, medians: FloatArray) -> None:
     """Median of each value and its `half` neighbours on either side, the ends repeated; exact.
 
-    A sorted window is kept, and one pass without branches takes the leaving value out and puts the
-    entering one in, so that the compiler can work on many elements at once.
+    A sorted window is kept, and one pass takes the leaving value out and puts the entering one in, written
+    so that the compiler can work on many elements at once.
 
     Args:
         values: [B] finite.
@@ -114,14 +114,20 @@ def running_median(values: FloatArray, half: int, padded: FloatArray, medians: F
 def _exchange(old: FloatArray, new: FloatArray, leaving: float, entering: float, size: int) -> None:
     """`new` = the sorted values of `old` without `leaving` (which is among them), with `entering`.
 
-    Without `leaving`, element j is old[j] below it and old[j + 1] from there on; to put `entering` in,
-    element j becomes max(element j - 1, min(entering, element j)).
+    Only the values between the two move, by one place: down when a larger value enters, otherwise up. Where
+    the next value is already beyond `entering`, `entering` itself goes. Conditional expressions, since min()
+    and max() would have to care for NaN.
     """
-    for j in range(size):
-        left = old[j] if old[j] < leaving else old[j + 1]
-        right = old[j + 1] if old[j + 1] < leaving else old[j + 2]
-        least = entering if entering < right else right
-        new[j + 1] = least if least > left else left
+    if entering > leaving:
+        for j in range(1, size + 1):
+            moved = entering if entering < old[j + 1] else old[j + 1]
+            moved = moved if moved > old[j] else old[j]
+            new[j] = old[j] if old[j] < leaving else moved
+    else:
+        for j in range(1, size + 1):
+            moved = entering if entering > old[j - 1] else old[j - 1]
+            moved = moved if moved < old[j] else old[j]
+            new[j] = old[j] if old[j] > leaving else moved
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

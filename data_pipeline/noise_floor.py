@@ -6,9 +6,9 @@ Two rules, and each trial-channel says which one gave its SNR:
   Rest that is exactly 0 (simulated recordings) gives an SNR of plus infinity, which is a value, not an error.
 - "quiet": nothing is marked as rest. All recordings of the subject without marked rest are cut into windows of
   `quiet_window_s`, each freed of its mean; floor: RMS over the quietest `quiet_fraction` of the windows of that
-  channel name. The trial's own RMS is freed of its mean as well. Windows that hold one value throughout are dropouts,
-  not quiet, and windows with missing values are not counted. A subject who never relaxes gets a floor that is too
-  high, so an SNR that is too low: the rule errs towards rejecting.
+  channel name, where it is idle in a recording, too. The trial's own RMS is freed of its mean as well. Windows that
+  hold one value throughout are dropouts, not quiet, and windows with missing values are not counted. A subject who
+  never relaxes gets a floor that is too high, so an SNR that is too low: the rule errs towards rejecting.
 """
 
 from __future__ import annotations

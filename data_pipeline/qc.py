@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -114,7 +115,7 @@ def enabled_databases(settings: Settings) -> dict[str, str]:
 def subject_shard(subject: str) -> str:
     """The subject's name as a file name; a name that has to be changed gets a hash, so that no two meet."""
     safe = re.sub(r"[^A-Za-z0-9-]+", "_", subject).strip("_").lower()
-    if safe == subject.lower():
+    if safe and safe == subject.lower():
         return safe
     return f"{safe}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
 
@@ -204,7 +205,7 @@ def _measure_recording(recording: Recording, ref: RecordingRef, qc: Qc) -> _Foun
     trials = find_trials(recording)
     found = _Found()
     name = f"{ref.database}/{ref.subject}/{ref.exercise}"
-    rest = np.full(len(recording.channels), np.nan)
+    rest: FloatArray | None = None
     if recording.label is not None and recording.has_rest:
         rest, n_lost = rest_rms(recording.signal, recording.label)
         for lost, channel_name in zip(n_lost, recording.channels, strict=True):
@@ -213,12 +214,14 @@ def _measure_recording(recording: Recording, ref: RecordingRef, qc: Qc) -> _Foun
                 found.failures.append(Failure(f"{name}/{channel_name}", cause))
     for trial in trials:
         signal = recording.signal[:, trial.start : trial.stop]
-        causes = _causes(signal)
-        good = [channel for channel, cause in enumerate(causes) if cause is None]
-        for channel, cause in enumerate(causes):
-            if cause is not None:
-                item = f"{name}/T{trial.index:03d}/{recording.channels[channel]}"
-                found.failures.append(Failure(item, cause))
+        working = [name not in recording.idle_channels for name in recording.channels]
+        causes = [cause if works else None for cause, works in zip(_causes(signal), working, strict=True)]
+        good = [channel for channel, cause in enumerate(causes) if cause is None and working[channel]]
+        found.failures += [
+            Failure(f"{name}/T{trial.index:03d}/{recording.channels[channel]}", cause)
+            for channel, cause in enumerate(causes)
+            if cause is not None
+        ]
         found.rows += _rows(recording, ref, trial, np.ascontiguousarray(signal[good]), good, rest, qc)
     return found
 
@@ -241,11 +244,11 @@ def _rows(
     trial: Trial,
     signal: FloatArray,
     channels: Sequence[int],
-    rest: FloatArray,
+    rest: FloatArray | None,
     qc: Qc,
 ) -> list[QcRow]:
     smr_db, shr_db, ohm, hampel = measure_trial(signal, recording.fs_hz, qc).tolist()
-    if recording.has_rest:
+    if rest is not None:
         active = np.sqrt(np.mean(signal**2, axis=1))
         rule, snr = "rest", [snr_db(a, rest[c]) for a, c in zip(active, channels, strict=True)]
     else:
@@ -270,7 +273,7 @@ def _rows(
             hampel=hampel[row],
             snr_db=snr[row],
             snr_rule=rule,
-            rest_rms=float(rest[channel]),
+            rest_rms=math.nan if rest is None else float(rest[channel]),
         )
         for row, channel in enumerate(channels)
     ]

@@ -78,7 +78,7 @@ def welch(signal: FloatArray, fs_hz: float, longest: int) -> tuple[FloatArray, F
         tapered *= window
         spectrum = fft.rfft(tapered, axis=-1, workers=1, overwrite_x=True)  # [K, F]
         parts = spectrum.view(np.float64)
-        power[channel] = np.einsum("kf,kf->f", parts, parts).reshape(-1, 2).sum(axis=1)
+        power[channel] = np.einsum("kf,kf->f", parts, parts).reshape(-1, 2).sum(axis=1)  # |X|^2, summed over pieces
     power /= pieces.shape[1] * fs_hz * np.sum(window**2)
     power[:, 1 : -1 if length % 2 == 0 else None] *= 2  # negative frequencies
     return fft.rfftfreq(length, 1 / fs_hz), power
@@ -91,5 +91,4 @@ def _hann(length: int) -> FloatArray:
 
 
 def _integral(values: FloatArray, at: FloatArray) -> FloatArray:
-    total: FloatArray = np.trapezoid(values, at, axis=-1)
-    return total
+    return np.asarray(np.trapezoid(values, at, axis=-1))

@@ -25,6 +25,7 @@ class Recording:
         label: [T] int, 0 at rest; None where the recording is one trial.
         repetition: [T] int; None where the recording is one trial.
         trial_label, trial_repetition: of the one trial where `label` is None.
+        idle_channels: names of channels that hold no trial here and only show how quiet they can be.
         has_rest: the label marks rest, so that a noise floor can be measured in it.
     """
 
@@ -38,6 +39,7 @@ class Recording:
     repetition: NDArray[np.int64] | None = None
     trial_label: int = 0
     trial_repetition: int = 0
+    idle_channels: frozenset[str] = frozenset()
 
     @property
     def has_rest(self) -> bool:

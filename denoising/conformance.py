@@ -101,10 +101,9 @@ def run_checks(factory: Factory, tracks: Sequence[str] | None = None) -> list[Ch
     Returns:
         One result a check and track; a check that raises anything unforeseen has failed.
     """
-    results = []
+    results: list[CheckResult] = []
     for track in tracks if tracks is not None else factory().tracks:
-        for check in CHECKS:
-            results.append(_run(check, factory, track))
+        results += [_run(check, factory, track) for check in CHECKS]
     return results
 
 

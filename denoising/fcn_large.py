@@ -37,8 +37,8 @@ class Encode(nn.Module):
         super().__init__()
         convolution = nn.Conv1d(n_in, n_out, kernel, stride=2)
         nn.init.xavier_uniform_(convolution.weight)
-        assert convolution.bias is not None
-        nn.init.zeros_(convolution.bias)
+        if convolution.bias is not None:
+            nn.init.zeros_(convolution.bias)
         self.conv_1d = nn.Sequential(convolution, nn.BatchNorm1d(n_out), nn.ReLU())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -2,8 +2,8 @@
 
 Detection (Elgendi, "Fast QRS detection with an optimized knowledge-based method", PLoS ONE 8(9):e73557, 2013,
 with the settings of the published template subtraction): band-pass, square, and compare a moving mean as long
-as a QRS complex with one as long as a heart cycle; where the short one is higher lies a beat, at the largest
-deflection there.
+as a QRS complex with one as long as a heart cycle; where the short one is higher for as long as a QRS complex
+lies a beat, at the largest deflection there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Detector:
         band_hz: band in which a beat stands out.
         order: of the Butterworth band-pass.
         cycle_s: length of the moving mean over a heart cycle.
-        event_s: length of the moving mean over a QRS complex.
+        event_s: length of the moving mean over a QRS complex, and the least length of what counts as one.
         refractory_s: least time between two beats; of two that are closer the larger stays.
     """
 
@@ -70,11 +70,13 @@ def find_beats(x: NDArray[np.float64], fs_hz: float, detector: Detector) -> list
     level = np.abs(x).max(axis=1, keepdims=True)
     filtered[np.abs(filtered).max(axis=1) <= 1e-9 * level[:, 0]] = 0.0
     energy = filtered**2
-    event = moving_mean(energy, round(detector.event_s * fs_hz))
+    event_width = round(detector.event_s * fs_hz)
+    event = moving_mean(energy, event_width)
     cycle = moving_mean(energy, round(detector.cycle_s * fs_hz))
     refractory = round(detector.refractory_s * fs_hz)
     return [
-        Beats(_peaks(row, above, refractory), row, fs_hz) for row, above in zip(filtered, event > cycle, strict=True)
+        Beats(_peaks(row, above, event_width, refractory), row, fs_hz)
+        for row, above in zip(filtered, event > cycle, strict=True)
     ]
 
 
@@ -88,14 +90,15 @@ def moving_mean(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     return mean
 
 
-def _peaks(filtered: NDArray[np.float64], above: NDArray[np.bool_], refractory: int) -> IntArray:
-    """The largest deflection of each run of `above`; of two within `refractory` samples the larger.
+def _peaks(filtered: NDArray[np.float64], above: NDArray[np.bool_], width: int, refractory: int) -> IntArray:
+    """The largest deflection of each run of `above` of `width` samples or more; of two within `refractory` the larger.
 
     Deflections are taken on the side, up or down, on which the median run reaches farther: on whichever
     is larger a beat at a time, some beats of a two-sided QRS would be placed half a wave off the others.
     """
     steps = np.diff(np.concatenate([[False], above, [False]]).astype(np.int8))
-    runs = list(zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True))
+    bounds = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
+    runs = [(a, b) for a, b in bounds if b - a >= width]
     if not runs:
         return np.array([], np.int64)
     side = np.median([filtered[a:b].max() + filtered[a:b].min() for a, b in runs])

@@ -106,7 +106,7 @@ def _periodogram(x: NDArray[np.float64], fs_hz: float) -> tuple[NDArray[np.float
     for start in starts:
         piece = x[start : start + n]
         power += np.abs(np.fft.rfft(window * (piece - piece.mean()), n_fft)) ** 2
-    return np.fft.rfftfreq(n_fft, 1 / fs_hz), power / len(starts)
+    return np.linspace(0.0, n_fft // 2 * fs_hz / n_fft, n_fft // 2 + 1), power / len(starts)
 
 
 def _peak(

@@ -12,6 +12,7 @@ import yaml
 
 import denoising
 from core import npz
+from core.artifact import MANIFEST
 from core.errors import UserError
 from core.layout import Layout
 from core.registry import Entry, did_you_mean, find, load_class
@@ -132,8 +133,9 @@ def _tracks(entry: Entry, row: DenoiserRow) -> tuple[str, ...]:
 
 
 def _trained(entry: Entry, layout: Layout) -> Path | None:
-    path = layout.weights(entry.name) / "best.safetensors"
-    return path if path.exists() else None
+    """Weights of this run; the manifest comes last, so a training in the middle does not count."""
+    folder = layout.weights(entry.name)
+    return folder / "best.safetensors" if (folder / MANIFEST).exists() else None
 
 
 def _weights_hash(entry: Entry, path: Path | None) -> str:

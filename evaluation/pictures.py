@@ -19,7 +19,7 @@ def snr_curves(every: Sequence[Scores], column: str, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     colours: dict[str, str] = {}
@@ -37,9 +37,9 @@ def snr_curves(every: Sequence[Scores], column: str, path: Path) -> None:
         )  # fmt: skip
     axes.set_xlabel("SNR of the mixture (dB)")
     axes.set_ylabel("SNR improvement (dB)")
-    axes.set_title("How much each denoiser improves the SNR; dashed curves know the kinds of noise")
+    axes.set_title("SNR improvement by SNR (dashed: told the kinds of noise)", loc="left", fontsize=11)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    figure.legend(loc="outside right center", fontsize=8, frameon=False, handlelength=3.5)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     atomic_write(path, buffer.getvalue())

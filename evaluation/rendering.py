@@ -78,12 +78,20 @@ def to_latex(table: Table) -> str:
     body = [" & ".join(_escape(_shown(row, column)) for column in shown) + r" \\" for row in table.rows]
     return "\n".join(
         [
-            r"\begin{table}", r"\centering", rf"\caption{{{_escape(table.title)}}}", rf"\begin{{tabular}}{{{alignment}}}",
-            r"\toprule", " & ".join(_escape(column.heading or "") for column in shown) + r" \\", r"\midrule",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_escape(table.title)}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            " & ".join(_escape(column.heading or "") for column in shown) + r" \\",
+            r"\midrule",
             *body,
-            r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
         ]
-    )  # fmt: skip
+    )
 
 
 def _plain(value: Any) -> str:

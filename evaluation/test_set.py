@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
 from numpy.typing import NDArray
 
 from core import npz, seeding
 from core.artifact import Artifact, Failure, Schema
-from core.errors import UserError
+from core.errors import ItemError, UserError
 from core.layout import Layout
 from core.settings import KIND_ORDER, Mix, Settings
 from core.stage import Job, Made, Report, RunOptions, run_stage
+from data_pipeline.segmentation import SCHEMA as SEGMENTS
 from evaluation import export
 from noise import mixing
 from noise.library import NoiseLibrary
@@ -97,22 +97,22 @@ def mix_shard(job: MixJob) -> Made:
     """Mix one shard; a pure function of the job."""
     table = _gather(job)
     library = NoiseLibrary.open(job.library)
-    snr_db, n_kinds = _conditions(job, table["segment_id"])
-    recipe = _draw(job, table, snr_db, n_kinds, library)
-    bad = mixing.unmixable(table["signal"], recipe, library)
-    if bad:  # a silent stretch of noise or signal has no SNR: recorded, and the rest is kept
-        keep = np.setdiff1d(np.arange(len(snr_db)), list(bad))
+    generators, snr_db, n_kinds = _conditions(job, table["segment_id"])
+    floor_db, length = job.settings.wgn_floor_db, table["signal"].shape[1]
+    recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, length, floor_db)
+    failures = []
+    try:
+        noisy, gain = mixing.mix_recipes(table["signal"], recipe, library, snr_db, job.settings.rule, floor_db)
+    except ItemError:  # a silent stretch of noise or signal has no SNR: recorded, and the rest is kept
+        bad = mixing.unmixable(table["signal"], recipe, library)
         failures = [Failure(f"{job.set_name}/{table['segment_id'][row]}", cause) for row, cause in bad.items()]
+        keep = np.setdiff1d(np.arange(len(snr_db)), list(bad))
         table = {name: column[keep] for name, column in table.items()}
         snr_db, n_kinds = snr_db[keep], n_kinds[keep]
         recipe = mixing.Recipe(recipe.kinds[keep], recipe.piece[keep], recipe.offset[keep])
-    else:
-        failures = []
+        noisy, gain = mixing.mix_recipes(table["signal"], recipe, library, snr_db, job.settings.rule, floor_db)
     ids = table["segment_id"]
     clean = table.pop("signal")  # [n, L]
-    noisy, gain = mixing.mix_recipes(
-        clean, recipe, library, snr_db, job.settings.rule, job.settings.wgn_floor_db, names=ids
-    )
     arrays: dict[str, NDArray[Any]] = {
         **table,
         "mixture_id": np.array(
@@ -133,31 +133,23 @@ def mix_shard(job: MixJob) -> Made:
     return Made(arrays, failures)
 
 
-def _draw(
-    job: MixJob,
-    table: Mapping[str, NDArray[Any]],
-    snr_db: NDArray[np.float64],
-    n_kinds: NDArray[np.int64],
-    library: NoiseLibrary,
-) -> mixing.Recipe:
-    generators = (
-        seeding.generator(job.seed, "mix", job.set_name, str(segment), float(snr), int(k))
-        for segment, snr, k in zip(table["segment_id"], snr_db, n_kinds, strict=True)
-    )
-    length = table["signal"].shape[1]
-    return mixing.draw_recipes(generators, snr_db, n_kinds, library, length, job.settings.wgn_floor_db)
+def _conditions(
+    job: MixJob, ids: NDArray[Any]
+) -> tuple[list[np.random.Generator], NDArray[np.float64], NDArray[np.int64]]:
+    """The generator of each mixture, its SNR and its number of kinds.
 
-
-def _conditions(job: MixJob, ids: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """SNR and number of kinds of each mixture: the cell's, or drawn from the grid by the segment's name."""
+    A cell's generator is named by the cell, too. In the combined set, the generator that is named by the
+    segment first draws the cell.
+    """
+    seed, name = job.seed, job.set_name
     if job.cell is not None:
-        return np.full(len(ids), job.cell[0]), np.full(len(ids), job.cell[1])
-    snr_db, n_kinds = np.empty(len(ids)), np.empty(len(ids), np.int64)
-    for row, segment in enumerate(ids):
-        rng = seeding.generator(job.seed, "condition", job.set_name, str(segment))
-        snr_db[row] = job.settings.snr_db[rng.integers(len(job.settings.snr_db))]
-        n_kinds[row] = job.settings.n_kinds[rng.integers(len(job.settings.n_kinds))]
-    return snr_db, n_kinds
+        snr, k = job.cell
+        generators = [seeding.generator(seed, "mix", name, str(segment), float(snr), int(k)) for segment in ids]
+        return generators, np.full(len(ids), snr), np.full(len(ids), k)
+    generators = [seeding.generator(seed, "mix", name, str(segment)) for segment in ids]
+    snrs, counts = np.array(job.settings.snr_db), np.array(job.settings.n_kinds)
+    uniform = np.array([rng.random(2) for rng in generators]).reshape(-1, 2)
+    return generators, snrs[(uniform[:, 0] * len(snrs)).astype(int)], counts[(uniform[:, 1] * len(counts)).astype(int)]
 
 
 def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
@@ -213,11 +205,11 @@ def _by_shard(items: Sequence[tuple[str, int]]) -> tuple[Rows, ...]:
 
 def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
     """Signals and labels of the job's segments, in order."""
-    tables = [
-        {name: np.asarray(array[list(part.rows)]) for name, array in _segments(job.segments, part.shard).items()}
-        for part in job.parts
-    ]
     names = ("signal", *LABEL_COLUMNS)
+    tables = []
+    for part in job.parts:
+        columns = _segments(job.segments, part.shard)
+        tables.append({name: np.asarray(columns[name][list(part.rows)]) for name in names})
     return {name: np.concatenate([table[name] for table in tables]) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""The whole pipeline, from recordings to tables: resumed, in parallel, in other shards, on Ninapro's layout, on real data."""
+"""The whole pipeline on a small simulated set: in parallel, killed and resumed, in other shards, over bash."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,42 +15,9 @@ import pytest
 
 from core.artifact import Artifact
 from core.layout import Layout
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
 from evaluation.test_set import SCHEMA as TEST_SET
 from tests.conftest import ROOT
-
-SMALL = [
-    "datasets.simulated.parameters={n_subjects: 5, n_channels: 2, n_gestures: 2, n_repetitions: 1}",
-    "noise.piece_s=12", "noise.kinds.ECG=[]", "noise.kinds.MOA=[]", "mix.n_kinds=[1, 2]", "mix.snr_db=[-10, 0, 10]",
-    "mix.grid_segments=5", "mix.shard_size=9", "train.mixtures_per_epoch=16", "train.valid_mixtures=8",
-    "train.recipe={epochs: 2, batch_size: 8}", "evaluate.denoisers=[identity, wiener_oracle, hp, fcn]",
-    "tables.bootstrap_resamples=100",
-]  # fmt: skip
-
-
-def command(output, *more, config="configs/demo.yaml", settings=SMALL, workers=1):
-    sets = [word for text in settings for word in ("--set", text)]
-    return [
-        sys.executable, "-m", "cleansemg", "run", "--config", config, "--output", str(output), "--workers", str(workers),
-        *sets, *more,
-    ]  # fmt: skip
-
-
-def run(output, *more, code=0, env=None, **options):
-    result = subprocess.run(
-        command(output, *more, **options),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **(env or {})},
-    )
-    assert result.returncode == code, result.stderr[-2000:]
-    return result
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+from tests.pipeline_runs import SMALL, command, files, run
 
 
 @pytest.fixture(scope="session")
@@ -131,69 +97,6 @@ def test_other_settings_are_refused_over_old_results(finished):
     assert "made under another configuration" in result.stderr
     assert "--force" in result.stderr
     assert differing(before, files(finished)) == []
-
-
-def test_ninapro_layout_from_config_to_table(tmp_path):
-    """All six databases in their original layout, with their oddities, through configs/config.yaml."""
-    from tests.layouts import machado, ninapro, nsrdb, nstdb
-
-    data, out = tmp_path / "data", tmp_path / "out"
-    ninapro.write_tree(data)
-    machado.write_moa(data)
-    nsrdb.write_nsrdb(data)
-    nstdb.write_nstdb(data)
-    settings = [
-        "train.recipe={epochs: 1, batch_size: 4}", "train.mixtures_per_epoch=8", "train.valid_mixtures=4", "noise.piece_s=20",
-        "mix.grid_segments=6", "tables.bootstrap_resamples=100", "evaluate.denoisers=[identity, zero, wiener_oracle, hp, ts, fcn]",
-        "train.models=[fcn]",
-    ]  # fmt: skip
-    run(out, config="configs/config.yaml", settings=settings, env={"DATA_ROOT": str(data)}, workers=2)
-    layout = Layout(out)
-    grades = list(csv.DictReader((layout.grades / "grades.csv").open()))
-    kept = {
-        (g["database"], g["subject"], g["exercise"], int(g["trial"]), int(g["channel"]))
-        for g in grades
-        if g["kept"] == "yes"
-    }
-    parts = {part: Artifact.open(layout.segments(part), SEGMENTS) for part in ("train", "valid", "test")}
-    ids, trials, subjects = [], set(), {}
-    for part, artifact in parts.items():
-        table = artifact.columns("segment_id", "database", "subject", "exercise", "trial", "channel")
-        ids += table["segment_id"].tolist()
-        rows = list(
-            zip(
-                *(table[name].tolist() for name in ("database", "subject", "exercise", "trial", "channel")), strict=True
-            )
-        )
-        trials |= set(rows)
-        subjects[part] = {(database, subject) for database, subject, *_ in rows}
-    assert len(ids) == len(set(ids))
-    assert trials == kept
-    assert {database for database, *_ in trials} == {"DB2", "DB3", "DB4", "DB7", "DB8", "DB10"}
-    assert {exercise for database, _, exercise, *_ in trials if database == "DB2"} == {"E1", "E2", "E3"}
-    assert {database for database, _ in subjects["test"]} == {"DB2"}
-    assert not subjects["train"] & subjects["valid"]
-    mixed = Artifact.open(layout.test_data("combined"), TEST_SET).columns("segment_id")["segment_id"]
-    assert sorted(mixed) == sorted(parts["test"].columns("segment_id")["segment_id"])
-    rows = list(csv.DictReader((layout.tables / "table1.csv").open()))
-    assert len(rows) == 8
-    assert (out / "test_data" / "test_combined.npz").exists()
-
-
-@pytest.mark.realdata
-def test_open_benchmark_from_raw_files_to_a_table(real_data, tmp_path):
-    settings = ["train.models=[]", "evaluate.denoisers=[identity, zero, wiener_oracle, hp]", "mix.grid_segments=10"]
-    run(tmp_path, config="configs/open.yaml", settings=settings, env={"CLEANSEMG_DATA": str(real_data)}, workers=2)
-    grades = list(csv.DictReader((Layout(tmp_path).grades / "grades.csv").open()))
-    passed: dict[str, list[bool]] = {}
-    for grade in grades:
-        spectral = float(grade["smr_db"]) > 12 and float(grade["shr_db"]) > 15 and float(grade["ohm"]) < 1.4
-        passed.setdefault(grade["database"], []).append(spectral)
-    assert 0.30 < np.mean(passed["muscletracker"]) < 0.40  # measured by an independent Welch: 0.352
-    assert 0.85 < np.mean(passed["elderly_lower_limb"]) < 0.95  # 0.90
-    text = (tmp_path / "tables" / "table1.md").read_text()
-    assert "16 of 30 subjects" in text
-    assert "10 of 30 subjects" in text
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path):

@@ -19,7 +19,7 @@ from core.layout import Layout
 from core.registry import Entry
 from core.seeding import torch_seed
 from core.settings import Settings
-from core.stage import Report, RunOptions
+from core.stage import Report, RunOptions, disk_error
 from training import recipe as recipes
 from training.recipe import Recipe
 
@@ -96,7 +96,10 @@ def run(
     lines = []
     for entry, recipe in zip(chosen, resolved, strict=True):
         source = Mixtures.open(settings, layout, clip=recipe.normalise_clip)
-        lines.append(_train(entry, recipe, settings, layout, options, source, accelerator))
+        try:
+            lines.append(_train(entry, recipe, settings, layout, options, source, accelerator))
+        except OSError as error:
+            raise disk_error(layout.weights(entry.name), error) from error
     return Report(STAGE, tuple(lines) if accelerator.is_main_process else ())
 
 
@@ -126,10 +129,18 @@ def _train(
     source: Mixtures,
     accelerator: Accelerator,
 ) -> str:
+    import torch
+
+    from denoising import load
+    from training import checkpoint, loop
+
     folder = layout.weights(entry.name)
     plan = _plan(entry, recipe, settings, source)
     main = accelerator.is_main_process
-    finished = False if options.force else _finished(folder, plan.fingerprint)
+    finished = False
+    if not options.force:
+        finished = _finished(folder, plan.fingerprint)
+        checkpoint.load(folder / CHECKPOINT, plan.fingerprint)  # refuses another training's before anything changes
     accelerator.wait_for_everyone()  # all have looked before one of them changes anything
     if main:
         log.info("%s: recipe %s", entry.name, recipes.describe(recipe))
@@ -139,11 +150,6 @@ def _train(
         _prepare(folder, options.force)
         npz.atomic_write(folder / RECIPE, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False).encode())
     accelerator.wait_for_everyone()
-
-    import torch
-
-    from denoising import load
-    from training import loop
 
     with loop.reproducible(settings.train.threads):
         torch.manual_seed(torch_seed(settings.seed, "train", entry.name, "initial weights"))

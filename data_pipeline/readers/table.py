@@ -36,7 +36,9 @@ class TableReader(RecordingReader):
         folder: where its files lie, at any depth.
         pattern: regular expression of the file name (of the path below the folder, if it has a `/`);
             named groups say what the name tells: `subject` (required), and any of `exercise`,
-            `label`, `repetition`, `channel` (the only column to keep).
+            `label`, `repetition`, `channel` (the only channel that holds a trial).
+        other_channels: with a group `channel`, "drop" the others, or keep them as "idle": they show
+            how quiet they are while another muscle works, see docs/data-pipeline.md.
         fs_hz: sampling rate; None: the npz file's own (`fs_key`).
         unit: V, mV, uV, nV, or the number of volts that 1 stands for, see `volts_per_unit`.
         offset: subtracted before scaling, in the file's unit (middle of an ADC's codes).
@@ -81,12 +83,15 @@ class TableReader(RecordingReader):
         time_column: Column | None = None,
         time_unit: str = "s",
         subject_prefix: str = "",
+        other_channels: Literal["drop", "idle"] = "drop",
         trailing_gaps: Literal["drop", "error"] = "drop",
         signal_key: str = "signal",
         fs_key: str | None = None,
     ) -> None:
         if trailing_gaps not in ("drop", "error"):
             raise ValueError(f"trailing_gaps is '{trailing_gaps}', expected drop or error")
+        if other_channels not in ("drop", "idle"):
+            raise ValueError(f"other_channels is '{other_channels}', expected drop or idle")
         if time_unit not in SECONDS:
             raise ValueError(f"time_unit is '{time_unit}', expected {', '.join(SECONDS)}")
         if fs_hz is None and fs_key is None:
@@ -110,6 +115,7 @@ class TableReader(RecordingReader):
         self.time_column = time_column
         self.time_unit = time_unit
         self.subject_prefix = subject_prefix
+        self.other_channels = other_channels
         self.trailing_gaps = trailing_gaps
         self.signal_key = signal_key
         self.fs_key = fs_key
@@ -176,6 +182,7 @@ class TableReader(RecordingReader):
             repetition=repetition,
             trial_label=trial_label(groups, self.labels) if label is None else 0,
             trial_repetition=int(groups.get("repetition", 1)) if label is None else 0,
+            idle_channels=frozenset(chosen.values()) - {groups["channel"]} if "channel" in groups else frozenset(),
         )
 
     def _table(self, key: str) -> tuple[Table, float]:
@@ -261,10 +268,11 @@ class TableReader(RecordingReader):
             chosen = {column_index(c, table.names, table.width): name for c, name in self.columns.items()}
         if channel is None:
             return chosen
-        kept = {index: name for index, name in chosen.items() if name == channel}
-        if not kept:
+        if channel not in chosen.values():
             raise ItemError(f"no channel is called '{channel}'; columns: gives {', '.join(chosen.values())}")
-        return kept
+        if self.other_channels == "idle":
+            return chosen
+        return {index: name for index, name in chosen.items() if name == channel}
 
     def _check_step(self, time: NDArray[np.float64], fs_hz: float) -> None:
         timed = np.flatnonzero(np.isfinite(time))

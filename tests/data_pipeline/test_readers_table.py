@@ -350,9 +350,25 @@ def test_elderly_lower_limb(real_data: Path) -> None:
     assert len(refs) == 30
     assert refs["ID 6.xlsx#EMB_TA"].exercise == "EMG_TA"
     ta, vl = reader.read(refs["ID 6.xlsx#EMB_TA"]), reader.read(refs["ID 5.xlsx#EMG_VL"])
-    assert (ta.subject, ta.channels, ta.signal.shape, ta.trial_label) == ("ID6", ("TA",), (1, 20001), 3)
-    assert (vl.channels, vl.signal.shape, vl.fs_hz) == (("VL",), (1, 10001), 2000)
-    np.testing.assert_allclose([ta.signal[0, 0], vl.signal[0, 0]], [-11.9670329670328e-6, 28.2789987789988e-6])
+    assert (ta.subject, ta.channels, ta.signal.shape, ta.trial_label) == ("ID6", ("VL", "BF", "TA"), (3, 20001), 3)
+    assert (ta.idle_channels, vl.idle_channels) == ({"VL", "BF"}, {"BF", "TA"})
+    assert (vl.signal.shape, vl.fs_hz) == ((3, 10001), 2000)
+    np.testing.assert_allclose([ta.signal[2, 0], vl.signal[0, 0]], [-11.9670329670328e-6, 28.2789987789988e-6])
+
+
+def test_other_channels_are_dropped_or_kept_idle(tmp_path: Path) -> None:
+    (tmp_path / "A_left.csv").write_text("1,2\n3,4\n5,6\n")
+    options = {
+        "pattern": r"(?P<subject>A)_(?P<channel>left|right)\.csv",
+        "columns": {0: "left", 1: "right"},
+        "fs_hz": 100,
+    }
+    for other, channels, idle in (("drop", ("left",), set()), ("idle", ("left", "right"), {"right"})):
+        reader = TableReader("t", tmp_path, other_channels=other, **options)
+        recording = reader.read(reader.list()[0])
+        assert (recording.channels, recording.idle_channels) == (channels, idle)
+    with pytest.raises(ValueError, match="other_channels is 'keep'"):
+        TableReader("t", tmp_path, other_channels="keep", **options)
 
 
 @pytest.mark.realdata

@@ -78,8 +78,18 @@ def test_any_length_above_the_minimum(network: nn.Module, extra: int) -> None:
     with torch.inference_mode():
         x = torch.randn(2, minimum + extra, generator=torch.Generator().manual_seed(extra))
         assert network.eval()(x).shape == x.shape
-        with pytest.raises(RuntimeError, match="size"):
-            network(torch.zeros(1, minimum - 1))
+
+
+@pytest.mark.parametrize(("name", "minimum"), [("fcn", 106), ("fcn_large", 218)])
+def test_the_minimum_is_what_the_strides_need(name: str, minimum: int) -> None:
+    denoiser = load(name, weights=None)
+    assert denoiser.min_samples == minimum
+    encoder = [m for m in denoiser.network.modules() if isinstance(m, nn.Conv1d)]  # type: ignore[attr-defined]
+    for n_samples, expected in ((minimum, 1), (minimum - 1, 0)):
+        length = n_samples
+        for layer in encoder:
+            length = (length - layer.kernel_size[0]) // layer.stride[0] + 1
+        assert length == expected
 
 
 def test_fcn_large_pads_the_published_length_by_nothing() -> None:

@@ -151,4 +151,4 @@ def test_a_silent_segment_is_recorded_and_the_rest_is_kept(ingredients, tmp_path
     report = test_set.run(small_settings(sets=("combined",)), layout, RunOptions())
     assert report.n_failures == 1
     assert Artifact.open(layout.test_data("combined"), SCHEMA).manifest.count == 5
-    assert "W002,the clean segment is all zero" in (layout.test_data("combined") / "failures.csv").read_text()
+    assert 'W002,"the clean segment is all zero' in (layout.test_data("combined") / "failures.csv").read_text()

@@ -90,6 +90,23 @@ def test_another_recipe_or_other_data_are_refused_without_force(space: workspace
     assert yaml.safe_load(after[neural.RECIPE])["learning_rate"] == 0.1
 
 
+def test_another_trainings_unfinished_state_is_refused_untouched(space: workspace.Workspace) -> None:
+    train(space)
+    folder = space.layout.weights("tiny")
+    (folder / "manifest.json").unlink()  # as if it had been killed
+    before = (folder / neural.RECIPE).read_bytes()
+    with pytest.raises(UserError, match=r"checkpoint\.pt: left by a training with another recipe"):
+        train(space, learning_rate=0.1)
+    assert (folder / neural.RECIPE).read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(space: workspace.Workspace) -> None:
+    space.layout.weights("tiny").parent.mkdir(parents=True)
+    space.layout.weights("tiny").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match=r"tiny: (File exists|Not a directory)"):
+        train(space)
+
+
 def test_the_stronger_layer_wins(space: workspace.Workspace) -> None:
     entry = registry.find("denoisers", "tiny")
 

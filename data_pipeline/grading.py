@@ -1,0 +1,180 @@
+"""Stage grade: a grade for every trial-channel, and whether it is kept, from the quality measures (A2).
+
+Rules in this order; the first that fails decides: SMR, SHR, OHM, SNR, the grades that are kept, and the Hampel gate
+on what is kept by then. A measure that is missing (NaN) fails its rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import artifact
+from core.artifact import Artifact, Schema
+from core.layout import Layout
+from core.settings import Grade, Settings
+from core.stage import Job, Made, Report, RunOptions, run_stage
+from data_pipeline import columns
+from data_pipeline.qc import SCHEMA as QUALITY
+from data_pipeline.qc import QcRow, enabled_databases
+
+SCHEMA = Schema("grades", 1, made_by="python data_pipeline/step2_quality_filter.py --config FILE")
+TABLE = "grades.csv"
+SUMMARY = "grades_summary.csv"
+COLUMNS = (*QcRow.__dataclass_fields__, "grade", "kept", "rule", "reason")
+
+
+class Judgement(NamedTuple):
+    """Grade A, B, C or reject; whether it is kept; the rule that dropped it and the reason in words, or empty."""
+
+    grade: str
+    kept: bool
+    rule: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class GradeJob:
+    """What a worker needs to grade one database."""
+
+    folder: Path
+    grade: Grade
+    min_trial_samples: int
+    hampel_window_s: float
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """How many trial-channels of a database had one grade and one fate; `rule` is empty where they are kept."""
+
+    database: str
+    grade: str
+    kept: bool
+    rule: str
+    trial_channels: int
+
+
+def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
+    """Grade every enabled database.
+
+    Raises:
+        ArtifactError: quality measures of a database are missing or altered.
+    """
+    databases = sorted(enabled_databases(settings).values())
+    manifests = {name: artifact.read_manifest(layout.preprocessed(name), QUALITY) for name in databases}
+    jobs = [
+        Job(
+            database,
+            GradeJob(
+                layout.preprocessed(database),
+                settings.grade,
+                settings.qc.min_trial_samples,
+                settings.qc.hampel_window_s,
+            ),
+        )
+        for database in databases
+    ]
+    result = run_stage(
+        layout.grades,
+        SCHEMA,
+        jobs,
+        grade_database,
+        section={
+            "grade": settings.grade.model_dump(mode="json"),
+            "min_trial_samples": settings.qc.min_trial_samples,
+            "hampel_window_s": settings.qc.hampel_window_s,
+        },
+        inputs={name: manifest.fingerprint for name, manifest in manifests.items()},
+        seed=settings.seed,
+        options=options,
+        label="grade",
+    )
+    table = result.artifact.columns(*COLUMNS)
+    columns.write_csv(layout.grades / TABLE, table)
+    summary = summarise(table)
+    columns.write_csv(layout.grades / SUMMARY, columns.from_rows(summary, SummaryRow))
+    lines = [_line(database, [row for row in summary if row.database == database]) for database in databases]
+    return Report("grade", (*lines, f"every trial-channel with its reason: {layout.grades / TABLE}"))
+
+
+def grade_database(job: GradeJob) -> Made:
+    """Grade all trial-channels of one database; a pure function of the job."""
+    table = Artifact.open(job.folder, QUALITY).columns(*QcRow.__dataclass_fields__)
+    judgements = [judge(row, job) for row in rows_of(table)]
+    added = {
+        name: np.array([getattr(j, name) for j in judgements], dtype=bool if name == "kept" else np.str_)
+        for name in Judgement._fields
+    }
+    return Made({**table, **added})
+
+
+def rows_of(table: Mapping[str, NDArray[Any]]) -> list[QcRow]:
+    """Columns to rows."""
+    values = [table[name].tolist() for name in QcRow.__dataclass_fields__]
+    return [QcRow(*row) for row in zip(*values, strict=True)]
+
+
+def judge(row: QcRow, job: GradeJob) -> Judgement:
+    """Grade one trial-channel."""
+    limits = job.grade
+    n_samples = row.stop_sample - row.start_sample
+    if n_samples < job.min_trial_samples:
+        cause = f"trial of {n_samples} samples is shorter than {job.min_trial_samples}"
+        return Judgement("reject", False, "short", cause)
+    gates = (
+        ("SMR", row.smr_db, limits.smr_min_db, " dB", row.smr_db > limits.smr_min_db),
+        ("SHR", row.shr_db, limits.shr_min_db, " dB", row.shr_db > limits.shr_min_db),
+        ("OHM", row.ohm, limits.ohm_max, "", row.ohm < limits.ohm_max),
+        ("SNR", row.snr_db, limits.snr_c_db, " dB", row.snr_db >= limits.snr_c_db),
+    )
+    for rule, value, limit, unit, passed in gates:
+        if not passed:
+            return Judgement("reject", False, rule, _reason(rule, value, limit, unit))
+    grade = "A" if row.snr_db >= limits.snr_a_db else "B" if row.snr_db >= limits.snr_b_db else "C"
+    if grade not in limits.keep:
+        cause = f"grade {grade} (SNR {row.snr_db:.1f} dB) is not among those kept ({', '.join(limits.keep)})"
+        return Judgement(grade, False, "keep", cause)
+    if not row.hampel <= limits.hampel_max:
+        cause = _reason("Hampel", row.hampel, limits.hampel_max, " of the energy")
+        if n_samples < round(job.hampel_window_s * row.fs_hz):
+            cause = f"the Hampel gate needs {job.hampel_window_s:g} s, the trial has {n_samples / row.fs_hz:.3g} s"
+        return Judgement("reject", False, "Hampel", cause)
+    return Judgement(grade, True)
+
+
+def _reason(rule: str, value: float, limit: float, unit: str) -> str:
+    if math.isnan(value):
+        return f"{rule} could not be measured"
+    relation = "below" if value < limit else "above" if value > limit else "exactly at"
+    digits = 1 if unit == " dB" else 3
+    shown = f"{value:.{digits}f}"
+    if value != limit and float(shown) == limit:  # rounded, it would read as the limit itself
+        shown = f"{value:.9g}"
+    return f"{rule} {shown}{unit} {relation} {limit:.{digits}f}"
+
+
+def summarise(table: Mapping[str, NDArray[Any]]) -> list[SummaryRow]:
+    """Counts by database, grade and rule, sorted."""
+    keys = zip(*(table[name].tolist() for name in ("database", "grade", "kept", "rule")), strict=True)
+    counts = sorted(Counter(keys).items())
+    return [SummaryRow(database, grade, kept, rule, count) for (database, grade, kept, rule), count in counts]
+
+
+def _line(database: str, summary: list[SummaryRow]) -> str:
+    """One database in one line: kept by grade, dropped by rule."""
+    total = sum(row.trial_channels for row in summary)
+    kept = {row.grade: row.trial_channels for row in summary if row.kept}
+    dropped: Counter[str] = Counter()
+    for row in summary:
+        if not row.kept:
+            dropped[f"grade {row.grade}" if row.rule == "keep" else row.rule] += row.trial_channels
+    grades = ", ".join(f"{grade} {count}" for grade, count in sorted(kept.items())) or "none"
+    causes = ", ".join(f"{rule} {count}" for rule, count in dropped.most_common()) or "none"
+    return f"{database}: {sum(kept.values())} of {total} trial-channels kept ({grades}); dropped by {causes}"

@@ -1,0 +1,146 @@
+"""Three rules for giving the subjects of a database to train, valid and test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from core.errors import UserError
+from core.registry import did_you_mean, project_root
+from core.seeding import generator
+from core.settings import PARTS, Part, Settings
+from core.settings import Split as SplitSettings
+
+Parts = dict[Part, list[str]]
+Assignment = dict[str, Parts]  # database -> part -> subjects
+
+
+def by_database(sizes: Mapping[str, int], is_test: bool, rule: SplitSettings) -> Parts:
+    """The published rule (A3): test databases are wholly test, the others train and valid.
+
+    Subjects are sorted by their number of segments, ascending, equal ones by name. Validation gets
+    max(2, round(valid_fraction n)) of them, at most n - 1, at the whole parts of linspace(0, n - 1, n_valid),
+    so that it spans subjects with few segments and with many.
+
+    Args:
+        sizes: segments by subject.
+        is_test: whether the database is one of `test_databases`.
+        rule: settings.
+    """
+    if is_test:
+        return {"train": [], "valid": [], "test": list(sizes)}
+    ordered = _by_size(sizes)
+    n_valid = min(max(2, round(rule.valid_fraction * len(ordered))), len(ordered) - 1)
+    chosen = set(np.linspace(0, len(ordered) - 1, max(0, n_valid)).astype(int).tolist())
+    return {
+        "train": [subject for index, subject in enumerate(ordered) if index not in chosen],
+        "valid": [subject for index, subject in enumerate(ordered) if index in chosen],
+        "test": [],
+    }
+
+
+def stratified(database: str, sizes: Mapping[str, int], rule: SplitSettings, seed: int) -> Parts:
+    """Every database to all three parts, each spanning subjects with few segments and with many.
+
+    The sorted subjects are cut into as many strata as there are test subjects to choose, and each stratum
+    gives one: the subject with the lowest number drawn under its name. Validation likewise from the rest.
+
+    Raises:
+        UserError: fewer than three subjects, or fractions that leave none to train on.
+    """
+    ordered = _by_size(sizes)
+    n = len(ordered)
+    n_test, n_valid = (max(1, round(fraction * n)) for fraction in (rule.test_fraction, rule.valid_fraction))
+    if n_test + n_valid >= n:
+        raise UserError(
+            f"split.rule stratified: {database} has {n} subjects with segments; {n_test} to test and {n_valid} to "
+            "valid leave none to train; give it more subjects, or lower split.test_fraction and split.valid_fraction"
+        )
+    draws = {subject: float(generator(seed, "split", database, subject).random()) for subject in ordered}
+    test = _one_a_stratum(ordered, n_test, draws)
+    rest = [subject for subject in ordered if subject not in test]
+    valid = _one_a_stratum(rest, n_valid, draws)
+    return {"train": [subject for subject in rest if subject not in valid], "valid": valid, "test": test}
+
+
+def read_file(settings: Settings) -> dict[str, dict[str, list[str]]]:
+    """The file of the rule `file`: database -> part -> subjects, as text.
+
+    Raises:
+        UserError: not set, absent, not YAML, of another form, or a subject in two parts.
+    """
+    if settings.split.file is None:
+        raise UserError(f"{settings.config_file}: split.rule is file, but split.file is not set")
+    path = project_root() / "configs" / Path(settings.split.file).expanduser()
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{settings.config_file}: split.file: {path} cannot be read ({error})") from None
+    if not isinstance(content, dict) or not all(isinstance(parts, dict) for parts in content.values()):
+        raise UserError(f"{path}: expected 'database: {{train: [...], valid: [...], test: [...]}}'")
+    listed: dict[str, dict[str, list[str]]] = {}
+    for database, parts in content.items():
+        for part, subjects in parts.items():
+            if part not in PARTS:
+                raise UserError(f"{path}: {database}: no part is called '{part}'{did_you_mean(str(part), PARTS)}")
+            if not isinstance(subjects, list):
+                raise UserError(f"{path}: {database}.{part}: expected a list of subjects")
+        listed[str(database)] = {part: [str(subject) for subject in parts.get(part, ())] for part in PARTS}
+        require_disjoint(database, listed[str(database)], str(path))
+    return listed
+
+
+def from_file(
+    present: Mapping[str, Iterable[str]], listed: Mapping[str, Mapping[str, Sequence[str]]], file: str
+) -> Assignment:
+    """The subjects that are there, in the parts that the file gives them.
+
+    Args:
+        present: database -> subjects of the data.
+        listed: what `read_file` returns.
+        file: its name, for errors.
+
+    Raises:
+        UserError: a database or a subject of the data is not in the file.
+    """
+    assignment: Assignment = {}
+    for database, subjects in present.items():
+        if database not in listed:
+            raise UserError(f"split.file {file}: has no database '{database}'{did_you_mean(database, listed)}")
+        part_of: dict[str, Any] = {s: part for part, own in listed[database].items() for s in own}
+        parts: Parts = {part: [] for part in PARTS}
+        for subject in subjects:
+            if subject not in part_of:
+                hint = did_you_mean(subject, part_of)
+                raise UserError(f"split.file {file}: {database} has no subject '{subject}', which is in the data{hint}")
+            parts[part_of[subject]].append(subject)
+        assignment[database] = parts
+    return assignment
+
+
+def require_disjoint(database: str, parts: Mapping[Any, Iterable[str]], where: str) -> None:
+    """Check that no subject is in two parts, or twice in one.
+
+    Raises:
+        UserError: one is; it is named.
+    """
+    seen: dict[str, str] = {}
+    for part, subjects in parts.items():
+        for subject in subjects:
+            if subject in seen:
+                raise UserError(f"{where}: subject '{subject}' of {database} is in {seen[subject]} and again in {part}")
+            seen[subject] = part
+
+
+def _by_size(sizes: Mapping[str, int]) -> list[str]:
+    return sorted(sizes, key=lambda subject: (sizes[subject], subject))
+
+
+def _one_a_stratum(ordered: Sequence[str], n_strata: int, draws: Mapping[str, float]) -> list[str]:
+    """Cut into `n_strata` runs of nearly equal length, and take the subject of the lowest draw from each."""
+    strata = np.array_split(np.arange(len(ordered)), n_strata)
+    return [min((ordered[index] for index in stratum), key=draws.__getitem__) for stratum in strata]

@@ -1,0 +1,20 @@
+"""How many segments a stretch of a recording gives."""
+
+from __future__ import annotations
+
+from core import dsp
+from core.settings import Segment
+
+
+def n_windows(n_samples: int, fs_hz: float, segment: Segment) -> int:
+    """Whole windows after resampling; the tail is dropped.
+
+    Args:
+        n_samples: at the native rate.
+        fs_hz: the native rate.
+        segment: settings.
+
+    >>> n_windows(9999, 2000.0, Segment()), n_windows(3999, 2000.0, Segment()), n_windows(3998, 2000.0, Segment())
+    (2, 1, 0)
+    """
+    return dsp.resampled_length(n_samples, fs_hz, segment.fs_hz) // segment.window_samples
