@@ -36,7 +36,7 @@ def run(
     stages: Annotated[
         str,
         typer.Option(
-            help="all, or some of qc,grade,split,segment,noise,mix,train,evaluate,tables; "
+            help="all, or some of qc,grade,split,segment,noise,mix,calibrate,train,evaluate,tables; "
             "each reads what the ones before wrote."
         ),
     ] = "all",

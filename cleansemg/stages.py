@@ -15,6 +15,7 @@ STAGES = {
     "segment": "data_pipeline.segmentation:run",
     "noise": "noise.library:build_libraries",
     "mix": "evaluation.test_set:run",
+    "calibrate": "training.calibration:run",
     "train": "training.neural:run",
     "evaluate": "evaluation.evaluating:run",
     "tables": "evaluation.tables:run",

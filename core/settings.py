@@ -129,6 +129,13 @@ class Train(Section):
     threads: Annotated[int, Field(ge=1)] = 2  # of the network's arithmetic; decides the last digits
 
 
+class Calibrate(Section):
+    """Searching the parameters of classical denoisers; what is searched is in `trad_config`."""
+
+    methods: tuple[str, ...] = ()  # denoisers, or "all"; none: every method keeps its YAML's parameters
+    trad_config: str = "config_tradition.yaml"  # relative to configs/
+
+
 class DenoiserRow(Section):
     """One denoiser to evaluate, where its name alone does not say enough."""
 
@@ -169,6 +176,7 @@ class Settings(Section):
     segment: Segment = Segment()
     noise: Noise = Noise()
     mix: Mix = Mix()
+    calibrate: Calibrate = Calibrate()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     tables: Tables = Tables()

@@ -8,6 +8,8 @@ Symbols: E_k(w) the k-th mode by EMD of the noise w, scaled so that E_1 has unit
 k modes; M(.) a signal less its first mode, its local mean.
     r_1 = x - <first mode of x + epsilon E_1(w)>          mean over trials, x of unit deviation
     r_k = <M(r_(k-1) + epsilon std(r_(k-1)) E_k(w))>      mode k is r_(k-1) - r_k
+
+`CEEMDAN` is the denoiser on top of it; docs/denoisers.md has its rules.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from denoising import mode_treatment as treatment
+from denoising.base import Denoiser
 from denoising.compilation import announce
 from denoising.emd import (
     RANGE_THR,
@@ -29,15 +33,64 @@ from denoising.emd import (
     checked_signal,
     without_exponent,
 )
+from denoising.labels import NoiseLabels
+from denoising.noise_evidence import find_out
 
 FloatArray = NDArray[np.float64]
 
+EPSILON = 0.005  # deviation of the noise, in that of the signal
 CEEMDAN_RANGE_THR = 0.01
 CEEMDAN_TOTAL_POWER_THR = 0.05
 MAX_MODES = 101
 LARGEST_SEED = 2**32 - 1
 COMPILATION_S = 20
+# energies of white noise by mode, over the first
+EXPECTED_SHARES = (1.0, 0.45871, 0.30919, 0.19652, 0.14093, 0.084863, 0.06222, 0.05597)
 CACHED_ENSEMBLES = 4  # of some 3 MB each for 20 trials of 2000 samples, 16 MB for 100
+
+
+class CEEMDAN(Denoiser):
+    """Decomposes by CEEMDAN, and treats the modes by the kinds of noise that are told, or that the signal shows."""
+
+    name = "ceemdan"
+    tracks = ("blind", "oracle")
+    min_samples = 32
+
+    def __init__(
+        self,
+        f_min_hz: float = 40.0,
+        threshold_factor: float = 0.25,
+        trials: int = 20,
+        range_thr: float = 0.001,
+        total_power_thr: float = 0.01,
+        seed: int = 42,
+    ) -> None:
+        """Set the decomposition and the treatment.
+
+        Args:
+            f_min_hz: against movement and drift: slower modes are dropped, the others high-passed there.
+            threshold_factor: thresholds for white and coloured noise, in universal ones.
+            trials: see `ceemdan`, as for the rest.
+            range_thr: end of the decomposition, by the remainder's range.
+            total_power_thr: and by its sum of absolute values.
+            seed: of the ensemble's noise, which is the same for all signals of a length.
+        """
+        self.f_min_hz = treatment.positive("ceemdan", "f_min_hz", f_min_hz)
+        self.threshold_factor = treatment.positive("ceemdan", "threshold_factor", threshold_factor)
+        _check(trials, EPSILON, seed, range_thr, total_power_thr, -1)
+        self.trials = trials
+        self.range_thr = range_thr
+        self.total_power_thr = total_power_thr
+        self.seed = seed
+
+    def _denoise(self, noisy: FloatArray, fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
+        treatment.check_rate(self.name, self.f_min_hz, fs_hz)
+        estimate = np.empty_like(noisy)
+        for row, x in enumerate(noisy):
+            found = find_out(x, fs_hz, self.f_min_hz, labels, row)
+            modes = ceemdan(x, self.trials, EPSILON, self.seed, self.range_thr, self.total_power_thr)
+            estimate[row] = treatment.treat(modes, found, fs_hz, self.f_min_hz, EXPECTED_SHARES, self.threshold_factor)
+        return estimate
 
 
 class Ensemble(NamedTuple):
@@ -50,7 +103,7 @@ class Ensemble(NamedTuple):
 def ceemdan(
     x: NDArray[np.floating],
     trials: int = 100,
-    epsilon: float = 0.005,
+    epsilon: float = EPSILON,
     seed: int = 42,
     range_thr: float | None = None,
     total_power_thr: float | None = None,
@@ -117,7 +170,7 @@ def ceemdan(
 def ceemdan_batch(
     x: NDArray[np.floating],
     trials: int = 100,
-    epsilon: float = 0.005,
+    epsilon: float = EPSILON,
     seed: int = 42,
     range_thr: float | None = None,
     total_power_thr: float | None = None,

@@ -2,6 +2,8 @@
 
 Source: N. E. Huang et al., "The empirical mode decomposition and the Hilbert spectrum for nonlinear and
 non-stationary time series analysis", Proc. R. Soc. Lond. A 454, 903-995, 1998. docs/decompositions.md has the rules.
+
+`EMD` is the denoiser on top of it; docs/denoisers.md has its rules.
 """
 
 from __future__ import annotations
@@ -10,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from denoising.base import InputError
+from denoising import mode_treatment as treatment
+from denoising.base import Denoiser, InputError
 from denoising.compilation import announce
+from denoising.labels import NoiseLabels
+from denoising.noise_evidence import find_out
 
 FloatArray = NDArray[np.float64]
 
@@ -19,6 +24,37 @@ RANGE_THR = 0.001
 TOTAL_POWER_THR = 0.005
 SHORTEST = 3  # samples; fewer have no extremum
 COMPILATION_S = 15
+EXPECTED_SHARES = (1.0, 0.4751, 0.2999, 0.2158, 0.1371, 0.0926, 0.0560, 0.0550)  # of white noise, over the first mode
+
+
+class EMD(Denoiser):
+    """Decomposes by EMD, and treats the modes by the kinds of noise that are told, or that the signal shows."""
+
+    name = "emd"
+    tracks = ("blind", "oracle")
+    min_samples = 32
+
+    def __init__(self, f_min_hz: float = 40.0, threshold_factor: float = 0.25, max_imf: int = 20) -> None:
+        """Set the treatment.
+
+        Args:
+            f_min_hz: against movement and drift: slower modes are dropped, the others high-passed there.
+            threshold_factor: thresholds for white and coloured noise, in universal ones.
+            max_imf: how many modes at most; -1 for all.
+        """
+        self.f_min_hz = treatment.positive("emd", "f_min_hz", f_min_hz)
+        self.threshold_factor = treatment.positive("emd", "threshold_factor", threshold_factor)
+        check_max_imf(max_imf, "emd")
+        self.max_imf = max_imf
+
+    def _denoise(self, noisy: FloatArray, fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
+        treatment.check_rate(self.name, self.f_min_hz, fs_hz)
+        estimate = np.empty_like(noisy)
+        for row, x in enumerate(noisy):
+            found = find_out(x, fs_hz, self.f_min_hz, labels, row)
+            modes = emd(x, self.max_imf)
+            estimate[row] = treatment.treat(modes, found, fs_hz, self.f_min_hz, EXPECTED_SHARES, self.threshold_factor)
+        return estimate
 
 
 def emd(x: NDArray[np.floating], max_imf: int = -1) -> FloatArray:

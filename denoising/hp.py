@@ -6,12 +6,15 @@ One definition for both tracks; all filters are run forwards and backwards, Butt
     notch             where `power_line` finds a line  signals with PLI: at the known frequency, or at the
                       (rule and threshold there)       highest candidate where it is not known
     band-pass 20-500  never                            signals with WGN or Color
-    high-pass         `cutoff_hz`, always              `cutoff_hz`, signals with ECG or MOA
+    high-pass         `cutoff_hz`, signals that are    `cutoff_hz`, signals with ECG or MOA
+                      slow (`noise_evidence`)
 
 A notch goes to the fundamental and to those harmonics that the same rule finds. Its width in Hz is the same at
 every harmonic: a constant Q would take 60 Hz out of the EMG at 300 Hz. The cut-off of 40 Hz is the one of the
-published baselines for ECG and motion (ICASSP 2023 FCN paper; TrustEMG-Net supplement; CleanSEMG), which
-apply it to unlabelled data as well; 20 to 500 Hz is the band of surface EMG there.
+published baselines for ECG and motion (ICASSP 2023 FCN paper; TrustEMG-Net supplement; CleanSEMG); 20 to 500 Hz is
+the band of surface EMG there. They apply the high-pass to unlabelled data as well, whatever is in it (`slow_ratio=0`).
+That takes the EMG below the cut-off out of signals that hold no slow noise; so by default it is applied where there is
+evidently more power than EMG has there.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from core import dsp
 from core.errors import UserError
 from denoising.base import Denoiser, InputError
 from denoising.labels import NoiseLabels
+from denoising.noise_evidence import NOTCH_WIDTH_HZ, SLOW_RATIO, is_slow, without_line
 from denoising.power_line import THRESHOLD, find_power_line
 
 
@@ -39,9 +43,10 @@ class HighPass(Denoiser):
         cutoff_hz: float = 40.0,
         band_hz: tuple[float, float] = (20.0, 500.0),
         order: int = 4,
-        notch_width_hz: float = 2.0,
+        notch_width_hz: float = NOTCH_WIDTH_HZ,
         n_harmonics: int = 5,
         line_threshold: float = THRESHOLD,
+        slow_ratio: float = SLOW_RATIO,
     ) -> None:
         """Set the filters.
 
@@ -53,6 +58,8 @@ class HighPass(Denoiser):
             notch_width_hz: -3 dB width of a notch, for one direction.
             n_harmonics: of the power line, the fundamental included.
             line_threshold: power of a spectral line over the median around it.
+            slow_ratio: power below `cutoff_hz` over what surface EMG has there, from which on the blind track filters;
+                0 for always.
         """
         self.cutoff_hz = _positive("cutoff_hz", cutoff_hz)
         self.band_hz = (_positive("band_hz", band_hz[0]), _positive("band_hz", band_hz[1]))
@@ -60,6 +67,9 @@ class HighPass(Denoiser):
         self.notch_width_hz = _positive("notch_width_hz", notch_width_hz)
         self.n_harmonics = int(_positive("n_harmonics", n_harmonics))
         self.line_threshold = _positive("line_threshold", line_threshold)
+        if not np.isfinite(slow_ratio) or slow_ratio < 0:
+            raise UserError(f"hp: slow_ratio is {slow_ratio!r}, expected a number from 0")
+        self.slow_ratio = float(slow_ratio)
         if self.band_hz[0] >= self.band_hz[1]:
             raise UserError(f"hp: band_hz is {self.band_hz}, expected low, high")
 
@@ -69,7 +79,11 @@ class HighPass(Denoiser):
             raise InputError(f"hp: a cut-off of {highest_hz:g} Hz does not fit a sampling rate of {fs_hz:g} Hz")
         cleaned = np.stack([self._without_line(row, fs_hz, labels, i) for i, row in enumerate(noisy)])
         if labels is None:
-            return dsp.high_pass(cleaned, self.cutoff_hz, fs_hz, self.order)
+            always = self.slow_ratio == 0
+            slow = np.array([always or is_slow(row, self.cutoff_hz, fs_hz, self.slow_ratio) for row in cleaned])
+            if slow.any():
+                cleaned[slow] = dsp.high_pass(cleaned[slow], self.cutoff_hz, fs_hz, self.order)
+            return cleaned
         wide = labels.has("WGN") | labels.has("Color")
         low = labels.has("ECG") | labels.has("MOA")
         if wide.any():
@@ -90,10 +104,7 @@ class HighPass(Denoiser):
             n_harmonics=self.n_harmonics,
             threshold=self.line_threshold,
         )  # fmt: skip
-        for k in line.harmonics:
-            frequency_hz = k * line.frequency_hz
-            x = dsp.notch(x, frequency_hz, frequency_hz / self.notch_width_hz, fs_hz)
-        return x
+        return without_line(x, fs_hz, line, self.notch_width_hz)
 
 
 def _positive(name: str, value: float) -> float:

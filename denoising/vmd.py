@@ -3,6 +3,8 @@
 Dragomiretskiy and Zosso, "Variational Mode Decomposition", IEEE Trans. Signal Process. 62(3):531-544, 2014,
 doi:10.1109/TSP.2013.2288675. Gives what the library vmdpy 0.2 gives with `init=1` on unit-RMS signals of even
 length; `docs/vmd.md` says where it departs, and why. The iteration is in `vmd_kernel`.
+
+`VMD` is the denoiser on top of it; docs/denoisers.md has its rules.
 """
 
 from __future__ import annotations
@@ -11,7 +13,103 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.errors import UserError
-from denoising.base import InputError
+from denoising import mode_treatment as treatment
+from denoising.base import Denoiser, InputError
+from denoising.labels import NoiseLabels
+from denoising.noise_evidence import Evidence, find_out
+
+EMG_FROM_HZ = 20.0  # modes below are outside of the band of surface EMG
+GRID = 2048  # frequencies on which the gains of modes are averaged
+
+
+class VMD(Denoiser):
+    """Decomposes by VMD, and treats the modes by the kinds of noise that are told, or that the signal shows.
+
+    What no mode explains stays in the estimate, but for wide noise, of which it is taken to be part.
+    """
+
+    name = "vmd"
+    tracks = ("blind", "oracle")
+    min_samples = 32
+
+    def __init__(
+        self,
+        k: int = 6,
+        alpha: float = 2000.0,
+        threshold_factor: float = 0.25,
+        f_min_hz: float = 40.0,
+        tol: float = 1e-7,
+    ) -> None:
+        """Set the decomposition and the treatment.
+
+        Args:
+            k: number of modes.
+            alpha: weight of the bandwidth; larger gives narrower modes.
+            threshold_factor: thresholds for white and coloured noise, in universal ones.
+            f_min_hz: against movement and drift: slower modes are dropped, the others high-passed there.
+            tol: end of the iteration, see `vmd`.
+        """
+        self.k = _checked_parameters(k, alpha, 0.0, tol)
+        self.alpha = float(alpha)
+        self.threshold_factor = treatment.positive("vmd", "threshold_factor", threshold_factor)
+        self.f_min_hz = treatment.positive("vmd", "f_min_hz", f_min_hz)
+        self.tol = float(tol)
+
+    def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> NDArray[np.float64]:
+        treatment.check_rate(self.name, self.f_min_hz, fs_hz)
+        estimate = np.empty_like(noisy)
+        for row, x in enumerate(noisy):
+            found = find_out(x, fs_hz, self.f_min_hz, labels, row)
+            modes, centres = vmd(x, self.k, self.alpha, tol=self.tol)
+            estimate[row] = self._treat(x, modes, centres, found, fs_hz)
+        return estimate
+
+    def _treat(
+        self,
+        x: NDArray[np.float64],
+        modes: NDArray[np.float64],
+        centres: NDArray[np.float64],
+        found: Evidence,
+        fs_hz: float,
+    ) -> NDArray[np.float64]:
+        unexplained = x - modes.sum(axis=0)
+        rows = np.concatenate([modes, unexplained[None]])  # [k + 1, L]
+        if found.line is not None:
+            rows = treatment.remove_line(rows, fs_hz, found.line)
+        if found.ecg:
+            rows = treatment.remove_ecg(rows, fs_hz)
+        if found.slow:
+            centres_hz = np.append(centres * fs_hz, np.inf)
+            rows = treatment.remove_slow(rows, centres_hz, self.f_min_hz, fs_hz)
+        if found.wide:
+            modes = rows[:-1]
+            if found.white_variance is None:
+                variances = (np.median(np.abs(modes), axis=1) / treatment.NORMAL_MEDIAN) ** 2
+            else:
+                variances = found.white_variance * white_shares(centres, self.alpha)
+            limits = treatment.thresholds(variances, len(x), self.threshold_factor)
+            rows = np.stack([treatment.threshold_intervals(m, t) for m, t in zip(modes, limits, strict=True)])
+            rows[centres * fs_hz < EMG_FROM_HZ] = 0.0
+        cleaned: NDArray[np.float64] = rows.sum(axis=0)
+        return cleaned
+
+
+def white_shares(centres: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
+    """[k]: share of the variance of white noise that ends in each mode, of centre frequencies [k] in cycles a sample.
+
+    Once the iteration has settled, u_k = (r + u_k) / (1 + alpha d_k^2) with d_k = f - w_k (the update of a mode in
+    algorithm 2, alpha as in the public implementations), so u_k = r / (alpha d_k^2), and for s = r + sum u_j
+
+        u_k = s a_k / (1 + sum a_j),   a_k = 1 / (alpha d_k^2)
+
+    which is a filter; its squared gain is averaged over frequencies.
+    """
+    f = (np.arange(GRID) + 0.5) / (2 * GRID)
+    weight = 1 / np.maximum(alpha * (f - centres[:, None]) ** 2, np.finfo(np.float64).tiny)  # [k, GRID]
+    weight = np.minimum(weight, 1e12)  # a centre on the grid
+    gain = weight / (1 + weight.sum(axis=0))
+    shares: NDArray[np.float64] = np.mean(gain**2, axis=1)
+    return shares
 
 
 def vmd(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-
-import yaml
 
 import denoising
 from core import npz
@@ -62,7 +59,7 @@ def candidates(
     only_family: Family | None = None,
     names: Sequence[str] | None = None,
     weights: Path | None = None,
-    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    parameters: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
 ) -> list[Candidate]:
     """The rows to evaluate.
 
@@ -72,7 +69,7 @@ def candidates(
         only_family: classical or neural ones alone.
         names: these denoisers instead (names, aliases, package.module:Class).
         weights: a weights file for the one network named.
-        parameters: by denoiser, over its YAML and under the row's own.
+        parameters: by denoiser and track, over its YAML and under the row's own.
 
     Raises:
         UserError: an unknown name, or a track that the denoiser does not have.
@@ -84,11 +81,11 @@ def candidates(
         if only_family and family(entry) != only_family:
             continue
         chosen = weights or (Path(row.weights) if row.weights else _trained(entry, layout))
-        merged = {**(parameters or {}).get(entry.name, {}), **row.parameters}
-        identity = {"class": entry.target, "parameters": {**entry.parameters, **merged}}
-        if family(entry) == "neural":
-            identity["weights"] = _weights_hash(entry, chosen)
         for track in _tracks(entry, row):
+            merged = {**(parameters or {}).get((entry.name, track), {}), **row.parameters}
+            identity = {"class": entry.target, "parameters": {**entry.parameters, **merged}}
+            if family(entry) == "neural":
+                identity["weights"] = _weights_hash(entry, chosen)
             name = row.name if ":" in row.name else entry.name
             own_weights = chosen if family(entry) == "neural" else None
             found.append(Candidate(row.label or entry.name, name, track, own_weights, merged, identity))
@@ -97,30 +94,6 @@ def candidates(
         if keys.count(key) > 1:
             raise UserError(f"evaluate.denoisers: '{key[0]}' ({key[1]}) twice; give each row its own label")
     return found
-
-
-def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
-    """Parameters by denoiser from a `config_tradition.yaml` or a `tradition_params.json`.
-
-    Raises:
-        UserError: absent, not YAML or JSON, an unknown denoiser.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file of parameters") from None
-    except (json.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a mapping of denoisers to parameters")
-    methods = content.get("methods", content)
-    result: dict[str, dict[str, Any]] = {}
-    for name, parameters in methods.items():
-        if not isinstance(parameters, dict):
-            raise UserError(f"{path}: '{name}' holds {parameters!r}, expected a mapping of parameters")
-        result[find("denoisers", name).name] = parameters
-    return result
 
 
 def _tracks(entry: Entry, row: DenoiserRow) -> tuple[str, ...]:

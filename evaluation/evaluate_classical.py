@@ -22,8 +22,9 @@ from core.commandline import (
     run,
 )
 from core.stage import RunOptions
-from evaluation.candidates import candidates, read_parameters
-from evaluation.evaluating import evaluate_all, open_test_sets
+from evaluation.candidates import candidates
+from evaluation.evaluating import calibrated, evaluate_all, open_test_sets
+from evaluation.parameter_files import read_parameters
 
 
 def main(  # noqa: D103 - its help is the module's docstring
@@ -32,7 +33,7 @@ def main(  # noqa: D103 - its help is the module's docstring
         Path | None, typer.Option(help="YAML of parameters by method, over the methods' own.")
     ] = None,
     params: Annotated[
-        Path | None, typer.Option(help="tradition_params.json of a calibration; wins over --trad-config.")
+        Path | None, typer.Option(help="tradition_params.json of a calibration; wins over --trad-config. Default: the run's own, where it has one.")
     ] = None,
     methods: Annotated[str | None, typer.Option(help="Comma-separated denoisers, e.g. hp,ts.")] = None,
     test_data: Annotated[
@@ -46,8 +47,9 @@ def main(  # noqa: D103 - its help is the module's docstring
 ) -> int:
     settings, layout = prepare(config, output, overrides, quiet)
     parameters = read_parameters(trad_config) if trad_config else {}
-    for name, values in (read_parameters(params) if params else {}).items():
-        parameters[name] = {**parameters.get(name, {}), **values}
+    winners = read_parameters(params) if params else calibrated(settings, layout)
+    for row, values in winners.items():
+        parameters[row] = {**parameters.get(row, {}), **values}
     names = [name.strip() for name in methods.split(",")] if methods else None
     rows = candidates(settings, layout, only_family="classical", names=names, parameters=parameters)
     sets = open_test_sets(settings, layout, test_data)

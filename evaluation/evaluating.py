@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from core.errors import UserError
 from core.layout import Layout
 from core.settings import Settings
 from core.stage import Report, RunOptions
-from evaluation.candidates import Candidate, Family, candidates
+from evaluation.candidates import Candidate, candidates
+from evaluation.parameter_files import read_parameters
 from evaluation.scoring import evaluate
 from evaluation.test_data import TestData
 
@@ -21,13 +23,22 @@ HEADLINE = "SNRimp"
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """All denoisers of the configuration, classical and neural."""
-    return evaluate_all(candidates(settings, layout), open_test_sets(settings, layout, None), settings, layout, options)
-
-
-def run_family(family: Family, settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """The classical or the neural denoisers of the configuration."""
-    rows = candidates(settings, layout, only_family=family)
+    rows = candidates(settings, layout, parameters=calibrated(settings, layout))
     return evaluate_all(rows, open_test_sets(settings, layout, None), settings, layout, options)
+
+
+def calibrated(settings: Settings, layout: Layout) -> dict[tuple[str, str], dict[str, Any]]:
+    """Parameters that the run's calibration chose, by denoiser and track; none where the run has no calibration.
+
+    Raises:
+        UserError: the configuration calibrates, and its result is not there.
+    """
+    if not settings.calibrate.methods:
+        return {}
+    path = layout.weights_classical / "tradition_params.json"
+    if not path.exists():
+        raise UserError(f"{path}: not there, so calibration is missing; run: python training/train_classical.py --config FILE")
+    return read_parameters(path)
 
 
 def open_test_sets(settings: Settings, layout: Layout, path: Path | None) -> list[TestData]:

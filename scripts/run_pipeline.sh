@@ -4,7 +4,7 @@
 #   bash scripts/run_pipeline.sh --config configs/config.yaml --stages all
 #   bash scripts/run_pipeline.sh --config configs/open.yaml --stages qc,grade,split,segment --workers 2
 #
-# --stages is all, or a comma-separated list of: qc grade split segment noise mix train evaluate tables.
+# --stages is all, or a comma-separated list of: qc grade split segment noise mix calibrate train evaluate tables.
 # Every other argument goes to each stage: --config --output --workers --set --force --quiet.
 set -euo pipefail
 
@@ -28,11 +28,12 @@ declare -A scripts=(
   [segment]=data_pipeline/step4_preproc_and_segment.py
   [noise]=noise/noise_generator.py
   [mix]=evaluation/generate_test_data.py
+  [calibrate]=training/train_classical.py
   [train]=training/train_neural.py
   [evaluate]="evaluation/evaluate_classical.py evaluation/evaluate_neural.py"
   [tables]=evaluation/make_tables.py
 )
-order="qc grade split segment noise mix train evaluate tables"
+order="qc grade split segment noise mix calibrate train evaluate tables"
 [ "$stages" = all ] && stages=$order
 
 for stage in ${stages//,/ }; do

@@ -26,7 +26,7 @@ def test_ninapro_layout_from_config_to_table(tmp_path):
     settings = [
         "train.recipe={epochs: 1, batch_size: 4}", "train.mixtures_per_epoch=8", "train.valid_mixtures=4", "noise.piece_s=20",
         "mix.grid_segments=6", "tables.bootstrap_resamples=100", "evaluate.denoisers=[identity, zero, wiener_oracle, hp, ts, fcn]",
-        "train.models=[fcn]",
+        "train.models=[fcn]", "calibrate.methods=[]",
     ]  # fmt: skip
     run(out, config="configs/config.yaml", settings=settings, env={"DATA_ROOT": str(data)}, workers=2, code=1)
     failures = "".join(path.read_text() for path in sorted(out.rglob("failures.csv")))
@@ -69,7 +69,7 @@ def test_ninapro_layout_from_config_to_table(tmp_path):
 
 @pytest.mark.realdata
 def test_open_benchmark_from_raw_files_to_a_table(real_data, tmp_path):
-    settings = ["train.models=[]", "evaluate.denoisers=[identity, zero, wiener_oracle, hp]", "mix.grid_segments=10"]
+    settings = ["train.models=[]", "evaluate.denoisers=[identity, zero, wiener_oracle, hp]", "mix.grid_segments=10", "calibrate.methods=[]"]
     run(tmp_path, config="configs/open.yaml", settings=settings, env={"CLEANSEMG_DATA": str(real_data)}, workers=2)
     grades = list(csv.DictReader((Layout(tmp_path).grades / "grades.csv").open()))
     passed: dict[str, list[bool]] = {}

@@ -59,13 +59,13 @@ def test_stages_run_in_the_order_of_the_pipeline():
     assert stages.parse("tables, qc") == ["qc", "tables"]
     with pytest.raises(UserError, match="nothing chosen"):
         stages.parse(" , ")
-    assert len(stages.functions(stages.parse("all"))) == 9
+    assert len(stages.functions(stages.parse("all"))) == 10
 
 
 SCRIPTS = [
     "data_pipeline/step1_qc_raw.py", "data_pipeline/step2_quality_filter.py", "data_pipeline/step3_subject_split.py",
     "data_pipeline/step4_preproc_and_segment.py", "noise/noise_generator.py", "evaluation/generate_test_data.py",
-    "training/train_neural.py", "evaluation/evaluate_classical.py", "evaluation/evaluate_neural.py",
+    "training/train_classical.py", "training/train_neural.py", "evaluation/evaluate_classical.py", "evaluation/evaluate_neural.py",
     "evaluation/make_tables.py",
 ]  # fmt: skip
 

@@ -37,12 +37,25 @@ def test_a_line_is_removed_blind(frequency_hz: float, harmonics: int) -> None:
     assert (snr_db(clean, HighPass(line_threshold=1e9).denoise(noisy, FS_HZ)) + 10).max() < 5
 
 
-def test_a_clean_signal_is_only_high_passed() -> None:
+def test_slow_noise_is_removed_blind_where_it_is_evident() -> None:
+    clean = emg(10)
+    slow = dsp.band_pass(emg(10, low_hz=5.0, name="slow"), 5.0, 20.0, FS_HZ)
+    for snr, least_db in ((-10, 8), (0, 4)):
+        estimate = HighPass().denoise(at_snr(clean, slow, snr), FS_HZ)
+        assert (snr_db(clean, estimate) - snr).min() > least_db
+    quiet = at_snr(clean, slow, 20)
+    always = HighPass(slow_ratio=0)
+    assert (snr_db(clean, always.denoise(quiet, FS_HZ)) - 20).mean() < -4  # what the rule is there to prevent
+    assert (snr_db(clean, HighPass().denoise(quiet, FS_HZ)) - 20).mean() > -0.5
+
+
+def test_a_clean_signal_passes_unless_the_high_pass_is_asked_for() -> None:
     clean = emg(20, low_hz=60.0)
     found = [np.isfinite(find_power_line(row, FS_HZ).frequency_hz) for row in clean]
     assert sum(found) <= 1  # 1 in 100 is what the rule promises
     quiet = clean[~np.array(found)]
-    estimate = HighPass().denoise(quiet, FS_HZ)
+    np.testing.assert_allclose(HighPass().denoise(quiet, FS_HZ), quiet, rtol=1e-6, atol=1e-12)
+    estimate = HighPass(slow_ratio=0).denoise(quiet, FS_HZ)
     np.testing.assert_allclose(estimate, dsp.high_pass(quiet, 40, FS_HZ), rtol=1e-6, atol=1e-12)
     assert snr_db(quiet, estimate).min() > 20
 
@@ -105,13 +118,15 @@ def test_oracle_filters_by_kind() -> None:
 
 
 def test_every_parameter_changes_the_output() -> None:
-    noisy = at_snr(emg(2), line(50.2, 2, 5) + 0.5 * emg(2, name="white") / 1e-4, -5)
+    slow = dsp.low_pass(emg(2, low_hz=5.0, name="slow"), 25.0, FS_HZ) / 1e-4
+    noisy = at_snr(emg(2), line(50.2, 2, 5) + 0.5 * emg(2, name="white") / 1e-4 + 3 * slow, -5)
     told = labels("PLI+ECG+WGN", 2)
     for given in (None, told):
         reference = HighPass().denoise(noisy, FS_HZ, given)
         changes = {"cutoff_hz": 20, "order": 2, "notch_width_hz": 8, "n_harmonics": 1}
         if given is None:
             changes["line_threshold"] = 1e9
+            changes["slow_ratio"] = 1e9
         else:
             changes["band_hz"] = (30, 300)  # type: ignore[assignment]
         for name, value in changes.items():
@@ -124,5 +139,7 @@ def test_refusals() -> None:
         load("hp").denoise(emg(1), 80.0)
     with pytest.raises(UserError, match="cutoff_hz is -1"):
         load("hp", cutoff_hz=-1)
+    with pytest.raises(UserError, match="slow_ratio is -1"):
+        load("hp", slow_ratio=-1)
     with pytest.raises(UserError, match="band_hz is"):
         load("hp", band_hz=(500, 20))

@@ -34,34 +34,50 @@ def test_shrinkage_is_that_of_pywavelets(mode: str) -> None:
     assert np.array_equal(shrink(np.zeros((1, 9)), np.zeros((1, 1)), mode), np.zeros((1, 9)))
 
 
-def test_default_is_the_recipe_step_by_step() -> None:
+def test_recipe_step_by_step() -> None:
     x = 1e-4 * white(1, 1001)[0]
     parts = pywt.wavedec(x, "db7", level=4)
     sigma = np.median(np.abs(parts[-1])) / 0.6745
     limit = sigma * (0.3936 + 0.1829 * np.log2(1001))
     expected = pywt.waverec([parts[0], *(pywt.threshold(d, limit, "garrote") for d in parts[1:])], "db7")[:1001]
-    np.testing.assert_allclose(load("wavelet").denoise(x, FS_HZ), expected, atol=1e-4 * np.abs(x).max())
+    np.testing.assert_allclose(load("wavelet", noise="finest").denoise(x, FS_HZ), expected, atol=1e-4 * np.abs(x).max())
 
 
 def test_white_noise_is_removed_from_a_low_tone() -> None:
     tone = np.sin(2 * np.pi * 12 * np.arange(2000) / FS_HZ)[None].repeat(8, axis=0)
     noisy = at_snr(tone, white(8), 0)
     for rule, gain_db in (("universal", 10), ("minimax", 9)):
-        assert snr_db(tone, Wavelet(rule=rule).denoise(noisy, FS_HZ)).min() > gain_db
+        for noise in ("floor", "finest"):
+            assert snr_db(tone, Wavelet(rule=rule, noise=noise).denoise(noisy, FS_HZ)).min() > gain_db
+
+
+def test_without_white_noise_nothing_is_removed() -> None:
+    clean = dsp.band_pass(emg(20), 20.0, 250.0, FS_HZ)
+    assert snr_db(clean, Wavelet(noise="finest").denoise(clean, FS_HZ)).max() < 25
+    np.testing.assert_allclose(Wavelet().denoise(clean, FS_HZ), clean, rtol=1e-6, atol=1e-11)
 
 
 def test_gains_on_emg_in_white_noise() -> None:
-    """Figures of the module's docstring: what surface EMG does to the usual choice."""
+    """What surface EMG does to the usual choices."""
     clean = dsp.band_pass(emg(20), 20.0, 150.0, FS_HZ)
     noisy = at_snr(clean, np.random.default_rng(1).standard_normal(clean.shape), 0)
     usual = Wavelet(rule="universal", mode="soft", noise="level")
     assert snr_db(clean, usual.denoise(noisy, FS_HZ)).mean() == pytest.approx(0.1, abs=0.2)
-    assert snr_db(clean, Wavelet().denoise(noisy, FS_HZ)).mean() == pytest.approx(3.2, abs=0.3)
+    assert snr_db(clean, Wavelet(noise="finest").denoise(noisy, FS_HZ)).mean() == pytest.approx(3.2, abs=0.3)
+    assert snr_db(clean, Wavelet().denoise(noisy, FS_HZ)).mean() > 3
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"wavelet": "sym8"}, {"level": 3}, {"rule": "universal"}, {"mode": "soft"}, {"mode": "hard"}, {"noise": "level"}],
+    [
+        {"wavelet": "sym8"},
+        {"level": 3},
+        {"rule": "universal"},
+        {"mode": "soft"},
+        {"mode": "hard"},
+        {"noise": "level"},
+        {"noise": "finest"},
+    ],
 )
 def test_every_parameter_changes_the_output(change: dict[str, object]) -> None:
     noisy = at_snr(emg(2), white(2), 0)

@@ -7,12 +7,14 @@ import pytest
 from core import npz
 from core.artifact import Artifact
 from core.errors import ArtifactError, ItemError, UserError
+from core.registry import project_root
 from core.settings import DenoiserRow, Evaluate
 from core.stage import RunOptions
 from denoising import Denoiser
 from evaluation import evaluating, tables, test_set
-from evaluation.candidates import candidates, read_parameters
+from evaluation.candidates import candidates
 from evaluation.export import read as read_export
+from evaluation.parameter_files import read_parameters
 from evaluation.scoring import SCHEMA
 from evaluation.test_data import TestData
 from tests.core.test_restricted_pickle import Evil
@@ -162,22 +164,72 @@ def test_rows_need_known_names_tracks_and_labels(layout):
 def test_other_parameters_do_not_pass_for_the_same(layout):
     settings = prepare(layout, denoisers=("hp",))
     evaluating.run(settings, layout, RunOptions())
-    changed = candidates(settings, layout, parameters={"hp": {"cutoff_hz": 35.0}})
+    changed = candidates(settings, layout, parameters={("hp", "blind"): {"cutoff_hz": 35.0}})
     data = [TestData.open(layout.test_data("combined"))]
     with pytest.raises(ArtifactError, match="another configuration"):
         evaluating.evaluate_all(changed, data, settings, layout, RunOptions())
 
 
-def test_parameter_files(tmp_path):
-    (tmp_path / "p.json").write_text('{"HP": {"cutoff_hz": 30}}')
-    assert read_parameters(tmp_path / "p.json") == {"hp": {"cutoff_hz": 30}}
-    (tmp_path / "p.yaml").write_text("methods: {hp: {cutoff_hz: 30}}")
-    assert read_parameters(tmp_path / "p.yaml") == {"hp": {"cutoff_hz": 30}}
-    (tmp_path / "q.json").write_text('{"hp": 30}')
-    with pytest.raises(UserError, match="expected a mapping of parameters"):
-        read_parameters(tmp_path / "q.json")
+HP_30 = {("hp", "blind"): {"cutoff_hz": 30}, ("hp", "oracle"): {"cutoff_hz": 30}}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("plain.json", '{"HP": {"cutoff_hz": 30}}', HP_30),
+        ("other_spelling.json", '{"HP": {"Cutoff": 30}}', HP_30),
+        ("plain.yaml", "methods: {hp: {cutoff_hz: 30}}", HP_30),
+        ("searched.yaml", "methods: {hp: {parameters: {cutoff_hz: 30}, search: {order: [2, 4]}}}", HP_30),
+        ("only_searched.yaml", "methods: {wavelet: {search: {level: [3]}}}", {("wavelet", "blind"): {}}),
+        (
+            "calibrated.json",
+            """{"format": "cleansemg tradition_params 1", "methods": {"hp": {
+            "blind": {"parameters": {"cutoff_hz": 20}, "SNRimp_db": 1}, "oracle": {"parameters": {"order": 2}}}}}""",
+            {("hp", "blind"): {"cutoff_hz": 20}, ("hp", "oracle"): {"order": 2}},
+        ),
+    ],
+)
+def test_parameter_files(tmp_path, name, text, expected):
+    (tmp_path / name).write_text(text)
+    assert read_parameters(tmp_path / name) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"hp": 30}', "'hp' holds 30, expected a mapping of parameters"),
+        ('{"hp": {"cutof_hz": 30}}', "'hp' has no parameter 'cutof_hz'; did you mean 'cutoff_hz'"),
+        ('{"hp": {"cutoff": 30, "cutoff_hz": 40}}', "names its parameter 'cutoff_hz' twice"),
+        ('{"hp": {}, "HP": {}}', "'HP' is hp, which is there twice"),
+        ('{"hq": {}, "zero": {"oracle": {}}}', "no denoiser is called 'hq'.*'zero' has no oracle track"),
+        ('{"hp": {"blind": {"parameters": null}}}', "'hp' has no winner on its blind track"),
+        ('{"format": "cleansemg tradition_params 9", "methods": {}}', "format is"),
+        ("[]", "expected a mapping of denoisers"),
+        ("{", "cannot be read"),
+    ],
+)
+def test_a_parameter_file_says_all_that_is_not_understood(tmp_path, text, message):
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_parameters(tmp_path / "p.json")
+
+
+def test_the_shipped_search_file_gives_no_parameters():
+    """It says what to search; until something is found, methods keep their own parameters."""
+    found = read_parameters(project_root() / "configs" / "config_tradition.yaml")
+    assert {("hp", "oracle"), ("wavelet", "blind"), ("vmd", "oracle")} <= set(found)
+    assert not any(found.values())
+
+
+def test_parameters_from_nowhere(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_parameters(tmp_path / "none.json")
+
+
+def test_parameters_of_a_track_reach_that_track(layout):
+    rows = candidates(small_settings(), layout, names=["hp"], parameters={("hp", "oracle"): {"cutoff_hz": 25.0}})
+    assert {row.track: row.build().cutoff_hz for row in rows} == {"blind": 40.0, "oracle": 25.0}
+    assert {row.track: row.identity["parameters"]["cutoff_hz"] for row in rows} == {"blind": 40.0, "oracle": 25.0}
 
 
 def test_tables_before_evaluation_say_what_to_run(layout):

@@ -1,0 +1,108 @@
+"""Spectral interpolation: a power line's peaks in the spectrum are lowered to what lies beside them.
+
+Source: D. T. Mewett, K. J. Reynolds and H. Nazeran, "Reducing power line interference in digitised electromyogram
+recordings by spectrum interpolation", Med. Biol. Eng. Comput. 42(4), 524-531, 2004: within a few hertz of the line and
+its harmonics the magnitudes of the discrete Fourier transform are replaced by those interpolated from the bins on
+either side, and phases are kept. Unlike a notch this leaves the EMG's power there.
+
+A record that is no whole number of periods long leaks: a line 15 dB above the EMG reaches 20 Hz to either side in 2 s.
+So the sinusoids of the line and its harmonics, at the frequency found, are fitted by least squares and subtracted
+first (the canceller of a reference at the line's frequency, in one step rather than adaptively); the interpolation then
+takes what a line that is not quite stationary leaves. It lowers magnitudes only: where the fit has removed a little of
+the EMG as well, nothing is invented.
+
+Blind: a line is looked for by the rule of `power_line`. A signal without one has nothing to be subtracted, by that
+rule, and passes unchanged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from core.errors import UserError
+from denoising.base import Denoiser
+from denoising.labels import NoiseLabels
+from denoising.power_line import THRESHOLD, find_power_line
+
+FloatArray = NDArray[np.float64]
+
+BESIDE_HZ = 4.0  # how far on either side magnitudes are averaged for the interpolation
+TUNING_HZ = 0.25  # how far the fit may move the frequency that was found
+
+
+class LineInterpolation(Denoiser):
+    """Subtracts sinusoids at the power line and its harmonics, and interpolates the spectrum there."""
+
+    name = "line_interpolation"
+    min_samples = 32
+    sign_equivariant = True
+
+    def __init__(self, width_hz: float = 1.0, threshold: float = THRESHOLD, n_harmonics: int = 5) -> None:
+        """Set the rule and the width.
+
+        Args:
+            width_hz: of the interpolated band, half of it on either side.
+            threshold: power of a line over the median around it, from which on it counts as one.
+            n_harmonics: of the line, the fundamental included.
+
+        Raises:
+            UserError: one of them is not a positive number.
+        """
+        for name, value in (("width_hz", width_hz), ("threshold", threshold), ("n_harmonics", n_harmonics)):
+            if not np.isfinite(value) or value <= 0:
+                raise UserError(f"line_interpolation: {name} is {value!r}, expected a positive number")
+        self.width_hz = float(width_hz)
+        self.threshold = float(threshold)
+        self.n_harmonics = int(n_harmonics)
+
+    def _denoise(self, noisy: FloatArray, fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
+        estimate = noisy.copy()
+        for row, x in enumerate(noisy):
+            line = find_power_line(x, fs_hz, n_harmonics=self.n_harmonics, threshold=self.threshold)
+            if line.harmonics:
+                frequency_hz = tuned(x, fs_hz, line.frequency_hz, line.harmonics)
+                rest = x - fitted(x, fs_hz, frequency_hz, line.harmonics)
+                estimate[row] = interpolated(rest, fs_hz, [k * frequency_hz for k in line.harmonics], self.width_hz)
+        return estimate
+
+
+def fitted(x: FloatArray, fs_hz: float, frequency_hz: float, harmonics: tuple[int, ...]) -> FloatArray:
+    """[L]: the sinusoids at multiples of a frequency that are nearest to a signal [L]."""
+    phase = 2 * np.pi * frequency_hz / fs_hz * np.arange(len(x))
+    basis = np.stack([wave(k * phase) for k in harmonics for wave in (np.cos, np.sin)], axis=1)
+    # over the second or more that a line is found in, the columns are all but orthogonal: the normal equations do
+    sinusoids: FloatArray = basis @ np.linalg.solve(basis.T @ basis, basis.T @ x)
+    return sinusoids
+
+
+def tuned(x: FloatArray, fs_hz: float, frequency_hz: float, harmonics: tuple[int, ...]) -> float:
+    """The frequency within 0.25 Hz at which the fit explains most: nearer than a peak of the periodogram is."""
+    scaled = x / np.abs(x).max()
+
+    def left(candidate_hz: float) -> float:
+        return -float(np.sum(fitted(scaled, fs_hz, candidate_hz, harmonics) ** 2))
+
+    bounds = (frequency_hz - TUNING_HZ, frequency_hz + TUNING_HZ)
+    found = optimize.minimize_scalar(left, bounds=bounds, method="bounded", options={"xatol": 1e-4})
+    return float(found.x)
+
+
+def interpolated(x: FloatArray, fs_hz: float, centres_hz: list[float], width_hz: float) -> FloatArray:
+    """[L]: magnitudes within half a width of each frequency lowered to the line between the means on either side."""
+    spectrum = np.fft.rfft(x)
+    frequency_hz = np.fft.rfftfreq(len(x), 1 / fs_hz)
+    for centre_hz in centres_hz:
+        offset_hz = frequency_hz - centre_hz
+        inside = np.abs(offset_hz) <= width_hz / 2
+        beside = ~inside & (np.abs(offset_hz) <= width_hz / 2 + BESIDE_HZ)
+        sides = [beside & (offset_hz < 0), beside & (offset_hz > 0)]
+        if not inside.any() or not all(side.any() for side in sides):
+            continue
+        levels = [np.sqrt(np.mean(np.abs(spectrum[side]) ** 2)) for side in sides]
+        wanted = np.interp(offset_hz[inside], [-width_hz / 2, width_hz / 2], levels)
+        magnitude = np.abs(spectrum[inside])
+        spectrum[inside] *= np.minimum(1.0, np.divide(wanted, magnitude, out=np.ones_like(wanted), where=magnitude > 0))
+    cleaned: FloatArray = np.fft.irfft(spectrum, len(x))
+    return cleaned

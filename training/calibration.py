@@ -1,0 +1,224 @@
+"""The stage that calibrates classical denoisers: a grid search on validation mixtures, a track at a time.
+
+Every candidate is one shard, so that the search runs in parallel and resumes. The score is the mean improvement
+of the signal-to-noise ratio over all mixtures (the `standard` SNRimp of the evaluation).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import denoising
+from core import registry
+from core.artifact import Failure, Schema
+from core.layout import Layout
+from core.settings import KIND_ORDER, Settings
+from core.stage import Job, Made, Report, RunOptions, StageResult, disk_error, run_stage
+from denoising import NoiseLabels
+from training import calibration_set, search_space, tradition_params
+from training.calibration_set import CalibrationSet
+from training.search_space import Calibration, SearchSpace
+
+log = logging.getLogger(__name__)
+
+STAGE = "calibrate"
+SCHEMA = Schema("calibration", 1, made_by="python training/train_classical.py --config FILE")
+FLOAT32_ROUNDING = 2.0**-24  # results are stored in float32: no error counts as less than its rounding
+
+
+@dataclass(frozen=True)
+class CandidateJob:
+    """One candidate on one track."""
+
+    denoiser: str
+    parameters: Mapping[str, Any]
+    track: str
+    mixtures: CalibrationSet
+
+
+def run(
+    settings: Settings,
+    layout: Layout,
+    options: RunOptions,
+    *,
+    trad_config: Path | None = None,
+    segments_root: Path | None = None,
+    noise_root: Path | None = None,
+    weights: Path | None = None,
+    methods: str | None = None,
+) -> Report:
+    """Search every chosen method's grid and write `tradition_params.json`.
+
+    Args:
+        settings: the configuration.
+        layout: where segments and noise of the run lie.
+        options: workers, and `force` to start over where another calibration lies.
+        trad_config: what to search; None: `calibrate.trad_config` below configs/.
+        segments_root: folder with the segments' parts, of which `valid` is used; None: the run's.
+        noise_root: noise library; None: the run's validation noise.
+        weights: where results go; None: the run's `weights_tradition`.
+        methods: `all`, or a comma-separated choice; None: `calibrate.methods`, which may be none.
+
+    Raises:
+        UserError: see `training.search_space.read` and `training.calibration_set.make`; the folder holds
+            another calibration.
+    """
+    methods = ",".join(settings.calibrate.methods) if methods is None else methods
+    if not methods:
+        return Report(STAGE, ("nothing to calibrate: calibrate.methods is empty",))
+    path = trad_config or registry.project_root() / "configs" / settings.calibrate.trad_config
+    calibration, spaces = search_space.read(path)
+    chosen = search_space.select(spaces, methods, path)
+    segments = (segments_root / "valid") if segments_root else layout.segments("valid")
+    folder = weights or layout.weights_classical
+    mixtures = calibration_set.make(settings, calibration, segments, noise_root or layout.noise("valid"))
+    try:
+        if options.force:  # what is about to be replaced must not pass for finished
+            (folder / tradition_params.FILE).unlink(missing_ok=True)
+        results = [_search(space, mixtures, calibration, settings, folder, options) for space in chosen]
+        summary = tradition_params.write(folder, SCHEMA, results[0].artifact.manifest)
+    except OSError as error:
+        raise disk_error(folder, error) from error
+    n_failures = len(mixtures.failures) + sum(len(r.failures) - len(mixtures.failures) for r in results)
+    return Report(STAGE, (_describe(mixtures, noise_root), *summary), n_failures)
+
+
+def snr_improvement_db(
+    clean: NDArray[np.floating], noisy: NDArray[np.floating], denoised: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """SNR of the denoised minus SNR of the noisy signals, dB: three times [n, L] -> [n].
+
+    SNR is 10 log10(sum c^2 / sum (e - c)^2), the error counting as at least 2^-24 of the clean signal's norm.
+
+    >>> clean = np.array([[1.0, -1.0, 1.0, -1.0]])
+    >>> snr_improvement_db(clean, 2 * clean, 1.1 * clean).round(6)
+    array([20.])
+    """
+    c = np.asarray(clean, np.float64)
+    least = FLOAT32_ROUNDING**2 * np.sum(c * c, axis=-1)
+
+    def error_energy(estimate: NDArray[np.floating]) -> NDArray[np.float64]:
+        error = np.asarray(estimate, np.float64) - c
+        energy: NDArray[np.float64] = np.maximum(np.sum(error * error, axis=-1), least)
+        return energy
+
+    improvement: NDArray[np.float64] = 10 * np.log10(error_energy(noisy) / error_energy(denoised))
+    return improvement
+
+
+def score_candidate(job: CandidateJob) -> Made:
+    """Denoise and score all mixtures with one candidate; a pure function of the job.
+
+    Mixtures that it cannot process are failures and have no score.
+    """
+    mixtures = job.mixtures
+    estimates, causes = _denoise(job)
+    failed = np.array([cause is not None for cause in causes])
+    improvement, rmse = np.full(len(failed), np.nan), np.full(len(failed), np.nan)
+    clean, noisy, done = mixtures.clean[~failed], mixtures.noisy[~failed], estimates[~failed]
+    improvement[~failed] = snr_improvement_db(clean, noisy, done)
+    rmse[~failed] = np.sqrt(np.mean((done.astype(np.float64) - clean) ** 2, axis=-1))
+    arrays = {
+        "mixture_id": mixtures.ids,
+        "snr_db": mixtures.snr_db,
+        "kinds": mixtures.kinds,
+        "failed": failed,
+        "SNRimp": improvement,
+        "RMSE": rmse,
+    }
+    who = f"{job.denoiser} ({job.track}, {tradition_params.describe(job.parameters)})"
+    failures = [Failure(f"{who}: {mixtures.ids[row]}", cause) for row, cause in enumerate(causes) if cause is not None]
+    return Made(arrays, failures)
+
+
+def _denoise(job: CandidateJob) -> tuple[NDArray[np.float32], list[str | None]]:
+    """[n, L] and a cause where it failed; the batch at once, or one by one where that fails."""
+    denoiser = denoising.load(job.denoiser, **job.parameters)
+    mixtures = job.mixtures
+
+    def denoise(rows: slice) -> NDArray[np.float32]:
+        labels = NoiseLabels(mixtures.kinds[rows], mixtures.line_hz[rows]) if job.track == "oracle" else None
+        return denoiser.denoise(mixtures.noisy[rows], mixtures.fs_hz, labels)
+
+    n = len(mixtures.noisy)
+    try:
+        return denoise(slice(None)), [None] * n
+    except Exception as error:  # noqa: BLE001 - any failure of a method is a result to be recorded
+        log.debug("batch failed (%s), trying one by one", error)
+    estimates = np.full_like(mixtures.noisy, np.nan)
+    causes: list[str | None] = [None] * n
+    for row in range(n):
+        try:
+            estimates[row] = denoise(slice(row, row + 1))[0]
+        except Exception as error:  # noqa: BLE001 - as above; it is recorded and counted
+            causes[row] = f"{type(error).__name__}: {error}"
+    return estimates, causes
+
+
+def _search(
+    space: SearchSpace,
+    mixtures: CalibrationSet,
+    calibration: Calibration,
+    settings: Settings,
+    folder: Path,
+    options: RunOptions,
+) -> StageResult:
+    """All candidates of one method; the artifact lies in a folder of its own, so that methods can be added."""
+    jobs = [
+        Job(
+            tradition_params.shard_name(track, number),
+            CandidateJob(space.name, {**space.fixed, **candidate}, track, mixtures),
+        )
+        for track in space.tracks
+        for number, candidate in enumerate(space.grid())
+    ]
+    conditions = {
+        **calibration.model_dump(mode="json"),
+        "wgn_floor_db": settings.mix.wgn_floor_db,
+        "fs_hz": mixtures.fs_hz,
+    }
+    info = {
+        "denoiser": space.name,
+        "parameters": space.fixed,
+        "search": [[name, list(values)] for name, values in space.search.items()],  # pairs: their order is the grid's
+        "own_values": space.own_values(),
+        "tracks": list(space.tracks),
+        "calibration": conditions,
+        "noise_part": mixtures.noise_part,
+        "n_segments_failed": len(mixtures.failures),
+    }
+    return run_stage(
+        folder / re.sub(r"[^A-Za-z0-9_-]", "_", space.entry.name),
+        SCHEMA,
+        jobs,
+        score_candidate,
+        section=[space.entry.target, space.entry.parameters, info],
+        inputs=mixtures.inputs,
+        seed=settings.seed,
+        options=options,
+        label=f"calibrate {space.entry.name}",
+        failures=mixtures.failures,
+        info=info,
+    )
+
+
+def _describe(mixtures: CalibrationSet, noise_root: Path | None) -> str:
+    part = {"": "noise of a part that its folder does not name", "valid": "validation noise", "train": "training noise"}
+    source = part[mixtures.noise_part]
+    if mixtures.noise_part == "train":
+        source += " (allowed: no score of the evaluation is made on it)"
+    if noise_root:
+        source += f" of {noise_root}"
+    said = f"{len(mixtures.ids)} mixtures of validation segments of {mixtures.n_subjects} subjects with {source}"
+    if mixtures.failures:
+        said += f"; {len(mixtures.failures)} could not be mixed"
+    absent = [kind for i, kind in enumerate(KIND_ORDER) if not mixtures.kinds[:, i].any()]
+    return said + (f"; none holds {', '.join(absent)}" if absent else "")

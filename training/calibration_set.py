@@ -1,0 +1,186 @@
+"""The mixtures that classical methods are calibrated on: validation segments, each with a drawn SNR and noise.
+
+The draw of a mixture is named by its segment and its number, so that it is the same whatever else is chosen.
+Test noise is refused; training noise is allowed, because it is not what methods are compared on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import seeding
+from core.artifact import MANIFEST, Failure, Schema, read_manifest
+from core.errors import ItemError, UserError
+from core.settings import KIND_ORDER, Settings
+from data_pipeline.segmentation import SCHEMA as SEGMENTS
+from noise import mixing, pool
+from noise.pool import NoiseLibrary
+from training.mixtures import spread
+from training.search_space import Calibration
+from training.segments import Segments
+
+TEST_WORD = re.compile(r"(?<![a-z])test(?![a-z])")
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Fixed mixtures, one row each.
+
+    Attributes:
+        ids: [n] segment and number of the draw.
+        clean, noisy: [n, L] float32, volts.
+        snr_db: [n].
+        kinds: [n, 5] bool, columns as `KIND_ORDER`.
+        line_hz: [n] power-line frequency, NaN where there is none or it is not known.
+        fs_hz: sampling rate.
+        inputs: fingerprints of the segments and the noise.
+        n_subjects: how many the segments come from.
+        noise_part: "train", "valid", or "" where the library does not say.
+        failures: segments that could not be mixed.
+    """
+
+    ids: NDArray[np.str_]
+    clean: NDArray[np.float32]
+    noisy: NDArray[np.float32]
+    snr_db: NDArray[np.float64]
+    kinds: NDArray[np.bool_]
+    line_hz: NDArray[np.float64]
+    fs_hz: float
+    inputs: dict[str, str]
+    n_subjects: int
+    noise_part: str
+    failures: tuple[Failure, ...] = ()
+
+
+def make(settings: Settings, calibration: Calibration, segments_folder: Path, noise_folder: Path) -> CalibrationSet:
+    """Draw and mix.
+
+    Args:
+        settings: seed, rate and the floor of white noise.
+        calibration: how many segments, which SNRs and numbers of kinds.
+        segments_folder: validation segments.
+        noise_folder: a noise library, not the test set's.
+
+    Raises:
+        ArtifactError: segments or noise are missing; the message says what to run.
+        UserError: test noise, other sampling rates, a cell that no mixture can fill, or nothing to mix.
+    """
+    noise_part = part_of_noise(noise_folder)
+    segments, library = Segments(segments_folder), NoiseLibrary.open(noise_folder)
+    fs_hz = settings.segment.fs_hz
+    for folder, schema in ((segments_folder, SEGMENTS), (noise_folder, pool.SCHEMA)):
+        _require_rate(folder, schema, fs_hz)
+    floor_db = settings.mix.wgn_floor_db
+    _require_cells(calibration, library, floor_db)
+
+    rows = np.repeat(spread_over_subjects(segments.subjects, calibration.segments), calibration.draws)
+    numbers = np.tile(np.arange(calibration.draws), len(rows) // calibration.draws)
+    generators = [
+        seeding.generator(settings.seed, "calibration", str(segments.ids[row]), int(number))
+        for row, number in zip(rows, numbers, strict=True)
+    ]
+    uniform = np.array([rng.random(2) for rng in generators])
+    snr_db = _pick(calibration.snr_db, uniform[:, 0]).astype(np.float64)
+    n_kinds = _pick(calibration.n_kinds, uniform[:, 1]).astype(np.int64)
+    recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, segments.length, floor_db)
+    clean = segments.signals(rows)
+    ids = np.array([f"{segments.ids[row]}_{number}" for row, number in zip(rows, numbers, strict=True)])
+
+    bad = mixing.unmixable(clean, recipe, library)
+    keep = np.setdiff1d(np.arange(len(rows)), list(bad))
+    if not keep.size:
+        raise UserError(f"{segments_folder}: no segment can be mixed; the first: {next(iter(bad.values()))}")
+    recipe = mixing.Recipe(recipe.kinds[keep], recipe.piece[keep], recipe.offset[keep])
+    clean, snr_db = clean[keep], snr_db[keep]
+    try:
+        noisy, _ = mixing.mix_recipes(clean, recipe, library, snr_db, "exact", floor_db, ids[keep])
+    except ItemError as error:
+        raise UserError(f"{segments_folder}, {noise_folder}: {error}; take it out and make them again") from error
+    return CalibrationSet(
+        ids=ids[keep],
+        clean=clean,
+        noisy=noisy,
+        snr_db=snr_db,
+        kinds=recipe.kinds,
+        line_hz=_line_hz(recipe, library),
+        fs_hz=fs_hz,
+        inputs={"segments": segments.fingerprint, "noise": library.fingerprint},
+        n_subjects=len(np.unique(segments.subjects[rows])),
+        noise_part=noise_part,
+        failures=tuple(Failure(f"calibration/{ids[row]}", cause) for row, cause in bad.items()),
+    )
+
+
+def part_of_noise(folder: Path) -> str:
+    """What a noise library is for: its manifest's word, or that of its name; "" where neither says.
+
+    Raises:
+        UserError: it is the test set's.
+    """
+    own = Path(folder).resolve()
+    names = [own.parent.name, own.name] if own.name == pool.PUBLISHED_POOL else [own.name]
+    said = str(read_manifest(folder, pool.SCHEMA).info.get("part", "")) if (folder / MANIFEST).exists() else ""
+    if said == "test" or any(TEST_WORD.search(name.lower()) for name in names):
+        raise UserError(f"{folder}: test noise; parameters chosen on it would leak, give --noise-root the validation "
+                        "or training noise")  # fmt: skip
+    return said or next((part for part in ("train", "valid") if any(part in name.lower() for name in names)), "")
+
+
+def spread_over_subjects(subjects: NDArray[np.str_], at_most: int) -> NDArray[np.int64]:
+    """Rows of at most so many segments: as equally many a subject as there are, evenly spread within each.
+
+    >>> spread_over_subjects(np.array(["a"] * 8 + ["b"] * 2 + ["c"] * 8), 8).tolist()
+    [0, 2, 5, 8, 9, 10, 12, 15]
+    """
+    names, counts = np.unique(subjects, return_counts=True)
+    quota = np.zeros(len(names), np.int64)
+    left = min(at_most, len(subjects))
+    while left:
+        hungry = np.flatnonzero(quota < counts)
+        if left < len(hungry):
+            quota[hungry[spread(len(hungry), left)]] += 1
+            break
+        share = np.minimum(left // len(hungry), (counts - quota)[hungry])
+        quota[hungry] += share
+        left -= int(share.sum())
+    rows = [
+        np.flatnonzero(subjects == name)[spread(c, int(q))] for name, c, q in zip(names, counts, quota, strict=True)
+    ]
+    return np.sort(np.concatenate(rows))
+
+
+def _pick(values: tuple[float, ...] | tuple[int, ...], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(values, np.float64)[(uniform * len(values)).astype(np.int64)]
+
+
+def _require_rate(folder: Path, schema: Schema, fs_hz: float) -> None:
+    if not (folder / MANIFEST).exists():  # a published pool of noise does not say
+        return
+    found = read_manifest(folder, schema).info.get("fs_hz", fs_hz)
+    if found != fs_hz:
+        raise UserError(f"{folder}: made at {found:g} Hz, but segment.fs_hz is {fs_hz:g} in the configuration")
+
+
+def _require_cells(calibration: Calibration, library: NoiseLibrary, floor_db: float | None) -> None:
+    for snr_db in calibration.snr_db:
+        for n_kinds in calibration.n_kinds:
+            available = mixing.drawable(snr_db, n_kinds, floor_db, library.kinds)
+            if len(available) < n_kinds:
+                raise UserError(
+                    f"calibration.n_kinds: {n_kinds} kinds at {snr_db:g} dB, but {library.folder} has only "
+                    f"{', '.join(available) or 'none'} for that; add noise.kinds or ask for fewer"
+                )
+
+
+def _line_hz(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.float64]:
+    line = np.full(len(recipe.kinds), np.nan)
+    column = KIND_ORDER.index("PLI")
+    rows = recipe.kinds[:, column]
+    if rows.any():
+        line[rows] = library.line_hz("PLI")[recipe.piece[rows, column]]
+    return line

@@ -1,0 +1,186 @@
+"""What a calibration searches: `configs/config_tradition.yaml`, checked, and the grid of every method in it.
+
+    {calibration: {segments: 200, draws: 1, snr_db: [...], n_kinds: [...]},
+     methods: {NAME: {parameters: {...}, search: {PARAMETER: [value, ...]}}}}
+
+A method's candidates are all combinations of its searched values; `parameters` holds for every one of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+import denoising
+from core.errors import UserError
+from core.registry import Entry, did_you_mean, find, load_class, project_root
+from denoising.loading import is_neural
+
+Count = Annotated[int, Field(ge=1)]
+Parameters = dict[str, Any]
+
+ALL = "all"
+
+
+class _Values(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Calibration(_Values):
+    """The validation mixtures that candidates are scored on."""
+
+    segments: Count = 200  # at most so many, spread evenly over subjects
+    draws: Count = 1  # mixtures a segment
+    snr_db: Annotated[tuple[float, ...], Field(min_length=1)] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
+    n_kinds: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
+
+
+class Method(_Values):
+    """One method: values that are given, and values to choose from."""
+
+    parameters: Parameters = {}
+    search: Annotated[dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]], Field(min_length=1)]
+
+    @field_validator("search")
+    @classmethod
+    def _values_differ(cls, search: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        for name, values in search.items():
+            if any(value in values[:i] for i, value in enumerate(values)):
+                raise ValueError(f"{name} holds a value twice")
+        return search
+
+
+class SearchFile(_Values):
+    """The whole file."""
+
+    calibration: Calibration = Calibration()
+    methods: dict[str, Method]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The grid of one method.
+
+    Attributes:
+        name: what `denoising.load` takes.
+        entry: its entry, with the parameters of its own YAML.
+        fixed: parameters of every candidate, over the entry's.
+        search: values by parameter, in the order of the file.
+        tracks: "blind", "oracle" or both.
+    """
+
+    name: str
+    entry: Entry
+    fixed: Parameters
+    search: Mapping[str, tuple[Any, ...]]
+    tracks: tuple[str, ...]
+
+    def grid(self) -> list[Parameters]:
+        """All combinations of the searched values; the last parameter changes fastest."""
+        return combinations(self.search)
+
+    def own_values(self) -> Parameters:
+        """The searched parameters as they are without a calibration: of the method's YAML, or of its class."""
+        defaults = {name: p.default for name, p in inspect.signature(load_class(self.entry.target)).parameters.items()}
+        return {name: self.entry.parameters.get(name, defaults.get(name)) for name in self.search}
+
+
+def combinations(search: Mapping[str, Sequence[Any]]) -> list[Parameters]:
+    """Every combination of values.
+
+    >>> combinations({"k": [3, 4], "alpha": [500, 2000]})[:2]
+    [{'k': 3, 'alpha': 500}, {'k': 3, 'alpha': 2000}]
+    """
+    return [dict(zip(search, values, strict=True)) for values in itertools.product(*search.values())]
+
+
+def read(path: Path) -> tuple[Calibration, dict[str, SearchSpace]]:
+    """Read and check a search file; every candidate is built once, so that a mistake is found before the work.
+
+    Raises:
+        UserError: no such file, not YAML, an unknown key, method or parameter (with the nearest), a refused
+            value, a method twice, or one with a network.
+    """
+    file = _read_file(path)
+    spaces: dict[str, SearchSpace] = {}
+    for key, method in file.methods.items():
+        space = _space(path, key, method)
+        if space.name in spaces:
+            raise UserError(f"{path}: methods: '{space.name}' twice, once as '{key}'")
+        spaces[space.name] = space
+    return file.calibration, spaces
+
+
+def select(spaces: Mapping[str, SearchSpace], methods: str, path: Path) -> list[SearchSpace]:
+    """`all`, or a comma-separated choice of names and aliases.
+
+    Raises:
+        UserError: a method that the file has no search for, or no method at all.
+    """
+    if methods.strip() == ALL:
+        chosen = list(spaces)
+    else:
+        texts = [text.strip() for text in methods.split(",") if text.strip()]
+        chosen = [text if ":" in text else find("denoisers", text).name for text in texts]
+    for name in chosen:
+        if name not in spaces:
+            raise UserError(f"{path}: methods: no search for '{name}'{did_you_mean(name, spaces)}")
+    if not chosen:
+        raise UserError(f"--methods: nothing to calibrate; there are: {ALL}, {', '.join(spaces) or 'none'}")
+    return [spaces[name] for name in dict.fromkeys(chosen)]
+
+
+def _read_file(path: Path) -> SearchFile:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file of searches; the project's own is configs/config_tradition.yaml") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML ({getattr(error, 'problem', None) or error})") from None
+    try:
+        return SearchFile.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{path}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    problems = error.errors()  # a misspelt key also leaves a needed one out: the misspelling is the cause
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
+    location = [str(part) for part in first["loc"]]
+    where = ".".join(location) or "the file"
+    if first["type"] == "extra_forbidden":
+        models: dict[str, type[BaseModel]] = {"calibration": Calibration, "methods": Method}
+        model = models[location[0]] if len(location) > 1 else SearchFile
+        return f"unknown key '{where}'{did_you_mean(location[-1], model.model_fields)}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" + ("" if first["type"] == "missing" else f", got {first.get('input')!r}")
+
+
+def _space(path: Path, key: str, method: Method) -> SearchSpace:
+    where = f"{path}: methods.{key}"
+    try:
+        entry = find("denoisers", key)
+        cls = load_class(entry.target)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    if is_neural(cls):
+        raise UserError(f"{where}: has a network, which is trained: python training/train_neural.py --model {key}")
+    both = sorted(set(method.parameters) & set(method.search))
+    if both:
+        raise UserError(f"{where}: '{both[0]}' is both given and searched; keep one")
+    name = key if ":" in key else entry.name
+    for candidate in combinations(method.search):
+        try:
+            denoising.load(name, **method.parameters, **candidate)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+    return SearchSpace(name, entry, dict(method.parameters), method.search, tuple(cls.tracks))

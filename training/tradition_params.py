@@ -1,0 +1,157 @@
+"""`tradition_params.json`: the scores of every candidate, the winners, and what the search could not tell.
+
+The file is a function of the finished calibrations in its folder, one sub-folder a method; those made on other
+mixtures than the last one are left out, and the report says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import npz
+from core.artifact import MANIFEST, Artifact, Manifest, Schema
+from core.settings import KIND_ORDER
+from training.search_space import combinations
+from training.selection import Choice, choose
+
+FILE = "tradition_params.json"
+FORMAT = "cleansemg tradition_params 1"
+
+Scores = Mapping[str, NDArray[Any]]
+
+
+def shard_name(track: str, number: int) -> str:
+    """The shard of a candidate."""
+    return f"{track}_{number:05d}"
+
+
+def describe(parameters: Mapping[str, Any]) -> str:
+    """`cutoff_hz=20 order=4`."""
+    return " ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+                    for name, value in parameters.items())  # fmt: skip
+
+
+def write(folder: Path, schema: Schema, latest: Manifest) -> tuple[str, ...]:
+    """Write the file from the calibrations in `folder` that share their mixtures with `latest`.
+
+    Returns:
+        Lines for the report: a winner a method and track, warnings, and where the file is.
+    """
+    methods: dict[str, Any] = {}
+    lines: list[str] = []
+    for manifest_path in sorted(folder.glob(f"*/{MANIFEST}")):
+        artifact = Artifact.open(manifest_path.parent, schema)
+        name = artifact.manifest.info["denoiser"]
+        if _mixtures(artifact.manifest) != _mixtures(latest):
+            lines.append(f"warning: {name}: calibrated on other mixtures, so not in {FILE}; run it again with --force")
+            continue
+        methods[name] = {}
+        for track in artifact.manifest.info["tracks"]:
+            entry, said = _summarise(artifact, track)
+            methods[name][track] = entry
+            lines += said
+    content = {
+        "format": FORMAT,
+        "score": "mean SNR improvement over all mixtures, dB; the unchanged input scores 0",
+        "calibration": {**latest.info["calibration"], "noise_part": latest.info["noise_part"],
+                        "inputs": latest.inputs, "seed": latest.seed},
+        "methods": methods,
+    }  # fmt: skip
+    npz.atomic_write(folder / FILE, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    return (*lines, f"parameters: {folder / FILE}")
+
+
+def _mixtures(manifest: Manifest) -> Any:
+    return manifest.info["calibration"], manifest.inputs, manifest.seed
+
+
+def _summarise(artifact: Artifact, track: str) -> tuple[dict[str, Any], list[str]]:
+    """What the file says of one method on one track, and the lines of the report."""
+    info = artifact.manifest.info
+    search = dict(info["search"])
+    grid = combinations(search)
+    tables = [artifact.load(shard_name(track, number)) for number in range(len(grid))]
+    candidates = [{"parameters": p, **_scores(table)} for p, table in zip(grid, tables, strict=True)]
+    scores_db = [_mean(table["SNRimp"]) for table in tables]
+    n_failed = [int(table["failed"].sum()) for table in tables]
+    choice = choose(grid, search, scores_db, n_failed, info["own_values"])
+    if choice is None:
+        warning = "no candidate could process any mixture, so there is no winner; see failures.csv"
+        return _entry(None, None, [warning], candidates), [f"warning: {info['denoiser']} {track}: {warning}"]
+    warnings = _warnings(choice, grid, search, scores_db[choice.winner], n_failed)
+    finite = [score for score in scores_db if np.isfinite(score)]
+    headline = (
+        f"{info['denoiser']:18} {track:6} {describe(grid[choice.winner])}  SNRimp {scores_db[choice.winner]:+.3f} dB "
+        f"(unchanged input 0; {len(grid)} candidates from {min(finite):+.3f} to {max(finite):+.3f})"
+    )
+    lines = [
+        headline,
+        *(f"warning: {info['denoiser']} {track}: {text}" for text in warnings),
+    ]
+    winner = {**info["parameters"], **grid[choice.winner]}
+    return _entry(winner, scores_db[choice.winner], warnings, candidates), lines
+
+
+def _entry(
+    winner: Mapping[str, Any] | None, score_db: float | None, warnings: Sequence[str], candidates: Sequence[Any]
+) -> dict[str, Any]:
+    return {"parameters": winner, "SNRimp_db": score_db, "warnings": list(warnings), "candidates": list(candidates)}
+
+
+def _warnings(
+    choice: Choice,
+    grid: Sequence[Mapping[str, Any]],
+    search: Mapping[str, Sequence[Any]],
+    score_db: float,
+    n_failed: Sequence[int],
+) -> list[str]:
+    warnings = [f"{name} changes nothing, all its values score the same" for name in choice.idle]
+    distinct = [
+        i for i in choice.ties if any(grid[i][p] != grid[choice.winner][p] for p in search if p not in choice.idle)
+    ]
+    if distinct:
+        more = f" and {len(distinct) - 1} more" if len(distinct) > 1 else ""
+        warnings.append(f"tie: {describe(grid[distinct[0]])}{more} score the same as the winner")
+    for name, edge in choice.edges.items():
+        values = ", ".join(describe({"": value})[1:] for value in search[name])
+        warnings.append(f"the winner's {name} is the {edge} of its grid ({values}); the best may lie beyond")
+    if score_db < 0:
+        warnings.append("the best candidate is worse than the unchanged input")
+    if any(n_failed):
+        warnings.append(
+            f"{sum(1 for n in n_failed if n)} candidates failed on some mixtures, the winner on "
+            f"{n_failed[choice.winner]}; only those with the fewest failures can win"
+        )
+    return warnings
+
+
+def _scores(table: Scores) -> dict[str, Any]:
+    """The scores of one candidate; null where there is nothing to average."""
+    improvement = table["SNRimp"]
+    by_snr = {f"{snr_db:g}": _or_none(_mean(improvement[table["snr_db"] == snr_db]))
+              for snr_db in np.unique(table["snr_db"])}  # fmt: skip
+    by_kind = {kind: _or_none(_mean(improvement[table["kinds"][:, i]])) for i, kind in enumerate(KIND_ORDER)}
+    return {
+        "SNRimp_db": _or_none(_mean(improvement)),
+        "RMSE_v": _or_none(_mean(table["RMSE"])),
+        "n_mixtures": len(improvement),
+        "n_failed": int(table["failed"].sum()),
+        "SNRimp_db_by_snr_db": by_snr,
+        "SNRimp_db_by_kind": by_kind,
+    }
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """The mean of what was processed; NaN where nothing was."""
+    done = values[np.isfinite(values)]
+    return float(done.mean()) if len(done) else float("nan")
+
+
+def _or_none(value: float) -> float | None:
+    return value if np.isfinite(value) else None
