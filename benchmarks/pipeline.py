@@ -106,9 +106,7 @@ def report(root: Path) -> None:
         seconds[n], peaks[n] = mix_in_a_process(root, n)
         print(f"mix, one core: {n:7d} mixtures in {seconds[n]:.2f} s, peak memory {peaks[n]:.0f} MB")
     rate = (many - few) / (seconds[many] - seconds[few])
-    print(
-        f"mix, one core: {rate:.0f} mixtures a second, written and hashed (the difference of the two, so without the start)"
-    )
+    print(f"mix, one core: {rate:.0f} a second, written and hashed (from the difference, so without the start)")
     print(f"peak memory at {many:,} over {few:,} mixtures: {peaks[many] / peaks[few]:.3f}")
     quality_control.main()
     metrics.main()
