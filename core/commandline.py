@@ -29,6 +29,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Warnings and errors 
 
 EXIT_FAILED_ITEMS = 1
 EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
 
 
 StageFunction = Callable[[Settings, Layout, RunOptions], Report]
@@ -80,9 +81,6 @@ def run(main: Callable[..., Any] | typer.Typer) -> NoReturn:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
-    except (KeyboardInterrupt, typer.Abort):
-        print("stopped; run the same command again to go on where it was", file=sys.stderr)
-        sys.exit(130)
     except Exception as error:
         if not hasattr(error, "format_message"):  # not the parser's own complaint
             raise
@@ -90,4 +88,6 @@ def run(main: Callable[..., Any] | typer.Typer) -> NoReturn:
         hint = f" (see {context.command_path} --help)" if context else ""
         print(f"error: {error.format_message()}{hint}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
+    if code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
+        print("stopped; run the same command again to go on where it was", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
