@@ -33,7 +33,8 @@ def main(  # noqa: D103 - its help is the module's docstring
         Path | None, typer.Option(help="YAML of parameters by method, over the methods' own.")
     ] = None,
     params: Annotated[
-        Path | None, typer.Option(help="tradition_params.json of a calibration; wins over --trad-config. Default: the run's own, where it has one.")
+        Path | None,
+        typer.Option(help="tradition_params.json; wins over --trad-config. Default: the run's own."),
     ] = None,
     methods: Annotated[str | None, typer.Option(help="Comma-separated denoisers, e.g. hp,ts.")] = None,
     test_data: Annotated[

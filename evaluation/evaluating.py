@@ -37,7 +37,7 @@ def calibrated(settings: Settings, layout: Layout) -> dict[tuple[str, str], dict
         return {}
     path = layout.weights_classical / "tradition_params.json"
     if not path.exists():
-        raise UserError(f"{path}: not there, so calibration is missing; run: python training/train_classical.py --config FILE")
+        raise UserError(f"{path}: not there; calibrate first: python training/train_classical.py --config FILE")
     return read_parameters(path)
 
 

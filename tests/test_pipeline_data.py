@@ -69,7 +69,12 @@ def test_ninapro_layout_from_config_to_table(tmp_path):
 
 @pytest.mark.realdata
 def test_open_benchmark_from_raw_files_to_a_table(real_data, tmp_path):
-    settings = ["train.models=[]", "evaluate.denoisers=[identity, zero, wiener_oracle, hp]", "mix.grid_segments=10", "calibrate.methods=[]"]
+    settings = [
+        "train.models=[]",
+        "evaluate.denoisers=[identity, zero, wiener_oracle, hp]",
+        "mix.grid_segments=10",
+        "calibrate.methods=[]",
+    ]
     run(tmp_path, config="configs/open.yaml", settings=settings, env={"CLEANSEMG_DATA": str(real_data)}, workers=2)
     grades = list(csv.DictReader((Layout(tmp_path).grades / "grades.csv").open()))
     passed: dict[str, list[bool]] = {}

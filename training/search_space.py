@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 import denoising
 from core.errors import UserError
-from core.registry import Entry, did_you_mean, find, load_class, project_root
+from core.registry import Entry, did_you_mean, find, load_class
 from denoising.loading import is_neural
 
 Count = Annotated[int, Field(ge=1)]
@@ -141,7 +141,7 @@ def _read_file(path: Path) -> SearchFile:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file of searches; the project's own is configs/config_tradition.yaml") from None
+        raise UserError(f"{path}: no such file; the project's own is configs/config_tradition.yaml") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
