@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -48,5 +49,7 @@ def map_items(work: Callable[[In], Out], items: Sequence[In], workers: int = 1) 
         return
     from joblib import Parallel, delayed
 
+    # A worker without work for a while is replaced: nothing a user could act on.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
     pool = Parallel(n_jobs=workers, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")
     yield from pool(delayed(_pinned)(work, item) for item in items)
