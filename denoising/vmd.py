@@ -15,11 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from core.errors import UserError
 from denoising import mode_treatment as treatment
 from denoising.base import Denoiser, InputError
+from denoising.compilation import announce
 from denoising.labels import NoiseLabels
 from denoising.noise_evidence import Evidence, find_out
 
 EMG_FROM_HZ = 20.0  # modes below are outside of the band of surface EMG
 GRID = 2048  # frequencies on which the gains of modes are averaged
+COMPILATION_S = 10
 
 
 class VMD(Denoiser):
@@ -140,6 +142,7 @@ def vmd(
     """
     from denoising.vmd_kernel import decompose
 
+    announce(decompose, COMPILATION_S)
     batch = _checked_signals(x)
     n_modes = _checked_parameters(k, alpha, tau, tol)
     modes = np.zeros((len(batch), n_modes, batch.shape[1]))

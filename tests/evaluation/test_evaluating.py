@@ -8,7 +8,7 @@ from core import npz
 from core.artifact import Artifact
 from core.errors import ArtifactError, ItemError, UserError
 from core.registry import project_root
-from core.settings import DenoiserRow, Evaluate
+from core.settings import Calibrate, DenoiserRow, Evaluate
 from core.stage import RunOptions
 from denoising import Denoiser
 from evaluation import evaluating, tables, test_set
@@ -235,3 +235,15 @@ def test_parameters_of_a_track_reach_that_track(layout):
 def test_tables_before_evaluation_say_what_to_run(layout):
     with pytest.raises(UserError, match="nothing evaluated on 'combined' yet; run"):
         tables.run(small_settings(), layout, RunOptions())
+
+
+def test_a_run_that_calibrates_uses_its_winners_or_says_what_is_missing(layout):
+    settings = prepare(layout, denoisers=("hp",))
+    settings = settings.model_copy(update={"calibrate": Calibrate(methods=("hp",))})
+    with pytest.raises(UserError, match=r"tradition_params\.json: not there; calibrate first: python training"):
+        evaluating.run(settings, layout, RunOptions())
+    layout.weights_classical.mkdir()
+    (layout.weights_classical / "tradition_params.json").write_text('{"hp": {"cutoff_hz": 33}}')
+    evaluating.run(settings, layout, RunOptions())
+    info = Artifact.open(layout.denoised("hp", "blind", "combined"), SCHEMA).manifest.info
+    assert info["parameters"]["cutoff_hz"] == 33

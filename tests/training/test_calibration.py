@@ -288,7 +288,7 @@ def test_mistakes_in_the_choice_are_named(space, tmp_path):
         np.save(two_kinds / kind / "a.npy", generator(0, kind).standard_normal(600))
     with pytest.raises(UserError, match=r"calibration\.n_kinds: 3 kinds at -5 dB"):
         run(space, tmp_path, noise_root=two_kinds)
-    with pytest.raises(UserError, match="no such file of searches"):
+    with pytest.raises(UserError, match="no such file; the project"):
         search_space.read(tmp_path / "none.yaml")
 
 
