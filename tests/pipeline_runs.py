@@ -14,7 +14,7 @@ SMALL = [
     "noise.piece_s=12", "noise.kinds.ECG=[]", "noise.kinds.MOA=[]", "mix.n_kinds=[1, 2]", "mix.snr_db=[-10, 0, 10]",
     "mix.grid_segments=5", "mix.shard_size=9", "train.mixtures_per_epoch=16", "train.valid_mixtures=8",
     "train.recipe={epochs: 2, batch_size: 8}", "evaluate.denoisers=[identity, wiener_oracle, hp, fcn]",
-    "tables.bootstrap_resamples=100", "calibrate.methods=[ts]",
+    "tables.bootstrap_resamples=100", "calibrate.methods=[ts]", "calibrate.trad_config=../tests/small_tradition.yaml",
 ]  # fmt: skip
 
 
