@@ -150,7 +150,8 @@ def mix_recipes(
         snr_db: [n] or one for all; total, over the whole window, sums of squares without mean removal.
         rule: `published` scales each component alone, so with several the total SNR is nominal (cross
             terms); `exact` then scales the summed noise once, so that the total SNR holds to 1e-6 dB
-            in the stored float32 (measured up to 40 dB, 2000 samples).
+            in the stored float32 (measured up to 30 dB, 2000 samples; from about 35 dB on, the rounding
+            of float32 alone is of that size).
         floor_db: component SNR that white noise does not go below, before that last scaling; None: no floor.
         names: [n] what to call mixtures in errors.
 
