@@ -121,6 +121,8 @@ class Train(Section):
     """Fitting networks; what is None here comes from the `training` section of the model's own YAML."""
 
     models: tuple[str, ...] = ()
+    form: Literal["full", "small"] = "full"  # of each network; small: the `small` section of its YAML, where it has one
+    start: Literal["fresh", "box"] = "fresh"  # box: go on from the weights that come with the project, in their form
     recipe: dict[str, Any] = {}  # for all models, over their own YAML
     overrides: dict[str, dict[str, Any]] = {}  # by model, over `recipe`
     snr_db: tuple[float, float] = (-15.0, 15.0)  # drawn uniformly

@@ -41,6 +41,12 @@ def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) 
     return _with_weights(entry, _weights_file(entry, weights), parameters)
 
 
+def small_form(name: str) -> dict[str, Any]:
+    """Parameters of a network's small form, the one for CPUs (`small` in its YAML); {} where it has none."""
+    small: dict[str, Any] = find("denoisers", name).extra.get("small") or {}
+    return dict(small)
+
+
 def is_neural(cls: type[Denoiser]) -> bool:
     """Whether a denoiser's class has a network."""
     return hasattr(cls, "network")
@@ -49,6 +55,15 @@ def is_neural(cls: type[Denoiser]) -> bool:
 def _weights_file(entry: Entry, weights: str | Path) -> Path:
     if weights != IN_THE_BOX:
         return Path(weights)
+    return box_weights(entry)
+
+
+def box_weights(entry: Entry) -> Path:
+    """The file of the weights that come with the project.
+
+    Raises:
+        UserError: none come for this network; says how to train them.
+    """
     path = WEIGHTS_FOLDER / f"{entry.name}.safetensors"
     if not path.exists():
         raise UserError(
@@ -66,7 +81,12 @@ def _with_weights(entry: Entry, path: Path, parameters: dict[str, Any]) -> Denoi
     owner = info.get("denoiser", entry.name)
     if owner != entry.name:
         raise UserError(f"{path}: weights of '{owner}', not of '{entry.name}'")
-    denoiser = _build(entry, {**info.get("parameters", {}), **parameters})
+    saved = info.get("parameters", {})
+    if not info:
+        published = load_class(entry.target).from_published(state)
+        if published is not None:
+            saved, state = published
+    denoiser = _build(entry, {**saved, **parameters})
     weight_files.fit_into(denoiser.network, state, str(path))  # type: ignore[attr-defined]
     return denoiser
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -115,7 +115,28 @@ class NeuralDenoiser(Denoiser):
 
     @abstractmethod
     def build_network(self, size: Any) -> nn.Module:
-        """A fresh network of the size given, [n, L] -> [n, L] in scaled units."""
+        """A fresh network of the size given, [n, L] -> [n, L] in scaled units.
+
+        A network that is not fitted by comparing its output with the clean signal (a diffusion model) also
+        has `training_loss(noisy, clean) -> scalar`, both [n, L] in scaled units, drawing from torch's generator.
+        """
+
+    @classmethod
+    def from_published(
+        cls,
+        state: Mapping[str, torch.Tensor],  # noqa: ARG003 - for subclasses
+    ) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+        """What a checkpoint of the public implementation means here.
+
+        Args:
+            state: tensors under the names that the public code gives them.
+
+        Returns:
+            The parameters to build the denoiser with (size taken from the shapes, the published quirks on)
+            and the tensors under the names of the own network; None where the names are not the public ones.
+            Names that have no counterpart are passed on as they are, so that the error names them.
+        """
+        return None
 
     @property
     def network(self) -> nn.Module:

@@ -6,6 +6,7 @@ safetensors holds tensors and text only, so reading one runs nothing. Its metada
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 import struct
@@ -60,7 +61,7 @@ def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"{path}: no such file of weights")
     if path.suffix.lower() in FOREIGN_SUFFIXES:
-        return _read_foreign(path), {}
+        return _read_foreign(path)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -81,7 +82,15 @@ def _read_info(content: bytes) -> dict[str, Any]:
     return info
 
 
-def _read_foreign(path: Path) -> StateDict:
+def write_checkpoint(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[str, Any]) -> None:
+    """The weights as a torch checkpoint (`.pth`), for the commands that expect one; what `write` says, beside them."""
+    buffer = io.BytesIO()
+    text = json.dumps(dict(info), sort_keys=True, separators=(",", ":"), default=str)
+    torch.save({FOREIGN_KEYS[0]: dict(state), METADATA_KEY: text}, buffer)
+    atomic_write(path, buffer.getvalue())
+
+
+def _read_foreign(path: Path) -> tuple[StateDict, dict[str, Any]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -92,6 +101,9 @@ def _read_foreign(path: Path) -> StateDict:
         ) from None
     except Exception as error:  # noqa: BLE001 - bytes that are no pickle raise anything, and it means one thing
         raise UserError(f"{path}: truncated or not a checkpoint ({str(error).partition(chr(10))[0]})") from None
+    info: dict[str, Any] = {}
+    if isinstance(content, dict) and isinstance(content.get(METADATA_KEY), str):
+        info = json.loads(content[METADATA_KEY])
     for key in FOREIGN_KEYS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -101,7 +113,8 @@ def _read_foreign(path: Path) -> StateDict:
     odd = next((name for name, value in content.items() if not isinstance(value, torch.Tensor)), None)
     if odd is not None:
         raise UserError(f"{path}: '{odd}' is not a tensor; expected a state dictionary")
-    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}  # saved from many GPUs
+    state = {str(name).removeprefix("module."): tensor for name, tensor in content.items()}  # saved from many GPUs
+    return state, info
 
 
 def fit_into(network: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:

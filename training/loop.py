@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,9 @@ from training import checkpoint as checkpoints
 from training import schedule
 from training.batches import Batch, Share, Source, prefetch
 from training.checkpoint import Checkpoint, EpochResult, StateDict
+from training.objective import Objective
 from training.progress import TrainingProgress
 from training.recipe import Recipe
-
-LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "l1": nn.functional.l1_loss,
-    "l2": nn.functional.mse_loss,
-}
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerato
         network.load_state_dict(saved.network)
         optimizer.load_state_dict(saved.optimizer)
         history, best = list(saved.history), saved.best
-    network, optimizer = accelerator.prepare(network, optimizer)
+    objective, optimizer = accelerator.prepare(Objective(network, recipe, run.name), optimizer)
     shown = accelerator.is_main_process
     with TrainingProgress(run.name, recipe.epochs, len(history), source.n_train, shown) as progress:
         while not schedule.is_finished(recipe, _valid_losses(history)):
@@ -92,13 +88,14 @@ def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerato
                 group["lr"] = rate
             torch.manual_seed(torch_seed(run.seed, "train", run.name, "epoch", epoch, share.rank))
             batches = source.train(epoch, recipe.batch_size, share)
-            train_loss = _train_epoch(network, optimizer, batches, recipe, run, accelerator, progress, epoch)
+            train_loss = _train_epoch(objective, optimizer, batches, recipe, run, accelerator, progress, epoch)
             progress.trained()
             batches = source.valid(recipe.batch_size, share)
-            valid_loss = _validate(network, batches, recipe, accelerator)
+            torch.manual_seed(torch_seed(run.seed, "valid", run.name, share.rank))  # the same draws every epoch
+            valid_loss = _validate(objective, batches, accelerator)
             _require_finite(valid_loss, "validation", run, epoch, rate)
             history.append(EpochResult(epoch + 1, train_loss, valid_loss, rate))
-            state = checkpoints.copy_state(accelerator.unwrap_model(network))
+            state = checkpoints.copy_state(accelerator.unwrap_model(objective).network)
             best_epoch = schedule.best_epoch(_valid_losses(history))
             if best_epoch == epoch:
                 best = state
@@ -139,7 +136,7 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def _train_epoch(
-    network: nn.Module,
+    objective: nn.Module,
     optimizer: Any,
     batches: Iterator[Batch],
     recipe: Recipe,
@@ -149,15 +146,15 @@ def _train_epoch(
     epoch: int,
 ) -> float:
     """One pass over the batches; the mean loss over the mixtures."""
-    network.train()
+    objective.train()
     total, count = 0.0, 0
     for batch in prefetch(batches):
         started = time.monotonic()
-        loss = _loss(network, batch, recipe, accelerator)
+        loss = _loss(objective, batch, accelerator)
         optimizer.zero_grad()
         accelerator.backward(loss)
         if recipe.clip_norm is not None:
-            accelerator.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+            accelerator.clip_grad_norm_(objective.parameters(), recipe.clip_norm)
         optimizer.step()
         value = float(loss.detach())  # waits for the device, so that the time below is the network's
         _require_finite(value, "training", run, epoch, optimizer.param_groups[0]["lr"])
@@ -168,9 +165,9 @@ def _train_epoch(
     return _mean_over_processes(total, count, accelerator)
 
 
-def _validate(network: nn.Module, batches: Iterator[Batch], recipe: Recipe, accelerator: Accelerator) -> float:
+def _validate(objective: nn.Module, batches: Iterator[Batch], accelerator: Accelerator) -> float:
     """The mean loss over the validation mixtures."""
-    bare = accelerator.unwrap_model(network)  # the wrapper would wait for processes that have a batch less
+    bare = accelerator.unwrap_model(objective)  # the wrapper would wait for processes that have a batch less
     bare.eval()
     if accelerator.num_processes > 1:
         for buffer in bare.buffers():  # running means of batch normalisation: the saved ones are rank 0's
@@ -178,18 +175,17 @@ def _validate(network: nn.Module, batches: Iterator[Batch], recipe: Recipe, acce
     total, count = 0.0, 0
     with torch.no_grad():
         for batch in prefetch(batches):
-            loss = _loss(bare, batch, recipe, accelerator)
+            loss = _loss(bare, batch, accelerator)
             total += float(loss) * len(batch.noisy)
             count += len(batch.noisy)
     return _mean_over_processes(total, count, accelerator)
 
 
-def _loss(network: nn.Module, batch: Batch, recipe: Recipe, accelerator: Accelerator) -> torch.Tensor:
+def _loss(objective: nn.Module, batch: Batch, accelerator: Accelerator) -> torch.Tensor:
     noisy = torch.from_numpy(batch.noisy).to(accelerator.device)  # [n, L]
     clean = torch.from_numpy(batch.clean).to(accelerator.device)  # [n, L]
-    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        estimate = network(noisy)  # [n, L]
-    return LOSSES[recipe.loss](estimate.float(), clean)
+    loss: torch.Tensor = objective(noisy, clean)
+    return loss
 
 
 def _mean_over_processes(total: float, count: int, accelerator: Accelerator) -> float:

@@ -43,6 +43,7 @@ class Plan:
     """One network to fit: what decides its weights, and the hash of all that."""
 
     entry: Entry
+    parameters: dict[str, Any]  # the network's
     recipe: Recipe
     section: dict[str, Any]
     inputs: dict[str, str]
@@ -132,6 +133,7 @@ def _train(
     import torch
 
     from denoising import load
+    from denoising.loading import IN_THE_BOX
     from training import checkpoint, loop
 
     folder = layout.weights(entry.name)
@@ -154,7 +156,9 @@ def _train(
     with loop.reproducible(settings.train.threads):
         torch.manual_seed(torch_seed(settings.seed, "train", entry.name, "initial weights"))
         shipped = entry.name in registry.entries("denoisers")
-        denoiser = load(entry.name if shipped else entry.target, None, clip=recipe.normalise_clip, device="cpu")
+        name = entry.name if shipped else entry.target
+        first = IN_THE_BOX if settings.train.start == "box" else None
+        denoiser = load(name, first, **{**plan.parameters, "device": "cpu"})
         network: torch.nn.Module = denoiser.network  # type: ignore[attr-defined]
         n_weights = sum(p.numel() for p in network.parameters() if p.requires_grad)
         if main:
@@ -172,13 +176,25 @@ def _train(
 
 
 def _plan(entry: Entry, recipe: Recipe, settings: Settings, source: Mixtures) -> Plan:
+    """The network's parameters: its YAML's, its small form's, or those of the weights that it starts from."""
+    from denoising import loading, weights
+
+    inputs = dict(source.inputs)
+    if settings.train.start == "box":
+        path = loading.box_weights(entry)
+        parameters = {**entry.parameters, **weights.read(path)[1].get("parameters", {})}
+        inputs["weights/start"] = npz.sha256(path)
+    else:
+        small = entry.extra.get("small") or {}
+        parameters = {**entry.parameters, **(small if settings.train.form == "small" else {})}
+    parameters["clip"] = recipe.normalise_clip
     section = {
-        "model": [entry.name, entry.target, entry.parameters],
+        "model": [entry.name, entry.target, parameters],
         "recipe": recipe.model_dump(mode="json"),
         "mixtures": source.section,
         "threads": settings.train.threads,
     }
-    return Plan(entry, recipe, section, source.inputs, settings.seed)
+    return Plan(entry, parameters, recipe, section, inputs, settings.seed)
 
 
 def _finished(folder: Path, fingerprint: str) -> bool:
@@ -215,7 +231,7 @@ def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitte
     best = fitted.best_epoch
     info = {
         "denoiser": plan.entry.name,  # this and the parameters are what `denoising.load` builds it from
-        "parameters": {**plan.entry.parameters, "clip": plan.recipe.normalise_clip},
+        "parameters": plan.parameters,
         "recipe": plan.recipe.model_dump(mode="json"),
         "seed": plan.seed,
         "inputs": plan.inputs,
@@ -228,7 +244,8 @@ def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitte
     write_curves(folder / CURVES, fitted.history, best, f"{plan.entry.name}, seed {plan.seed}")
     published = plan.entry.extra.get("published_name")
     if published:
-        _export_published(layout.weights(str(published)) / f"{published}_best.pth", fitted.best)
+        # under the file name that the published commands use
+        weights.write_checkpoint(layout.weights(str(published)) / f"{published}_best.pth", fitted.best, info)
     manifest = Manifest(
         schema=SCHEMA.name,
         schema_version=SCHEMA.version,
@@ -246,17 +263,6 @@ def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitte
         },
     )
     artifact.write_manifest(folder, manifest)
-
-
-def _export_published(path: Path, state: Mapping[str, Any]) -> None:
-    """The weights as a plain state dictionary, under the file name that the published commands use."""
-    import io
-
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
-    npz.atomic_write(path, buffer.getvalue())
 
 
 def _describe(folder: Path) -> str:

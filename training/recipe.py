@@ -48,7 +48,7 @@ class Schedule(_Values):
 class Recipe(_Values):
     """Everything about fitting one network that is not the network and not the data."""
 
-    loss: Literal["l1", "l2"] = "l1"  # mean absolute or mean squared error of the normalised waveform
+    loss: Literal["l1", "l2", "snr", "own"] = "l1"  # see training/objective.py
     optimizer: Literal["adam", "adamw"] = "adamw"
     learning_rate: Positive = 1e-3
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)

@@ -12,7 +12,7 @@ import torch
 
 from core.errors import UserError
 from denoising import load, loading, weights
-from denoising.fcn import FCN
+from denoising.networks.fcn import FCN
 from denoising.hp import HighPass
 from tests.denoising.signals import FS_HZ, emg
 

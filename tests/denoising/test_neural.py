@@ -15,8 +15,8 @@ from torch import nn
 from core.errors import UserError
 from core.registry import entries, find
 from denoising import load
-from denoising.fcn import FCNNetwork, FCNSize
-from denoising.fcn_large import FCNLargeNetwork, FCNLargeSize
+from denoising.networks.fcn import FCNNetwork, FCNSize
+from denoising.networks.fcn_large import FCNLargeNetwork, FCNLargeSize
 from denoising.neural import NeuralDenoiser, normalise, quantile_scale
 from tests.denoising.signals import FS_HZ, emg
 

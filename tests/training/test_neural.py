@@ -56,10 +56,13 @@ def test_files_and_what_they_say(space: workspace.Workspace) -> None:
     trained = denoising.load("tiny", weights=folder / neural.BEST)
     estimate = trained.denoise(noisy, 1000.0)
     assert estimate.shape == noisy.shape
-    published = torch.load(space.layout.weights("TinyPublished") / "TinyPublished_best.pth", weights_only=True)
+    checkpoint = space.layout.weights("TinyPublished") / "TinyPublished_best.pth"
+    published = torch.load(checkpoint, weights_only=True)["model_state_dict"]
     state = trained.network.state_dict()
     assert published.keys() == state.keys()
     assert all(torch.equal(published[key], state[key].cpu()) for key in state)
+    again = denoising.load("tiny", weights=checkpoint).denoise(noisy, 1000.0)
+    np.testing.assert_array_equal(again, estimate)
 
 
 def test_a_finished_training_is_left_alone_and_a_damaged_one_mended(space: workspace.Workspace) -> None:

@@ -20,7 +20,7 @@ from noise.pool import SCHEMA as NOISE
 LENGTH = 200
 NOISE_SAMPLES = 600
 MODEL = {
-    "class": "denoising.fcn:FCN",
+    "class": "denoising.networks.fcn:FCN",
     "summary": "a small FCN",
     "aliases": ["TinyPublished"],
     "parameters": {"kernel": 8, "channels": [6, 4, 4]},

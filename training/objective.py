@@ -1,0 +1,69 @@
+"""What a network is fitted to: its loss on a batch, as one module, so that it works over many devices, too.
+
+- l1, l2: mean absolute or squared error of the scaled waveform;
+- snr: minus the SNR of the output in dB, mean over mixtures, which is what the benchmark reports
+  (scale-dependent; Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019);
+- own: the network's `training_loss(noisy, clean)`, for one that is not fitted by its output (diffusion).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from core.errors import UserError
+from training.recipe import Recipe
+
+QUIET = 1e-4  # of the mixture's energy: a clean signal below it is not fitted any closer than 40 dB under the mixture
+
+
+def snr_loss(estimate: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+    """Minus the mean SNR in dB.
+
+    A small part of the mixture's energy is added to both energies, so that a perfect output has a finite loss
+    and no mixture outweighs the others.
+
+    Args:
+        estimate: [n, L].
+        clean: [n, L].
+        noisy: [n, L].
+    """
+    floor = QUIET * noisy.square().sum(dim=1)  # [n]
+    error = (estimate - clean).square().sum(dim=1) + floor
+    return 10.0 * torch.log10(error / (clean.square().sum(dim=1) + floor)).mean()
+
+
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "l1": lambda estimate, clean, _: nn.functional.l1_loss(estimate, clean),
+    "l2": lambda estimate, clean, _: nn.functional.mse_loss(estimate, clean),
+    "snr": snr_loss,
+}
+
+
+class Objective(nn.Module):
+    """A network and its loss: (noisy [n, L], clean [n, L]) -> scalar.
+
+    Raises:
+        UserError: the recipe's loss is not one that this network can be fitted to.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe, name: str) -> None:
+        super().__init__()
+        has_own = hasattr(network, "training_loss")
+        if has_own and recipe.loss != "own":
+            raise UserError(f"{name}: is fitted to its own objective, so its recipe needs loss: own, not {recipe.loss}")
+        if recipe.loss == "own" and not has_own:
+            raise UserError(f"{name}: loss: own, but its network has no training_loss; choose {', '.join(LOSSES)}")
+        self.network = network
+        self._loss = recipe.loss
+        self._half = recipe.precision == "bf16"
+
+    def forward(self, noisy: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(noisy.device.type, torch.bfloat16, enabled=self._half):
+            if self._loss == "own":
+                own: torch.Tensor = self.network.training_loss(noisy, clean)  # type: ignore[operator]
+                return own.float()
+            estimate = self.network(noisy)  # [n, L]
+        return LOSSES[self._loss](estimate.float(), clean, noisy)
