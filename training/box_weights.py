@@ -99,18 +99,24 @@ def describe(settings: Settings, layout: Layout, name: str, path: Path, results:
         f"| file | `{path.name}`, {path.stat().st_size / 1e6:.2f} MB, SHA-256 `{npz.sha256(path)}` |",
         f"| parameters | {count:,} ({_plain(info['parameters'])}) |",
         f"| data | {settings.title}: {_datasets(settings)}; noise {_noise(settings)} |",
-        f"| mixtures | SNR {settings.train.snr_db[0]:g} to {settings.train.snr_db[1]:g} dB, 1 to 5 kinds of noise, "
-        f"drawn anew every epoch |",
+        (
+            f"| mixtures | SNR {settings.train.snr_db[0]:g} to {settings.train.snr_db[1]:g} dB, 1 to 5 kinds of noise, "
+            f"drawn anew every epoch |"
+        ),
         f"| seed | {info['seed']} |",
-        f"| command | `cleansemg run --config {_relative(settings)} --stages qc,grade,split,segment,noise`, "
-        f"then `{command}` |",
+        (
+            f"| command | `cleansemg run --config {_relative(settings)} --stages qc,grade,split,segment,noise`, "
+            f"then `{command}` |"
+        ),
         f"| recipe | {_plain(recipe)} |",
         f"| epochs | {len(history)}, best {info['epoch']} |",
         f"| validation loss | {info['valid_loss']:.4g}, on people and noise pieces that training has not seen |",
         "| licence | the project's (MIT); no recording of a person is in the data |",
         "",
-        "Made for 1000 Hz, windows of 2 s and more. Fitted to simulated recordings alone: for recordings from people, "
-        "fit it on with `--set train.start=box` (docs/training.md).",
+        (
+            "Made for 1000 Hz, windows of 2 s and more. Fitted to simulated recordings alone: for those of people, "
+            "fit it on with `--set train.start=box` (docs/training.md)."
+        ),
         "",
         f"![Losses by epoch]({name}.png)",
         "",
@@ -134,8 +140,10 @@ def _scores(results: Path, name: str) -> list[str]:
     best = max(blind, key=lambda row: float(row["SNRimp"]))
     title = yaml.safe_load((results / "tables" / "config.yaml").read_text())["title"]
     lines = [
-        f'On the test set of "{title}", {mine[0]["n_mixtures"]} mixtures of {mine[0]["n_subjects"]} simulated people, '
-        "none of them in the training:",
+        (
+            f'On the test set of "{title}", {mine[0]["n_mixtures"]} mixtures of {mine[0]["n_subjects"]} simulated '
+            "people, none of them in the training:"
+        ),
         "",
         "| denoiser | SNRimp (dB) | PRD (%) | RMSE of mean frequency (Hz) |",
         "|---|---|---|---|",

@@ -19,7 +19,7 @@ def write_losses(path: Path, history: Sequence[EpochResult]) -> None:
     atomic_write(path, ("\n".join([HEADER, *rows]) + "\n").encode())
 
 
-def write_curves(path: Path, history: Sequence[EpochResult], best: EpochResult, title: str) -> None:
+def write_curves(path: Path, history: Sequence[EpochResult], best: EpochResult, loss: str, title: str) -> None:
     """Draw training and validation loss, the best epoch, and the learning rate below them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -37,7 +37,7 @@ def write_curves(path: Path, history: Sequence[EpochResult], best: EpochResult, 
         [best.epoch], [best.valid_loss], "o", ms=8, mfc="none", mec=VALID_COLOUR,
         label=f"best: {best.valid_loss:.4g}, epoch {best.epoch}",
     )  # fmt: skip
-    losses.set_ylabel("loss (normalised signal)")
+    losses.set_ylabel(f"loss ({loss})")
     losses.set_title(title)
     losses.legend(frameon=False)
     rates.step(epochs, [r.learning_rate for r in history], where="mid", color=MUTED_COLOUR)

@@ -35,6 +35,7 @@ STAGE = "train"
 SCHEMA = Schema("weights", 1, "python training/train_neural.py")
 BEST, LOSSES, CURVES = "best.safetensors", "losses.csv", "curves.png"
 RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
+LOSS_NAMES = {"l1": "mean absolute error", "l2": "mean squared error", "snr": "-SNR, dB", "own": "network's own"}
 OWN_FILES = (BEST, LOSSES, CURVES, RECIPE, CHECKPOINT, artifact.MANIFEST)
 
 
@@ -241,7 +242,9 @@ def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitte
     }
     weights.write(folder / BEST, network, info)
     write_losses(folder / LOSSES, fitted.history)
-    write_curves(folder / CURVES, fitted.history, best, f"{plan.entry.name}, seed {plan.seed}")
+    write_curves(
+        folder / CURVES, fitted.history, best, LOSS_NAMES[plan.recipe.loss], f"{plan.entry.name}, seed {plan.seed}"
+    )
     published = plan.entry.extra.get("published_name")
     if published:
         # under the file name that the published commands use

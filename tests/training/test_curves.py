@@ -28,9 +28,9 @@ def test_losses_are_kept_to_the_last_digit(tmp_path: Path) -> None:
 def test_the_same_losses_give_the_same_picture(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    write_curves(tmp_path / "a.png", HISTORY, HISTORY[7], "tiny")
-    write_curves(tmp_path / "b.png", HISTORY, HISTORY[7], "tiny")
-    write_curves(tmp_path / "c.png", HISTORY[:6], HISTORY[5], "tiny")
+    write_curves(tmp_path / "a.png", HISTORY, HISTORY[7], "-SNR, dB", "tiny")
+    write_curves(tmp_path / "b.png", HISTORY, HISTORY[7], "-SNR, dB", "tiny")
+    write_curves(tmp_path / "c.png", HISTORY[:6], HISTORY[5], "-SNR, dB", "tiny")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "c.png").read_bytes()
     assert np.std(imread(tmp_path / "a.png")) > 0.01  # something is drawn
