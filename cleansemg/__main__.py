@@ -81,24 +81,36 @@ def list_entries(
 
 @app.command()
 def fetch(
-    what: Annotated[str, typer.Argument(help="open: the recordings of configs/open.yaml.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="open: the recordings of configs/open.yaml. weights: the published checkpoints, converted. "
+            "test-set: the published mixtures."
+        ),
+    ],
     folder: Annotated[
-        Path | None, typer.Option(help="Where to keep them; default: $CLEANSEMG_DATA, or ~/.cache/cleansemg/open.")
+        Path | None,
+        typer.Option(help="Where to keep them; default: ~/.cache/cleansemg/WHAT (open: $CLEANSEMG_DATA, where set)."),
     ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of the published repository; default: main.")
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option(help="weights: this network alone, e.g. FCN. Repeatable.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="test-set: the published noise pool, too.")] = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Download openly licensed recordings, verified; files that are there already are kept."""
+    """Download open recordings, published weights or the published test set, verified.
+
+    Files that are there already are kept.
+    """
+    from cleansemg import fetching
     from core.console import setup_logging
-    from core.errors import UserError
-    from core.registry import did_you_mean
-    from data_pipeline import fetching
 
     setup_logging(quiet)
-    if what != "open":
-        raise UserError(f"cannot fetch '{what}'{did_you_mean(what, ['open'])}")
-    for line in fetching.fetch_open(folder):
+    report = fetching.fetch(what, folder, revision, model or (), everything)
+    for line in report.lines:
         typer.echo(line)
-    return 0
+    return EXIT_FAILED_ITEMS if report.n_failures else 0
 
 
 def main() -> NoReturn:

@@ -14,6 +14,7 @@ from core.errors import UserError
 from core.layout import Layout
 from core.registry import Entry, did_you_mean, find, load_class
 from core.settings import DenoiserRow, Settings
+from denoising.loading import box_weights
 
 Family = Literal["classical", "neural"]
 
@@ -113,7 +114,7 @@ def _trained(entry: Entry, layout: Layout) -> Path | None:
 
 def _weights_hash(entry: Entry, path: Path | None) -> str:
     if path is None:
-        return "in the box"
+        return npz.sha256(box_weights(entry))
     if not path.exists():
         raise UserError(f"{path}: no weights of '{entry.name}' there; train them, or name another --model-path")
     return npz.sha256(path)
