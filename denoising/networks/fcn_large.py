@@ -13,7 +13,10 @@ deconvolutions as torch leaves them, which is stated for TrustEMG-Net's identica
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,11 +34,11 @@ class FCNLargeSize:
 
 
 class Encode(nn.Module):
-    """Halve the length."""
+    """Convolution, batch normalisation, ReLU; by default it halves the length."""
 
-    def __init__(self, n_in: int, n_out: int, kernel: int) -> None:
+    def __init__(self, n_in: int, n_out: int, kernel: int, stride: int = 2, padding: int = 0) -> None:
         super().__init__()
-        convolution = nn.Conv1d(n_in, n_out, kernel, stride=2)
+        convolution = nn.Conv1d(n_in, n_out, kernel, stride=stride, padding=padding)
         nn.init.xavier_uniform_(convolution.weight)
         if convolution.bias is not None:
             nn.init.zeros_(convolution.bias)
@@ -47,9 +50,9 @@ class Encode(nn.Module):
 
 
 class Decode(nn.Module):
-    """Double the length."""
+    """Deconvolution, batch normalisation, ReLU; it doubles the length."""
 
-    def __init__(self, n_in: int, n_out: int, kernel: int, output_padding: int) -> None:
+    def __init__(self, n_in: int, n_out: int, kernel: int, output_padding: int = 0) -> None:
         super().__init__()
         deconvolution = nn.ConvTranspose1d(n_in, n_out, kernel, stride=2, output_padding=output_padding)
         self.deconv_1d = nn.Sequential(deconvolution, nn.BatchNorm1d(n_out), nn.ReLU())
@@ -107,3 +110,28 @@ class FCNLarge(NeuralDenoiser):
 
     def build_network(self, size: FCNLargeSize) -> nn.Module:
         return FCNLargeNetwork(size)
+
+    @classmethod
+    def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+        """`FCN_best.pth`: the names are our own, the channels those of the file."""
+        default = FCNLargeSize().channels
+        channels = encoder_channels(state, [f"encoder.{i}" for i in range(len(default))], default)
+        return None if channels is None else ({"channels": channels}, dict(state))
+
+
+def encoder_channels(
+    state: Mapping[str, torch.Tensor], blocks: Sequence[str], default: Sequence[int]
+) -> tuple[int, ...] | None:
+    """The channels of an encoder's blocks in a checkpoint, read from the shapes; None where it has none of them.
+
+    Most tensors of a block decide, and `default` stands in for a block that is absent, so that one odd tensor
+    is reported as the odd one.
+    """
+    found = []
+    for block in blocks:
+        tensors = [tensor for name, tensor in state.items() if name.startswith(f"{block}.conv_1d.") and tensor.dim()]
+        lengths = Counter(len(tensor) for tensor in tensors if len(tensor))
+        found.append(lengths.most_common(1)[0][0] if lengths else None)
+    if not any(found):
+        return None
+    return tuple(n or usual for n, usual in zip(found, default, strict=True))
