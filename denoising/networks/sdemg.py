@@ -1,0 +1,265 @@
+"""SDEMG: a diffusion model that draws clean EMG given the contaminated one; 1,233,857 parameters.
+
+Source: Liu et al., "SDEMG: Score-based Diffusion Model for Surface Electromyographic Signal Denoising", ICASSP
+2024; the count is that of Table II of the MSEMG paper. With c = 64 features, x_t the state of the diffusion
+(`diffusion.py`), y the contaminated signal and n the noise level:
+
+    stem        convolution 1 -> c, kernel 9; leaky ReLU: one for x_t, one for y                 2 x 640
+    streams     HNF blocks (see `hnf.py`) of dilations 1, 2, 4, 2, 1: five for x_t, five for y   10 x 106,688
+    bridges     five, from the stream of x_t to that of y, modulated by n                        5 x 33,024
+    output      convolution c -> 1, kernel 9, of the stream of y: the noise in x_t               577
+
+There are five bridges for a stem and five blocks, so the fifth block of either stream is never run; the published
+count has them. Module names are those of the published checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from core.errors import UserError
+from core.seeding import generator
+from denoising.networks.diffusion import Sampling, diffuse, draw_levels, noise_levels, sample
+from denoising.networks.hnf import SLOPE, HNFBlock, ReflectConv1d
+from denoising.neural import NeuralDenoiser
+
+KERNEL = 9
+BRIDGE_KERNEL = 3
+DILATIONS = (1, 2, 4, 2, 1)
+N_BRIDGES = 5
+SLOWEST = 1e4  # the embedding's angular frequencies fall from 1 to about 1 / SLOWEST
+
+LAST_BLOCKS = ("model.stream_x.5.", "model.stream_cond.5.")
+SCHEDULE = (
+    "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
+    "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance",
+    "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2",
+)  # fmt: skip
+SAME_BETA = 1e-5
+
+
+@dataclass(frozen=True)
+class SDEMGSize(Sampling):
+    """Hyper-parameters of the network, then flags; the defaults are the published network's.
+
+    Those of `Sampling` are parameters of the denoiser, too, and can be changed without changing weights.
+    """
+
+    features: int = 64  # c, a multiple of 4
+    steps_trained: int = 50  # T
+    unused_last_block: bool = True  # build the two blocks that are never run
+    shared_bridge: bool = False  # one bridge used five times, as in the published weights
+    wrapped_level: bool = False  # the public code's draw of training levels, see `draw_levels`
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.features < 4 or self.features % 4:
+            raise UserError(f"'sdemg': features is {self.features}, it must be a multiple of 4")
+        if self.steps_trained < 2:
+            raise UserError(f"'sdemg': steps_trained is {self.steps_trained}, at least 2")
+
+
+def embed_level(level: torch.Tensor, width: int) -> torch.Tensor:
+    """Sines and cosines of a noise level at width/2 frequencies: [n] -> [n, width]."""
+    half = width // 2
+    frequency = torch.exp(torch.arange(half, device=level.device) * (-math.log(SLOWEST) / half))
+    phase = level.float().unsqueeze(1) * frequency  # [n, width / 2]
+    return torch.cat([phase.sin(), phase.cos()], dim=1)
+
+
+class LevelGain(nn.Module):
+    """Gain and offset a channel, linear in the embedding of the level (FiLM)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.noise_func = nn.Linear(features, 2 * features)
+
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        gain, offset = self.noise_func(embedding).unsqueeze(2).chunk(2, dim=1)  # [n, c, 1] each
+        y: torch.Tensor = (1 + gain) * x + offset
+        return y
+
+
+class Bridge(nn.Module):
+    """From the stream of x_t to that of y: [n, c, L] and the embedding [n, c] -> [n, c, L]."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.encoding = LevelGain(features)
+        self.input_conv = ReflectConv1d(features, features, BRIDGE_KERNEL)
+        self.output_conv = ReflectConv1d(features, features, BRIDGE_KERNEL)
+
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.output_conv(self.encoding(self.input_conv(x), embedding))
+        return y
+
+
+class NoisePredictor(nn.Module):
+    """The network eps(x_t, y, n)."""
+
+    def __init__(self, size: SDEMGSize) -> None:
+        super().__init__()
+        self.stream_x = _stream(size)
+        self.stream_cond = _stream(size)
+        self.bridge = nn.ModuleList([Bridge(size.features) for _ in range(1 if size.shared_bridge else N_BRIDGES)])
+        self.conv_out = ReflectConv1d(size.features, 1, KERNEL)
+        self.features = size.features
+
+    def condition(self, noisy: torch.Tensor) -> torch.Tensor:
+        """The part that depends on y alone, the same at every step: [n, L] -> [n, c, L]."""
+        stem: torch.Tensor = self.stream_cond[0](noisy.unsqueeze(1))
+        return stem
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """x_t [n, L] or [1, L], the condition [n, c, L] and the levels [n] -> the noise [n, L]."""
+        embedding = embed_level(level, self.features)  # [n, c]
+        x, c = x.unsqueeze(1), condition
+        for i in range(N_BRIDGES):
+            x = self.stream_x[i](x)
+            c = (self.stream_cond[i](c) if i else c) + self.bridge[i % len(self.bridge)](x, embedding)
+        output: torch.Tensor = self.conv_out(c)  # [n, 1, L]
+        return output.squeeze(1)
+
+
+class SDEMGNetwork(nn.Module):
+    """[n, L] -> [n, L], L of at least 29: draws from the clean signals that y leaves possible.
+
+    `sampling` may be replaced at any time.
+    """
+
+    levels: torch.Tensor
+
+    def __init__(self, size: SDEMGSize) -> None:
+        super().__init__()
+        self.model = NoisePredictor(size)
+        self.sampling: Sampling = size
+        self.wrapped_level = size.wrapped_level
+        levels = noise_levels(size.steps_trained)
+        self._levels = levels.tolist()
+        self.register_buffer("levels", levels.float(), persistent=False)
+
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        """The mean of `sampling.samples` draws; the same for a signal whatever else is in the batch."""
+        condition = self.model.condition(noisy)  # [n, c, L]
+
+        def predict(x: torch.Tensor, level: float) -> torch.Tensor:
+            eps: torch.Tensor = self.model(x, condition, noisy.new_full((len(noisy),), level))
+            return eps
+
+        total = torch.zeros_like(noisy)
+        for i in range(self.sampling.samples):
+            rng = generator(self.sampling.seed, "sdemg", i, noisy.shape[1])
+
+            def draw() -> torch.Tensor:
+                # every signal gets the same noise, so that none depends on its place in the batch
+                one = torch.from_numpy(rng.standard_normal(noisy.shape[1], "float32"))  # noqa: B023 - used at once
+                return one.to(noisy).expand_as(noisy)
+
+            total += sample(predict, draw, self._levels, self.sampling)
+        return total / self.sampling.samples
+
+    def training_loss(self, noisy: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of the predicted noise at drawn levels; DDPM, equation 14.
+
+        Args:
+            noisy: [n, L], scaled.
+            clean: [n, L], scaled, within [-1, 1].
+
+        Returns:
+            A scalar; it depends on torch's generator.
+        """
+        level = draw_levels(self.levels, len(clean), self.wrapped_level)  # [n]
+        noise = torch.randn_like(clean)
+        predicted = self.model(diffuse(clean, level, noise), self.model.condition(noisy), level)
+        return functional.mse_loss(predicted, noise)
+
+
+def _stream(size: SDEMGSize) -> nn.ModuleList:
+    stem = nn.Sequential(ReflectConv1d(1, size.features, KERNEL), nn.LeakyReLU(SLOPE))
+    dilations = DILATIONS if size.unused_last_block else DILATIONS[:-1]
+    return nn.ModuleList([stem, *(HNFBlock(size.features, dilation) for dilation in dilations)])
+
+
+class SDEMG(NeuralDenoiser):
+    """The denoiser that draws from a conditional diffusion model."""
+
+    name = "sdemg"
+    min_samples = 29  # kernel 15 with dilation 4 is padded by 28 mirrored samples
+    Size = SDEMGSize
+
+    def build_network(self, size: SDEMGSize) -> nn.Module:
+        return SDEMGNetwork(size)
+
+    @classmethod
+    def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+        """`SDEMG_best.pth`: the names without the prefix `diffusion.`, the file's size and bridges, the quirk on.
+
+        A file whose five bridges are equal is one with a shared bridge.
+
+        Raises:
+            UserError: its schedule is not the cosine one, so that its weights would be used at wrong levels.
+        """
+        prefix = "diffusion." if any(name.startswith("diffusion.model.") for name in state) else ""
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+        if not any(name.startswith("model.stream_x.") for name in tensors):
+            return None
+        widths = Counter(
+            len(tensor) for name, tensor in tensors.items() if name.endswith(".conv_1.bias") and tensor.dim() == 1
+        )
+        schedule = {name: tensors.pop(name) for name in SCHEDULE if name in tensors}
+        betas = schedule.get("betas")
+        if betas is not None:
+            _check_schedule(betas)
+        shared = _is_shared(tensors)
+        if shared:
+            tensors = {name: tensor for name, tensor in tensors.items() if _bridge(name) in (None, 0)}
+        parameters = {
+            "features": widths.most_common(1)[0][0] if widths else SDEMGSize().features,
+            "steps_trained": SDEMGSize().steps_trained if betas is None else len(betas),
+            "unused_last_block": any(
+                name.startswith(("model.stream_x.5.", "model.stream_cond.5.")) for name in tensors
+            ),
+            "shared_bridge": shared,
+            "wrapped_level": True,
+        }
+        return parameters, tensors
+
+
+def _check_schedule(betas: torch.Tensor) -> None:
+    levels = noise_levels(max(betas.numel(), 1))
+    own = 1 - (levels[1:] / levels[:-1]) ** 2
+    difference = (betas.double().flatten() - own).abs().max().item() if betas.numel() else math.inf
+    if betas.dim() != 1 or not difference <= SAME_BETA:
+        raise UserError(
+            f"'sdemg': betas of the checkpoint are not those of the cosine schedule (they differ by {difference:.2g}); "
+            "its weights belong to other noise levels"
+        )
+
+
+def _bridge(name: str) -> int | None:
+    """Which bridge a tensor belongs to; None for the other parts."""
+    part, _, rest = name.removeprefix("model.").partition(".")
+    number = rest.partition(".")[0]
+    return int(number) if part == "bridge" and number.isdigit() else None
+
+
+def _is_shared(tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether all five bridges are the first one; a file that holds it once is of ours."""
+    first = {name: tensor for name, tensor in tensors.items() if _bridge(name) == 0}
+    others = {_bridge(name) for name in tensors} - {None, 0}
+    if not first or (others and others != set(range(1, N_BRIDGES))):
+        return False
+    for i in others:
+        for name, tensor in first.items():
+            other = tensors.get(name.replace("bridge.0.", f"bridge.{i}.", 1))
+            if other is None or not torch.equal(other, tensor):
+                return False
+    return True
