@@ -1,0 +1,145 @@
+"""The selective scan, the recurrence at the heart of Mamba: one interface, three ways to the same numbers.
+
+Source: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", 2023, algorithm 2. With
+n signals, L samples, d channels and N states a channel:
+
+    u      input            [n, L, d]        A  decay, negative       [d, N]
+    delta  step, positive   [n, L, d]        B  into the state        [n, L, N]
+    h      state            [n, d, N]        C  out of the state      [n, L, N]
+    y      output           [n, L, d]        D  past the state        [d]
+
+    h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t
+    y_t = C_t h_t + D u_t
+
+The ways: `mamba-ssm` (its CUDA kernel, where that package is installed), `kernel` (numba, for CPUs, see
+`selective_scan_kernel.py`) and `reference` (a loop in torch, anywhere).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from functools import cache
+
+import torch
+
+from core.errors import UserError
+from core.registry import did_you_mean
+
+Tensor = torch.Tensor
+Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+TINY_STEP = 2.0**-60  # exp(TINY_STEP * A) is 1, and multiplying by a power of two rounds nothing
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    state: Tensor | None = None,
+    way: str = "auto",
+) -> tuple[Tensor, Tensor]:
+    """Run the recurrence over L samples.
+
+    Args:
+        u: [n, L, d].
+        delta: [n, L, d], positive.
+        A: [d, N], negative. Its type, float32 or float64, is what is computed in, also where autocast
+            makes the others shorter.
+        B: [n, L, N].
+        C: [n, L, N].
+        D: [d].
+        state: [n, d, N] that the piece before ended with; None: zeros.
+        way: "auto" (mamba-ssm on CUDA where it is installed, the kernel on a CPU, else the reference), or
+            the name of one.
+
+    Returns:
+        y [n, L, d], of the type of A, and the state after the last sample [n, d, N].
+
+    Raises:
+        UserError: an unknown way, or one that does not work for these tensors.
+    """
+    if state is None:
+        state = A.new_zeros(len(u), *A.shape)
+    with torch.autocast(u.device.type, enabled=False):
+        u, delta, B, C, D, state = (tensor.to(A.dtype) for tensor in (u, delta, B, C, D, state))
+        return _scan(way, A)(u, delta, A, B, C, D, state)
+
+
+def _scan(way: str, A: Tensor) -> Scan:
+    available = ways(A)
+    if way == "auto":
+        way = available[0]
+    if way not in WAYS:
+        raise UserError(f"way of the selective scan is '{way}'{did_you_mean(way, ('auto', *WAYS))}")
+    if way not in available:
+        raise UserError(
+            f"the selective scan cannot go the way '{way}' with {A.dtype} on {A.device.type}; "
+            f"it can go: {', '.join(available)}"
+        )
+    return WAYS[way]
+
+
+def ways(A: Tensor) -> tuple[str, ...]:
+    """The ways that are open to tensors like A, the fastest first."""
+    found = []
+    if A.is_cuda and A.dtype == torch.float32 and _has_mamba_ssm():
+        found.append("mamba-ssm")
+    if A.device.type == "cpu" and A.dtype in (torch.float32, torch.float64):
+        found.append("kernel")
+    return (*found, "reference")
+
+
+@cache
+def _has_mamba_ssm() -> bool:
+    return importlib.util.find_spec("mamba_ssm") is not None
+
+
+def reference_scan(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Sample by sample as the equations stand, differentiable by torch."""
+    outputs = []
+    # unbind, since the gradient of an index would be as long as the signal at every sample
+    for u_t, delta_t, B_t, C_t in zip(*(tensor.unbind(1) for tensor in (u, delta, B, C)), strict=True):
+        decay = torch.exp(delta_t[:, :, None] * A)  # [n, d, N]
+        state = decay * state + (delta_t * u_t)[:, :, None] * B_t[:, None, :]
+        outputs.append((state * C_t[:, None, :]).sum(2))  # [n, d]
+    return torch.stack(outputs, 1) + D * u, state
+
+
+def kernel_scan(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The compiled kernel, on torch's number of threads."""
+    from denoising.networks.selective_scan_kernel import KernelScan
+
+    result: tuple[Tensor, Tensor] = KernelScan.apply(u, delta, A, B, C, D, state)  # type: ignore[no-untyped-call]
+    return result
+
+
+def mamba_ssm_scan(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The CUDA kernel of mamba-ssm.
+
+    That one starts from zeros. N samples put before the first, one a state, make a given state of them: their
+    steps are so small that nothing decays, and B picks the state that the sample goes to.
+    """
+    from mamba_ssm.ops.selective_scan_interface import selective_scan_fn  # type: ignore[import-not-found]
+
+    n, _, d = u.shape
+    N = A.shape[1]
+    u = torch.cat([state.transpose(1, 2) / TINY_STEP, u], 1)  # [n, N + L, d]
+    delta = torch.cat([delta.new_full((n, N, d), TINY_STEP), delta], 1)
+    B = torch.cat([torch.eye(N, dtype=B.dtype, device=B.device).expand(n, N, N), B], 1)
+    C = torch.cat([C.new_zeros(n, N, N), C], 1)
+    u, delta, B, C = (tensor.transpose(1, 2).contiguous() for tensor in (u, delta, B, C))  # [n, d or N, N + L]
+    y, state = selective_scan_fn(u, delta, A, B, C, D, return_last_state=True)
+    return y[:, :, N:].transpose(1, 2), state
+
+
+WAYS: dict[str, Scan] = {"mamba-ssm": mamba_ssm_scan, "kernel": kernel_scan, "reference": reference_scan}
