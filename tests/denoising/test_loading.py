@@ -12,8 +12,8 @@ import torch
 
 from core.errors import UserError
 from denoising import load, loading, weights
-from denoising.networks.fcn import FCN
 from denoising.hp import HighPass
+from denoising.networks.fcn import FCN
 from tests.denoising.signals import FS_HZ, emg
 
 SMALL = {"channels": (4, 3, 2)}

@@ -54,6 +54,20 @@ class TinyNetwork(nn.Module):
         return self.layers(noisy[:, None])[:, 0]  # [n, L]
 
 
+class DrawingNetwork(TinyNetwork):
+    """Fitted to an objective of its own that draws, as a diffusion model is."""
+
+    def training_loss(self, noisy: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+        level = torch.rand(len(noisy), 1)
+        noise = torch.randn_like(clean)
+        return (self(level * noisy + (1 - level) * noise) - clean).square().mean()
+
+
+def drawing_network(seed: int = 0) -> DrawingNetwork:
+    torch.manual_seed(seed)
+    return DrawingNetwork()
+
+
 def tiny_network(seed: int = 0) -> TinyNetwork:
     torch.manual_seed(seed)
     return TinyNetwork()

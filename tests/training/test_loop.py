@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from core.errors import UserError
-from tests.training.fakes import SineSource, tiny_network
+from tests.training.fakes import SineSource, drawing_network, tiny_network
 from training import checkpoint as checkpoints
 from training import loop
 from training.batches import Source
@@ -27,8 +27,9 @@ def fit(
     folder: Path, recipe: Recipe = RECIPE, source: Source | None = None, fingerprint: str = "one", seed: int = 0
 ) -> loop.Fitted:
     one = loop.Run("tiny", 7, fingerprint, folder / "checkpoint.pt")
+    network = drawing_network(seed) if recipe.loss == "own" else tiny_network(seed)
     with loop.reproducible(1):
-        return loop.fit(tiny_network(seed), source or SineSource(), recipe, one, Accelerator(mixed_precision="no"))
+        return loop.fit(network, source or SineSource(), recipe, one, Accelerator(mixed_precision="no"))
 
 
 def same_weights(first: checkpoints.StateDict, second: checkpoints.StateDict) -> bool:
@@ -67,9 +68,10 @@ class StoppingSource(SineSource):
             yield batch
 
 
-@pytest.mark.parametrize("stop_at", [1, 4])
-def test_a_stopped_run_ends_with_the_same_weights(tmp_path: Path, stop_at: int) -> None:
-    falling = RECIPE.model_copy(update={"schedule": Schedule(kind="steps", factor=0.5, milestones=(2, 5))})
+@pytest.mark.parametrize(("stop_at", "loss"), [(1, "l1"), (4, "l1"), (3, "own")])
+def test_a_stopped_run_ends_with_the_same_weights(tmp_path: Path, stop_at: int, loss: str) -> None:
+    schedule = Schedule(kind="steps", factor=0.5, milestones=(2, 5))
+    falling = RECIPE.model_copy(update={"schedule": schedule, "loss": loss})
     through = fit(tmp_path / "a", falling)
     with pytest.raises(StopError):
         fit(tmp_path / "b", falling, source=StoppingSource(stop_at))

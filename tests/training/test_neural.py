@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,11 @@ import torch
 import yaml
 
 import denoising
-from core import registry
+from core import npz, registry
 from core.artifact import read_manifest
 from core.errors import ArtifactError, UserError
 from core.stage import RunOptions
+from denoising import weights
 from tests.conftest import ROOT
 from tests.training import workspace
 from training import neural
@@ -125,6 +127,38 @@ def test_the_stronger_layer_wins(space: workspace.Workspace) -> None:
         epochs("train.overrides.tinny.epochs=9")
     with pytest.raises(UserError, match=r"small\.yaml, train\.recipe: unknown recipe key 'epoch'"):
         epochs("train.recipe.epoch=7")
+
+
+def test_the_small_form_is_fitted_and_loaded_again(space: workspace.Workspace) -> None:
+    train(space, "train.form=small")
+    trained = denoising.load("tiny", weights=space.layout.weights("tiny") / neural.BEST)
+    assert trained.network.layers[0][0].weight.shape == (3, 1, 8)
+    with pytest.raises(ArtifactError, match="trained with another recipe or on other data"):
+        train(space)  # in full is another training
+
+
+def test_fitting_goes_on_from_the_box(space: workspace.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="'tiny' comes without weights; train it"):
+        train(space, "train.start=box")
+    train(space, "train.form=small", epochs=2)
+    box = space.root / "box"
+    box.mkdir()
+    shutil.copy(space.layout.weights("tiny") / neural.BEST, box / "tiny.safetensors")
+    monkeypatch.setattr(denoising.loading, "WEIGHTS_FOLDER", box)
+
+    # with a rate too small to move anything, what comes out is what was in the box, in the box's form
+    train(space, "train.start=box", force=True, epochs=1, learning_rate=1e-12)
+    first, _ = weights.read(box / "tiny.safetensors")
+    after, info = weights.read(space.layout.weights("tiny") / neural.BEST)
+    assert info["inputs"]["weights/start"] == npz.sha256(box / "tiny.safetensors")
+    for name, tensor in first.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-9)
+
+    # other weights in the box are another training
+    shutil.copy(space.layout.weights("tiny") / neural.BEST, box / "tiny.safetensors")
+    with pytest.raises(ArtifactError, match="trained with another recipe or on other data"):
+        train(space, "train.start=box", epochs=1, learning_rate=1e-12)
 
 
 def test_nothing_to_train(space: workspace.Workspace) -> None:

@@ -25,6 +25,7 @@ MODEL = {
     "aliases": ["TinyPublished"],
     "parameters": {"kernel": 8, "channels": [6, 4, 4]},
     "published_name": "TinyPublished",
+    "small": {"channels": [3, 2, 2]},
     "training": {
         "optimizer": "adam", "learning_rate": 0.003, "batch_size": 8, "epochs": 3, "patience": 10, "clip_norm": 10,
         "schedule": {"kind": "plateau", "factor": 0.5, "patience": 1},
