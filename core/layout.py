@@ -32,6 +32,11 @@ class Layout:
     def noise(self, part: str) -> Path:
         return self.root / "noise" / f"sEMG_noise_{part}"
 
+    @property
+    def noise_label(self) -> Path:
+        """What the noise libraries share; absent where nothing is shared."""
+        return self.root / "noise" / "shared_records.txt"
+
     def test_data(self, set_name: str) -> Path:
         return self.root / "test_data" / set_name
 
@@ -48,6 +53,10 @@ class Layout:
 
     def denoised(self, denoiser: str, track: str, set_name: str) -> Path:
         return self.root / "denoised" / denoiser / track / set_name
+
+    def downstream(self, *names: str) -> Path:
+        """A task's streams, predictions and pictures."""
+        return self.root.joinpath("downstream", *names)
 
     @property
     def tables(self) -> Path:

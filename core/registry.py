@@ -18,7 +18,7 @@ import yaml
 
 from core.errors import UserError
 
-KINDS = ("denoisers", "noises", "datasets", "metrics")
+KINDS = ("denoisers", "noises", "datasets", "metrics", "tasks")
 
 
 def project_root() -> Path:

@@ -6,12 +6,13 @@ Symbols A2, A5, ... are the sections of the benchmark's protocol, see docs/proto
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
+Kind = Literal["PLI", "ECG", "MOA", "WGN", "Color"]
 KIND_ORDER = ("PLI", "ECG", "MOA", "WGN", "Color")  # the columns of `kinds` and `gain`
 Positive = Annotated[float, Field(gt=0)]
 
@@ -20,6 +21,16 @@ class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values don't change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    later: ClassVar[frozenset[str]] = frozenset()  # fields that came after the first results were made
+
+    def identity(self, exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """What decides a stage's results, for its fingerprint; a later field counts where it is not the default.
+
+        So results made before a field existed stay valid as long as nobody uses it.
+        """
+        found = self.model_dump(mode="json", exclude=set(exclude))
+        default = {name: field.get_default() for name, field in type(self).model_fields.items()}
+        return {k: v for k, v in found.items() if k not in self.later or getattr(self, k) != default[k]}
 
 
 class Paths(Section):
@@ -55,6 +66,9 @@ class Qc(Section):
 class Grade(Section):
     """Thresholds on the quality measures, and the grades that are kept (A2)."""
 
+    later = frozenset({"rule"})
+
+    rule: Literal["thresholds", "none"] = "thresholds"  # none: nothing is measured, everything is kept
     smr_min_db: float = 12.0
     shr_min_db: float = 15.0
     ohm_max: float = 1.4
@@ -65,22 +79,67 @@ class Grade(Section):
     hampel_max: float = 0.10
 
 
+class Selected(Section):
+    """What one part takes of a database."""
+
+    subjects: tuple[str, ...] = ()  # names, or ranges: S11-S40
+    exercises: tuple[str, ...] | None = None  # None: all
+    channels: tuple[str, ...] | None = None  # names, as the reader gives them (Ninapro ch1, ch2, ...); None: all
+
+
+Selection = dict[str, dict[Part, Selected]]  # by database and part
+
+
 class Split(Section):
     """Subjects to train, valid and test (A3)."""
 
-    rule: Literal["by_database", "stratified", "file"] = "by_database"
+    later = frozenset({"selections", "fold"})
+
+    rule: Literal["by_database", "stratified", "file", "selection"] = "by_database"
     test_databases: tuple[str, ...] = ("DB2",)  # by_database: wholly test, the others train and valid
     valid_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2  # stratified
     file: str | None = None  # file: a YAML that names the subjects of each part, relative to configs/
+    selections: tuple[Selection, ...] = ()  # selection: one a fold; a single one where there are no folds
+    fold: Annotated[int, Field(ge=1)] = 1  # which of `selections`, from 1
+
+    @model_validator(mode="after")
+    def _fold_is_there(self) -> Split:
+        if self.rule == "selection" and self.fold > len(self.selections):
+            raise ValueError(f"fold: {self.fold}, but split.selections has {len(self.selections)}")
+        return self
+
+    @property
+    def selection(self) -> Selection | None:
+        """The chosen selection; None for the other rules."""
+        return self.selections[self.fold - 1] if self.rule == "selection" else None
+
+
+class Activity(Section):
+    """Which windows of a recording are kept, by its label (above 0: active)."""
+
+    min_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1  # of the window's samples that are active
+    min_contrast: float = 0.01  # standard deviation active minus at rest, where the window has both
 
 
 class Segment(Section):
     """Band-pass, resampling and cutting (A4)."""
 
+    later = frozenset({"cut", "resampling", "normalise", "activity"})
+
     band_hz: tuple[float, float] = (20.0, 500.0)
     fs_hz: Positive = 1000.0
     window_s: Positive = 2.0
+    cut: Literal["trials", "recordings"] = "trials"  # recordings: whole ones; windows carry the column `active`
+    resampling: Literal["polyphase", "decimate"] = "polyphase"  # decimate: every n-th sample, no filter of its own
+    normalise: Literal["none", "recording_peak"] = "none"  # recording_peak: over max |x| of recording and channel
+    activity: Activity | None = None  # None: every window is kept
+
+    @model_validator(mode="after")
+    def _needs_recordings(self) -> Segment:
+        if self.cut == "trials" and (self.normalise != "none" or self.activity is not None):
+            raise ValueError("normalise and activity are rules on whole recordings: they need cut: recordings")
+        return self
 
     @property
     def window_samples(self) -> int:
@@ -101,20 +160,47 @@ class Noise(Section):
 
     band_hz: tuple[float, float] | None = (20.0, 495.0)  # null: leave noise as it comes
     piece_s: Positive = 200.0
-    kinds: dict[Literal["PLI", "ECG", "MOA", "WGN", "Color"], list[Source]] = {}
+    kinds: dict[Kind, list[Source]] = {}
+
+
+# Kinds joined by "+" -> how many noise files hold them; 0 for a single kind: one for each piece in the library.
+Files = dict[str, Annotated[int, Field(ge=0)]]
 
 
 class Mix(Section):
     """The fixed test set (A6, A8)."""
+
+    later = frozenset({"combined_segments", "files", "draws"})
 
     rule: Literal["exact", "published"] = "exact"
     snr_db: tuple[float, ...] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
     n_kinds: tuple[Annotated[int, Field(ge=1, le=5)], ...] = (1, 2, 3, 4, 5)
     wgn_floor_db: float | None = -5.0  # component SNR that white noise never goes below; null: no floor
     sets: tuple[Literal["combined", "grid"], ...] = ("combined", "grid")
-    grid_segments: int | None = None  # at most so many segments a cell, spread evenly; null: all
+    combined_segments: int | None = None  # at most so many segments, spread evenly; null: all
+    grid_segments: int | None = None  # the same, for each cell
     shard_size: Annotated[int, Field(ge=1)] = 1000
     export: bool = True  # test_combined.npz beside the shards
+    files: Files | None = None  # in place of n_kinds: which mixtures of kinds there are to draw from
+    draws: Annotated[int, Field(ge=1)] = 1  # of `files`, for each segment and SNR, all different
+
+    @model_validator(mode="after")
+    def _draws_of_files(self) -> Mix:
+        if self.draws > 1 and self.files is None:
+            raise ValueError("draws above 1 need mix.files, which says what there is to draw from")
+        if self.files is not None and self.sets != ("grid",):
+            raise ValueError("with mix.files the set is the grid of segments, SNRs and draws: sets: [grid]")
+        return self
+
+
+class FixedMixtures(Section):
+    """Training and validation mixtures that are the same in every epoch: segments x SNRs x draws."""
+
+    snr_db: Annotated[tuple[float, ...], Field(min_length=1)]
+    files: Files  # as mix.files, of the training noise
+    valid_files: Files | None = None  # of the validation noise; None: `files`
+    draws: dict[Literal["train", "valid"], Annotated[int, Field(ge=1)]]  # for each segment and SNR, all different
+    frame_samples: int | None = None  # the network learns on frames of so many samples; None: on whole segments
 
 
 class Train(Section):
@@ -126,6 +212,7 @@ class Train(Section):
     recipe: dict[str, Any] = {}  # for all models, over their own YAML
     overrides: dict[str, dict[str, Any]] = {}  # by model, over `recipe`
     snr_db: tuple[float, float] = (-15.0, 15.0)  # drawn uniformly
+    fixed: FixedMixtures | None = None  # in place of drawing anew in every epoch
     mixtures_per_epoch: int | None = None  # None: every training segment once
     valid_mixtures: int | None = None  # None: every validation segment once
     threads: Annotated[int, Field(ge=1)] = 2  # of the network's arithmetic; decides the last digits
@@ -144,6 +231,7 @@ class DenoiserRow(Section):
     name: str
     label: str | None = None
     track: Literal["blind", "oracle"] | None = None  # None: every track it has
+    sets: tuple[Literal["combined", "grid"], ...] | None = None  # None: every test set; a slow method may take one
     weights: str | None = None
     parameters: dict[str, Any] = {}
 
@@ -152,7 +240,7 @@ class Evaluate(Section):
     """Denoising the test set and scoring it (A9)."""
 
     denoisers: tuple[str | DenoiserRow, ...] = ("identity", "zero", "wiener_oracle", "hp", "ts")
-    profiles: tuple[Literal["standard", "published"], ...] = ("standard", "published")
+    profiles: tuple[Literal["standard", "published", "ecg_paper", "trustemg"], ...] = ("standard", "published")
     keep_waveforms: tuple[Literal["combined", "grid"], ...] = ("combined",)
 
 
@@ -162,6 +250,22 @@ class Tables(Section):
     bootstrap_resamples: Annotated[int, Field(ge=100)] = 2000
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     note: str = ""  # printed under every table: what the numbers do and do not show
+    printed: str | None = None  # a YAML with a paper's layout and numbers, relative to configs/; see docs/protocols.md
+    kind_names: dict[Kind, str] = {}  # headings of kinds that stand for something else in this configuration
+
+
+class Downstream(Section):
+    """What denoising is worth to a task: classifiers fitted on clean recordings, frozen, run on the others."""
+
+    task: str | None = None  # an entry of configs/tasks/; None: this configuration is not about a task
+    parameters: dict[str, Any] = {}  # of the task, over its entry's
+    protocol: Literal["subjects", "published"] = "subjects"  # published: the source's split, labelled where it leaks
+    models: tuple[str, ...] = ()  # classifiers of the task; none: all
+    denoisers: tuple[str | DenoiserRow, ...] = ()
+    recipe: dict[str, dict[str, Any]] = {}  # by model, over its own recipe
+    snr_db: tuple[float, ...] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)  # one is drawn for each stream
+    n_kinds: tuple[Annotated[int, Field(ge=1, le=5)], ...] = (1, 2, 3, 4, 5)  # one is drawn for each stream and channel
+    window_samples: Annotated[int, Field(ge=200)] = 2000  # what denoisers are given at a time
 
 
 class Settings(Section):
@@ -170,6 +274,9 @@ class Settings(Section):
     config_file: str = "(in code)"
     title: str = "CleanSEMG"
     seed: int = 2025
+    protocol: Literal["disjoint", "published"] = (
+        "disjoint"  # published: parts may share what the config shares; labelled
+    )
     paths: Paths = Paths()
     datasets: dict[str, Dataset] = {}
     qc: Qc = Qc()
@@ -182,6 +289,7 @@ class Settings(Section):
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
     tables: Tables = Tables()
+    downstream: Downstream = Downstream()
 
     @model_validator(mode="after")
     def _frequencies_fit(self) -> Settings:

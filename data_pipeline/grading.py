@@ -26,13 +26,14 @@ from data_pipeline.qc import SCHEMA as QUALITY
 from data_pipeline.qc import QcRow, enabled_databases
 
 SCHEMA = Schema("grades", 1, made_by="python data_pipeline/step2_quality_filter.py --config FILE")
+UNGRADED = "none"  # the grade of what is kept without being judged
 TABLE = "grades.csv"
 SUMMARY = "grades_summary.csv"
 COLUMNS = (*QcRow.__dataclass_fields__, "grade", "kept", "rule", "reason")
 
 
 class Judgement(NamedTuple):
-    """Grade A, B, C or reject; whether it is kept; the rule that dropped it and the reason in words, or empty."""
+    """Grade A, B, C, reject or none; whether it is kept; the rule that dropped it and the reason in words, or empty."""
 
     grade: str
     kept: bool
@@ -87,7 +88,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         jobs,
         grade_database,
         section={
-            "grade": settings.grade.model_dump(mode="json"),
+            "grade": settings.grade.identity(),
             "min_trial_samples": settings.qc.min_trial_samples,
             "hampel_window_s": settings.qc.hampel_window_s,
         },
@@ -124,6 +125,8 @@ def rows_of(table: Mapping[str, NDArray[Any]]) -> list[QcRow]:
 def judge(row: QcRow, job: GradeJob) -> Judgement:
     """Grade one trial-channel."""
     limits = job.grade
+    if limits.rule == "none":
+        return Judgement(UNGRADED, True)
     n_samples = row.stop_sample - row.start_sample
     if n_samples < job.min_trial_samples:
         cause = f"trial of {n_samples} samples is shorter than {job.min_trial_samples}"

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,14 +20,14 @@ from core import registry
 from core.artifact import Failure, Schema
 from core.errors import ItemError, UserError
 from core.layout import Layout
-from core.settings import Qc, Settings
+from core.settings import Part, Qc, Selected, Settings
 from core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
-from data_pipeline import columns
+from data_pipeline import columns, selection
 from data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
 from data_pipeline.quality_measures import spectral_quality
 from data_pipeline.readers.opening import open_reader
 from data_pipeline.recording import Recording, RecordingReader, RecordingRef
-from data_pipeline.trials import Trial, find_trials
+from data_pipeline.trials import Trial, find_trials, whole_recording
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class QcRow:
         channel: counts the channels of the recording from 0.
         start_sample, stop_sample: at the native rate, the end excluded.
         key: of the recording.
-        smr_db, shr_db, ohm: see `quality_measures`; NaN for a trial too short to measure.
+        smr_db, shr_db, ohm: see `quality_measures`; NaN for a trial too short to measure, and where nothing is graded.
         hampel: see `hampel`; NaN for a trial shorter than its window.
         snr_db, snr_rule: see `noise_floor`.
         rest_rms: the noise floor in volts, by the same rule.
@@ -73,11 +73,24 @@ class QcRow:
 
 @dataclass(frozen=True)
 class SubjectJob:
-    """What a worker needs to measure one subject."""
+    """What a worker needs to measure one subject.
+
+    Attributes:
+        whole: a row is a whole recording, not a trial.
+        measure: False where nothing is graded: rows without measures.
+        selected: what the split's selection takes; None: everything.
+    """
 
     reader: RecordingReader
     refs: tuple[RecordingRef, ...]
     qc: Qc
+    whole: bool = False
+    measure: bool = True
+    selected: Mapping[Part, Selected] | None = None
+
+    def wants(self, ref: RecordingRef, channel: str) -> bool:
+        """Whether a channel of a recording is used at all."""
+        return self.selected is None or selection.takes_channel(self.selected, ref.subject, ref.exercise, channel)
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
@@ -124,11 +137,12 @@ def _measure_database(
     name: str, settings: Settings, layout: Layout, options: RunOptions
 ) -> tuple[StageResult, int, int]:
     reader = open_reader(name, settings)
-    refs = list_recordings(reader)
+    refs, selected = wanted_recordings(reader, settings)
+    whole, measure = settings.segment.cut == "recordings", settings.grade.rule != "none"
     entry = registry.find("datasets", name)
     parameters = {**entry.parameters, **settings.datasets[name].parameters}
     jobs = [
-        Job(subject_shard(subject), SubjectJob(reader, tuple(own), settings.qc))
+        Job(subject_shard(subject), SubjectJob(reader, tuple(own), settings.qc, whole, measure, selected))
         for subject, own in itertools.groupby(refs, key=lambda ref: ref.subject)
     ]
     result = run_stage(
@@ -136,7 +150,14 @@ def _measure_database(
         SCHEMA,
         jobs,
         measure_subject,
-        section={"qc": settings.qc.model_dump(mode="json"), "class": entry.target, "parameters": parameters},
+        section={
+            "qc": settings.qc.identity(),
+            "class": entry.target,
+            "parameters": parameters,
+            **({"whole": True} if whole else {}),
+            **({} if measure else {"measure": False}),
+            **({"selected": {p: own.identity() for p, own in selected.items()}} if selected else {}),
+        },
         inputs={ref.key: ref.fingerprint for ref in refs},
         seed=settings.seed,
         options=options,
@@ -144,6 +165,28 @@ def _measure_database(
     )
     columns.write_csv(result.artifact.folder / INDEX, result.artifact.columns(*QcRow.__dataclass_fields__))
     return result, len(jobs), len(refs)
+
+
+def wanted_recordings(
+    reader: RecordingReader, settings: Settings
+) -> tuple[list[RecordingRef], Mapping[Part, Selected] | None]:
+    """The recordings that the configuration uses, and what its selection takes of them (None: everything).
+
+    Raises:
+        UserError: as `list_recordings`; or the selection takes none of them.
+    """
+    refs = list_recordings(reader)
+    chosen = selection.of_settings(settings)
+    if chosen is None:
+        return refs, None
+    parts = selection.of_database(chosen, reader.database)
+    found = [ref for ref in refs if selection.takes_recording(parts, ref.subject, ref.exercise)]
+    if not found:
+        raise UserError(
+            f"{settings.config_file}: split.selections: takes no recording of {reader.database}; there are e.g. "
+            + ", ".join(f"{ref.subject} {ref.exercise}" for ref in refs[:3])
+        )
+    return found, parts
 
 
 def list_recordings(reader: RecordingReader) -> list[RecordingRef]:
@@ -177,11 +220,11 @@ def measure_subject(job: SubjectJob) -> Made:
     for ref in job.refs:
         try:
             recording = job.reader.read(ref)
-            found = _measure_recording(recording, ref, job.qc)
+            found = _measure_recording(recording, ref, job)
         except ItemError as error:
             failures.append(Failure(f"{ref.database}/{ref.key}", str(error)))
             continue
-        if not recording.has_rest:
+        if job.measure and not recording.has_rest:
             floor.add(recording.channels, recording.signal, recording.fs_hz)
             unlabelled += range(len(rows), len(rows) + len(found.rows))
         rows += found.rows
@@ -201,12 +244,12 @@ class _Found:
     failures: list[Failure] = field(default_factory=list)
 
 
-def _measure_recording(recording: Recording, ref: RecordingRef, qc: Qc) -> _Found:
-    trials = find_trials(recording)
+def _measure_recording(recording: Recording, ref: RecordingRef, job: SubjectJob) -> _Found:
+    trials = [whole_recording(recording)] if job.whole else find_trials(recording)
     found = _Found()
     name = f"{ref.database}/{ref.subject}/{ref.exercise}"
     rest: FloatArray | None = None
-    if recording.label is not None and recording.has_rest:
+    if job.measure and recording.label is not None and recording.has_rest:
         rest, n_lost = rest_rms(recording.signal, recording.label)
         for lost, channel_name in zip(n_lost, recording.channels, strict=True):
             if lost:
@@ -214,7 +257,7 @@ def _measure_recording(recording: Recording, ref: RecordingRef, qc: Qc) -> _Foun
                 found.failures.append(Failure(f"{name}/{channel_name}", cause))
     for trial in trials:
         signal = recording.signal[:, trial.start : trial.stop]
-        working = [name not in recording.idle_channels for name in recording.channels]
+        working = [channel not in recording.idle_channels and job.wants(ref, channel) for channel in recording.channels]
         causes = [cause if works else None for cause, works in zip(_causes(signal), working, strict=True)]
         good = [channel for channel, cause in enumerate(causes) if cause is None and working[channel]]
         found.failures += [
@@ -222,7 +265,7 @@ def _measure_recording(recording: Recording, ref: RecordingRef, qc: Qc) -> _Foun
             for channel, cause in enumerate(causes)
             if cause is not None
         ]
-        found.rows += _rows(recording, ref, trial, np.ascontiguousarray(signal[good]), good, rest, qc)
+        found.rows += _rows(recording, ref, trial, np.ascontiguousarray(signal[good]), good, rest, job)
     return found
 
 
@@ -245,10 +288,16 @@ def _rows(
     signal: FloatArray,
     channels: Sequence[int],
     rest: FloatArray | None,
-    qc: Qc,
+    job: SubjectJob,
 ) -> list[QcRow]:
-    smr_db, shr_db, ohm, hampel = measure_trial(signal, recording.fs_hz, qc).tolist()
-    if rest is not None:
+    nothing = [math.nan] * len(signal)
+    if not job.measure:
+        smr_db = shr_db = ohm = hampel = nothing
+    else:
+        smr_db, shr_db, ohm, hampel = measure_trial(signal, recording.fs_hz, job.qc).tolist()
+    if not job.measure:
+        rule, snr = "none", nothing
+    elif rest is not None:
         active = np.sqrt(np.mean(signal**2, axis=1))
         rule, snr = "rest", [snr_db(a, rest[c]) for a, c in zip(active, channels, strict=True)]
     else:

@@ -3,13 +3,16 @@
 Of each trial's slice of a channel: Butterworth band-pass of order 4 at the native rate, zero phase, as second-order
 sections (the published b/a form loses digits at 20 Hz); polyphase resampling to 1 kHz; windows of 2 s side by side, the
 tail dropped; float32 volts, not normalised. A shard holds one subject; recordings are read one at a time.
+
+With `segment.cut: recordings`, a whole recording takes the place of the trial, and each window carries the column
+`active`, where its label is above 0.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,16 +22,17 @@ from core import artifact, dsp
 from core.artifact import Artifact, Failure, Manifest, Schema
 from core.errors import ArtifactError, ItemError
 from core.layout import Layout
-from core.settings import PARTS, Part, Segment, Settings
+from core.settings import PARTS, Activity, Part, Segment, Settings
 from core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
 from data_pipeline import columns
 from data_pipeline.grading import SCHEMA as GRADES
 from data_pipeline.qc import SCHEMA as QUALITY
-from data_pipeline.qc import enabled_databases, list_recordings, subject_shard
+from data_pipeline.qc import enabled_databases, subject_shard, wanted_recordings
 from data_pipeline.readers.opening import open_reader
 from data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from data_pipeline.segment_ids import require_unique, segment_id
-from data_pipeline.subject_split import load_split
+from data_pipeline.subject_split import Split, load_split
+from data_pipeline.trials import most_frequent
 from data_pipeline.windows import n_windows
 
 SCHEMA = Schema("segments", 1, made_by="python data_pipeline/step4_preproc_and_segment.py --config FILE")
@@ -54,9 +58,13 @@ class Kept:
     key: str
     grade: str
 
+    @property
+    def n_samples(self) -> int:
+        return self.stop_sample - self.start_sample
+
     def n_windows(self, segment: Segment) -> int:
-        """How many segments it gives."""
-        return n_windows(self.stop_sample - self.start_sample, self.fs_hz, segment)
+        """How many segments it gives; fewer with `segment.activity`."""
+        return n_windows(self.n_samples, self.fs_hz, segment)
 
     def ids(self, segment: Segment) -> list[str]:
         """The ids of its segments."""
@@ -112,8 +120,9 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     ids: list[str] = []
     for name, database in sorted(enabled_databases(settings).items(), key=lambda item: item[1]):
         for subject, job in _subject_jobs(name, database, grades, settings, layout).items():
-            ids += [own for kept in job.kept for own in kept.ids(settings.segment)]
-            jobs[split.part_of(database, subject)].append(Job(f"{database}_{subject_shard(subject)}", job))
+            for part, own_job in _by_part(job, split).items():
+                ids += [own for kept in own_job.kept for own in kept.ids(settings.segment)]
+                jobs[part].append(Job(f"{database}_{subject_shard(subject)}", own_job))
     require_unique(ids)
     lines, n_failures = [], 0
     for part in PARTS:
@@ -122,7 +131,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             SCHEMA,
             jobs[part],
             cut_subject,
-            section={"part": part, "segment": settings.segment.model_dump(mode="json")},
+            section={"part": part, "segment": settings.segment.identity()},
             inputs={"grades": grades.manifest.fingerprint, "split": split.fingerprint},
             seed=settings.seed,
             options=options,
@@ -139,7 +148,7 @@ def _subject_jobs(
 ) -> dict[str, SubjectJob]:
     """The work of each subject that has a segment; a subject without one is in no part."""
     reader = open_reader(name, settings)
-    refs = list_recordings(reader)
+    refs, _ = wanted_recordings(reader, settings)
     _require_unchanged(refs, artifact.read_manifest(layout.preprocessed(database), QUALITY), layout)
     jobs = {}
     rows: dict[str, list[Kept]] = {}
@@ -151,6 +160,19 @@ def _subject_jobs(
         its_refs = tuple(ref for ref in refs if ref.key in keys)
         jobs[subject] = SubjectJob(reader, its_refs, tuple(own), settings.segment)
     return jobs
+
+
+def _by_part(job: SubjectJob, split: Split) -> dict[Part, SubjectJob]:
+    """A subject's work, in one part or, under a selection, in several."""
+    rows: dict[Part, list[Kept]] = {}
+    for row in job.kept:
+        part = split.part_of_signal(row.database, row.subject, row.exercise, row.channel_name)
+        if part is not None:
+            rows.setdefault(part, []).append(row)
+    return {
+        part: replace(job, kept=tuple(own), refs=tuple(ref for ref in job.refs if ref.key in {r.key for r in own}))
+        for part, own in rows.items()
+    }
 
 
 def kept_rows(grades: Artifact, database: str) -> list[Kept]:
@@ -178,6 +200,7 @@ def _require_unchanged(refs: Sequence[RecordingRef], quality: Manifest, layout: 
 def cut_subject(job: SubjectJob) -> Made:
     """Cut all kept trial-channels of one subject; a pure function of the job."""
     signals: list[NDArray[np.float32]] = []
+    actives: list[NDArray[np.bool_]] = []
     rows: list[SegmentRow] = []
     failures: list[Failure] = []
     for ref in job.refs:
@@ -185,19 +208,24 @@ def cut_subject(job: SubjectJob) -> Made:
         try:
             recording = job.reader.read(ref)
             _require_fits(recording, own)
+            _step(recording.fs_hz, job.segment)
         except ItemError as error:
             failures.append(Failure(f"{ref.database}/{ref.key}", str(error)))
             continue
         for kept in own:
-            for row, signal in _cut(recording, kept, job.segment):
+            for row, signal, active in _cut(recording, kept, job.segment):
                 if signal.any():
                     rows.append(row)
                     signals.append(signal)
+                    actives.append(active)
                 else:
                     failures.append(Failure(row.segment_id, "every sample is 0"))
     length = job.segment.window_samples
     stacked = np.stack(signals) if signals else np.empty((0, length), np.float32)
-    return Made({"signal": stacked, **columns.from_rows(rows, SegmentRow)}, failures)
+    arrays = {"signal": stacked, **columns.from_rows(rows, SegmentRow)}
+    if job.segment.cut == "recordings":
+        arrays["active"] = np.stack(actives) if actives else np.empty((0, length), np.bool_)
+    return Made(arrays, failures)
 
 
 def _require_fits(recording: Recording, kept: Sequence[Kept]) -> None:
@@ -212,12 +240,23 @@ def _require_fits(recording: Recording, kept: Sequence[Kept]) -> None:
             )
 
 
-def _cut(recording: Recording, kept: Kept, segment: Segment) -> list[tuple[SegmentRow, NDArray[np.float32]]]:
+def _cut(
+    recording: Recording, kept: Kept, segment: Segment
+) -> list[tuple[SegmentRow, NDArray[np.float32], NDArray[np.bool_]]]:
+    """Windows of one trial-channel: labels, signal [L] and where its label is above 0 [L]."""
     raw = recording.signal[kept.channel, kept.start_sample : kept.stop_sample]
     clean = preprocess(raw, recording.fs_hz, segment)
+    peak = np.abs(clean).max()
+    if segment.normalise == "recording_peak" and peak > 0:
+        clean = clean / peak
+    track = _labels(recording, kept, len(clean), segment)
     length = segment.window_samples
     found = []
     for window, own_id in enumerate(kept.ids(segment)):
+        part = slice(window * length, (window + 1) * length)
+        active = track[part] > 0
+        if segment.activity is not None and not is_active(clean[part], active, segment.activity):
+            continue
         row = SegmentRow(
             segment_id=own_id,
             database=kept.database,
@@ -227,18 +266,18 @@ def _cut(recording: Recording, kept: Kept, segment: Segment) -> list[tuple[Segme
             channel=kept.channel,
             channel_name=kept.channel_name,
             window=window,
-            label=kept.label,
+            label=kept.label if segment.cut == "trials" else most_frequent(track[part]),
             repetition=kept.repetition,
             start_sample=kept.start_sample + round(window * length * kept.fs_hz / segment.fs_hz),
             grade=kept.grade,
             fs_native_hz=kept.fs_hz,
         )
-        found.append((row, clean[window * length : (window + 1) * length].astype(np.float32)))
+        found.append((row, clean[part].astype(np.float32), active))
     return found
 
 
 def preprocess(raw: NDArray[Any], fs_hz: float, segment: Segment) -> FloatArray:
-    """Band-pass at the native rate, then resample.
+    """Band-pass at the native rate, then resample, or keep every n-th sample.
 
     Args:
         raw: [T] in volts.
@@ -247,8 +286,53 @@ def preprocess(raw: NDArray[Any], fs_hz: float, segment: Segment) -> FloatArray:
 
     Returns:
         [T'] in volts at `segment.fs_hz`.
+
+    Raises:
+        ItemError: every n-th sample is asked for, and the rates have no whole ratio.
     """
-    return dsp.resample(dsp.band_pass(raw, *segment.band_hz, fs_hz), fs_hz, segment.fs_hz)
+    filtered = dsp.band_pass(raw, *segment.band_hz, fs_hz)
+    if segment.resampling == "decimate":
+        return filtered[:: _step(fs_hz, segment)]
+    return dsp.resample(filtered, fs_hz, segment.fs_hz)
+
+
+def is_active(signal: FloatArray, active: NDArray[np.bool_], rule: Activity) -> bool:
+    """Whether a window holds enough contraction to be kept.
+
+    At least `min_fraction` of its samples are active, and either all of them are, or the signal's standard
+    deviation where it is active exceeds that at rest by `min_contrast` (TrustEMG's rule, spec D).
+
+    >>> signal = np.array([0.5, -0.5, 0.5, -0.5, 0.1, -0.1, 0.1, -0.1])
+    >>> active = np.array([True] * 4 + [False] * 4)
+    >>> is_active(signal, active, Activity()), is_active(signal, active, Activity(min_contrast=0.5))
+    (True, False)
+    >>> is_active(signal, ~active, Activity()), is_active(0 * signal, active | True, Activity())
+    (False, True)
+    """
+    if active.mean() < rule.min_fraction:
+        return False
+    if active.all():
+        return True
+    return bool(signal[active].std() - signal[~active].std() >= rule.min_contrast)
+
+
+def _labels(recording: Recording, kept: Kept, n: int, segment: Segment) -> NDArray[np.int64]:
+    """[n] the recording's label at each sample after resampling; 1 throughout where it has none."""
+    if recording.label is None:
+        return np.ones(n, np.int64)
+    at = np.minimum(np.round(np.arange(n) * kept.fs_hz / segment.fs_hz).astype(np.int64), kept.n_samples - 1)
+    labels: NDArray[np.int64] = recording.label[kept.start_sample + at]
+    return labels
+
+
+def _step(fs_hz: float, segment: Segment) -> int:
+    """Of how many samples one is kept; 1 where the rate is changed by resampling."""
+    if segment.resampling != "decimate":
+        return 1
+    ratio = fs_hz / segment.fs_hz
+    if ratio != round(ratio) or ratio < 1:
+        raise ItemError(f"segment.resampling: decimate cannot go from {fs_hz:g} to {segment.fs_hz:g} Hz; use polyphase")
+    return round(ratio)
 
 
 def _line(part: str, result: StageResult, jobs: Sequence[Job[SubjectJob]]) -> str:

@@ -1,4 +1,4 @@
-"""Three rules for giving the subjects of a database to train, valid and test."""
+"""Four rules for giving the subjects of a database to train, valid and test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from core.errors import UserError
 from core.registry import did_you_mean, project_root
 from core.seeding import generator
-from core.settings import PARTS, Part, Settings
+from core.settings import PARTS, Part, Selection, Settings
 from core.settings import Split as SplitSettings
 
 Parts = dict[Part, list[str]]
@@ -118,6 +118,32 @@ def from_file(
                 hint = did_you_mean(subject, part_of)
                 raise UserError(f"split.file {file}: {database} has no subject '{subject}', which is in the data{hint}")
             parts[part_of[subject]].append(subject)
+        assignment[database] = parts
+    return assignment
+
+
+def by_selection(present: Mapping[str, Iterable[str]], chosen: Selection, where: str) -> Assignment:
+    """The subjects that are there, in every part that a selection gives them.
+
+    Args:
+        present: database -> subjects of the data.
+        chosen: the selection, its ranges written out.
+        where: for errors.
+
+    Raises:
+        UserError: none of a part's subjects of a database is in the data.
+    """
+    assignment: Assignment = {}
+    for database, subjects in present.items():
+        there = list(subjects)
+        parts: Parts = {part: [s for s in chosen[database][part].subjects if s in there] for part in PARTS}
+        for part, found in parts.items():
+            wanted = chosen[database][part].subjects
+            if wanted and not found:
+                raise UserError(
+                    f"{where}: {database}.{part}: no signal of {', '.join(wanted[:3])}{', ...' if wanted[3:] else ''} "
+                    f"in the data; there are subjects {', '.join(there) or '(none)'}"
+                )
         assignment[database] = parts
     return assignment
 

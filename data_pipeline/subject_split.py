@@ -1,6 +1,7 @@
 """Stage split: whose segments train, validate and test (A3), written as a YAML that people can read.
 
-A subject is in one part only; that is checked when a split is written and whenever one is read.
+A subject is in one part only; that is checked when a split is written and whenever one is read. Where a configuration
+says `protocol: published`, subjects may be shared as its selection has it, and the split's label says so.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from core.errors import ArtifactError, UserError
 from core.layout import Layout
 from core.npz import atomic_write
 from core.registry import did_you_mean
-from core.settings import PARTS, Part, Segment, Settings
+from core.settings import PARTS, Part, Segment, Selected, Selection, Settings
 from core.stage import Report, RunOptions, disk_error
-from data_pipeline import split_rules
+from data_pipeline import selection, split_rules
 from data_pipeline.grading import SCHEMA as GRADES
 from data_pipeline.split_rules import Assignment
 from data_pipeline.windows import n_windows
@@ -28,6 +29,7 @@ from data_pipeline.windows import n_windows
 SCHEMA = Schema("split", 1, made_by="python data_pipeline/step3_subject_split.py --config FILE")
 
 Sizes = dict[str, dict[str, int]]  # database -> subject -> estimated number of segments
+SizesByPart = Mapping[Part, Sizes]  # of what the part takes; without a selection, the same in every part
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Split:
         fingerprint: of the settings and grades that it was made from.
         databases: database -> part -> subjects, sorted.
         remarks: what a reader of the results should know, e.g. that the data are a part of the original.
+        label: what parts share under `protocol: published`; empty where nothing is shared.
+        selected: exercises and channels that each part takes; None: all.
     """
 
     rule: str
@@ -46,9 +50,11 @@ class Split:
     fingerprint: str
     databases: Mapping[str, Mapping[Part, tuple[str, ...]]]
     remarks: tuple[str, ...] = ()
+    label: str = ""
+    selected: Selection | None = None
 
     def part_of(self, database: str, subject: str) -> Part:
-        """The part of a subject.
+        """The part of a subject; the first where it is in several.
 
         Raises:
             UserError: the split does not have that subject.
@@ -57,6 +63,18 @@ class Split:
             if subject in subjects:
                 return part
         raise UserError(f"the split has no subject '{subject}' of {database}; run: {SCHEMA.made_by} --force")
+
+    def part_of_signal(self, database: str, subject: str, exercise: str, channel: str) -> Part | None:
+        """The part of one channel of a recording; None where the selection leaves it out.
+
+        Raises:
+            UserError: the split does not have that subject.
+        """
+        first = self.part_of(database, subject)
+        if self.selected is None:
+            return first
+        parts = selection.parts_of(self.selected[database], subject, exercise, channel)
+        return parts[0] if parts else None
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
@@ -67,26 +85,42 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         UserError: the rule cannot be followed; names the setting, the database or the subject.
     """
     grades = Artifact.open(layout.grades, GRADES)
+    chosen = selection.of_settings(settings)
     sizes = segment_counts(grades, settings.segment)
-    assignment, listed = _assign(sizes, settings)
+    by_part: SizesByPart = dict.fromkeys(PARTS, sizes)
+    if chosen is not None:
+        by_part = {part: segment_counts(grades, settings.segment, chosen, part) for part in PARTS}
+    assignment, listed = _assign(sizes, settings, chosen)
+    published = settings.protocol == "published"
     section = [
-        settings.split.model_dump(mode="json", exclude={"file"}),
-        settings.segment.model_dump(mode="json"),
+        settings.split.identity(exclude=frozenset({"file"})),
+        settings.segment.identity(),
         listed,
+        *(["published"] if published else []),
     ]
     own = artifact.fingerprint(SCHEMA, section, {"grades": grades.manifest.fingerprint}, settings.seed)
     databases = {database: _sorted_parts(parts) for database, parts in sorted(assignment.items())}
-    split = Split(settings.split.rule, settings.seed, own, databases, tuple(_remarks(sizes, databases, listed)))
-    text = _to_yaml(split, sizes)
+    shared = [line for database, parts in databases.items() for line in selection.shared_subjects(database, parts)]
+    split = Split(
+        settings.split.rule,
+        settings.seed,
+        own,
+        databases,
+        tuple(_remarks(sizes, databases, listed)),
+        selection.leak_label(shared) if shared else "",
+        chosen,
+    )
+    text = _to_yaml(split, by_part)
     if layout.split.exists() and not options.force:
         _require_same(layout.split, own, text)
     try:
         atomic_write(layout.split, text.encode())
     except OSError as error:
         raise disk_error(layout.split, error) from error
-    lines = [_line(database, parts, sizes[database]) for database, parts in databases.items()]
+    lines = [_line(database, parts, by_part) for database, parts in databases.items()]
     lines += [f"no subjects to {part}" for part in PARTS if not any(parts[part] for parts in databases.values())]
-    return Report("split", (*lines, *split.remarks, f"rule {split.rule}: {layout.split}"))
+    labels = (split.label,) if split.label else ()
+    return Report("split", (*lines, *labels, *split.remarks, f"rule {split.rule}: {layout.split}"))
 
 
 def _require_same(path: Path, own: str, text: str) -> None:
@@ -99,16 +133,33 @@ def _require_same(path: Path, own: str, text: str) -> None:
         raise ArtifactError(f"{path}: edited by hand; name your own split in split.file, or undo it with --force")
 
 
-def segment_counts(grades: Artifact, segment: Segment) -> Sizes:
-    """How many segments the kept trial-channels of each subject will give; 0 for a subject with none."""
+COUNTED = ("database", "subject", "exercise", "channel_name", "start_sample", "stop_sample", "fs_hz", "kept")
+
+
+def segment_counts(
+    grades: Artifact, segment: Segment, chosen: Selection | None = None, part: Part | None = None
+) -> Sizes:
+    """How many segments the kept trial-channels of each subject will give; 0 for a subject with none.
+
+    With a selection, those that a part takes of it. With `segment.activity`, fewer may be left.
+
+    Raises:
+        UserError: two parts of the selection take the same signal.
+    """
     sizes: Sizes = {}
     for _, table in grades:
-        columns = (
-            table[name].tolist() for name in ("database", "subject", "start_sample", "stop_sample", "fs_hz", "kept")
-        )
-        for database, subject, start, stop, fs_hz, kept in zip(*columns, strict=True):
+        columns = (table[name].tolist() for name in COUNTED)
+        for database, subject, exercise, channel, start, stop, fs_hz, kept in zip(*columns, strict=True):
             own = sizes.setdefault(database, {})
-            own[subject] = own.get(subject, 0) + (n_windows(stop - start, fs_hz, segment) if kept else 0)
+            own.setdefault(subject, 0)
+            if chosen is not None:
+                parts = selection.parts_of(selection.of_database(chosen, database), subject, exercise, channel)
+                if len(parts) > 1:
+                    signal = f"{database} {subject} {exercise} {channel}"
+                    raise UserError(f"split.selections: {' and '.join(parts)} both take {signal}; no protocol may")
+                if part not in parts:
+                    continue
+            own[subject] += n_windows(stop - start, fs_hz, segment) if kept else 0
     return sizes
 
 
@@ -131,19 +182,39 @@ def load_split(path: Path) -> Split:
             str(content["fingerprint"]),
             databases,
             tuple(content["remarks"]),
+            str(content.get("label", "")),
+            _selection_of(content.get("selected")),
         )
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such split; run: {SCHEMA.made_by}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path}: not a split ({error}); run: {SCHEMA.made_by} --force") from None
     for database, parts in databases.items():
-        split_rules.require_disjoint(database, parts, str(path))
+        if not split.label:
+            split_rules.require_disjoint(database, parts, str(path))
     return split
 
 
-def _assign(sizes: Sizes, settings: Settings) -> tuple[Assignment, dict[str, Any]]:
-    """Subjects by database and part, and for the rule `file` what the file says about these databases."""
+def _selection_of(content: Any) -> Selection | None:
+    """What `_to_yaml` wrote of a selection."""
+    if content is None:
+        return None
+    return {
+        str(database): {part: Selected.model_validate(parts[part]) for part in PARTS}
+        for database, parts in content.items()
+    }
+
+
+def _assign(sizes: Sizes, settings: Settings, chosen: Selection | None) -> tuple[Assignment, dict[str, Any]]:
+    """Subjects by database and part, and what a file or a selection lists of these databases."""
     rule = settings.split
+    if chosen is not None:
+        where = f"{settings.config_file}: split.selections"
+        selected = split_rules.by_selection(sizes, chosen, where)
+        for database, assigned in selected.items():
+            if settings.protocol == "disjoint":
+                split_rules.require_disjoint(database, assigned, f"{where}, without protocol: published")
+        return selected, {d: {part: list(chosen[d][part].subjects) for part in PARTS} for d in sorted(sizes)}
     present = {database: {s: n for s, n in own.items() if n} for database, own in sizes.items()}
     if rule.rule == "file":
         listed = split_rules.read_file(settings)
@@ -176,7 +247,7 @@ def _remarks(
 ) -> list[str]:
     remarks = []
     for database in databases:
-        n_listed = sum(len(subjects) for subjects in listed[database].values()) if listed else 0
+        n_listed = len({s for subjects in listed[database].values() for s in subjects}) if listed else 0
         if n_listed > len(sizes[database]):
             remarks.append(
                 f"{database}: a part of the data, {len(sizes[database])} of {n_listed} subjects of the split are here."
@@ -189,10 +260,10 @@ def _remarks(
     return remarks
 
 
-def _to_yaml(split: Split, sizes: Sizes) -> str:
+def _to_yaml(split: Split, sizes: SizesByPart) -> str:
     counts = {
         database: {
-            part: {"subjects": len(subjects), "segments": sum(sizes[database][s] for s in subjects)}
+            part: {"subjects": len(subjects), "segments": sum(sizes[part][database][s] for s in subjects)}
             for part, subjects in parts.items()
         }
         for database, parts in split.databases.items()
@@ -205,12 +276,19 @@ def _to_yaml(split: Split, sizes: Sizes) -> str:
         "counts": counts,
         "remarks": list(split.remarks),
     }
+    if split.label:
+        content["label"] = split.label
+    if split.selected is not None:
+        content["selected"] = {
+            database: {part: own.model_dump(mode="json") for part, own in parts.items()}
+            for database, parts in split.selected.items()
+        }
     return yaml.safe_dump(content, sort_keys=False, width=110, allow_unicode=True)
 
 
-def _line(database: str, parts: Mapping[Part, tuple[str, ...]], sizes: Mapping[str, int]) -> str:
+def _line(database: str, parts: Mapping[Part, tuple[str, ...]], sizes: SizesByPart) -> str:
     texts = [
-        f"{part} {len(subjects)} subjects ({sum(sizes[s] for s in subjects)} segments)"
+        f"{part} {len(subjects)} subjects ({sum(sizes[part][database][s] for s in subjects)} segments)"
         for part, subjects in parts.items()
     ]
     return f"{database}: {', '.join(texts)}"

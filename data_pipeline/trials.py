@@ -50,16 +50,23 @@ def find_trials(recording: Recording) -> list[Trial]:
     edges = np.flatnonzero(np.diff(active.astype(np.int8)))
     runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
     return [
-        Trial(index, start, stop, _mode(recording.label[start:stop]), _repetition(recording, start, stop))
+        Trial(index, start, stop, most_frequent(recording.label[start:stop]), _repetition(recording, start, stop))
         for index, (start, stop) in enumerate(runs)
     ]
 
 
+def whole_recording(recording: Recording) -> Trial:
+    """All of a recording, rest included, as one trial; its label and repetition are those of no gesture, 0."""
+    return Trial(0, 0, recording.signal.shape[1], 0, 0)
+
+
 def _repetition(recording: Recording, start: int, stop: int) -> int:
-    return recording.trial_repetition if recording.repetition is None else _mode(recording.repetition[start:stop])
+    return (
+        recording.trial_repetition if recording.repetition is None else most_frequent(recording.repetition[start:stop])
+    )
 
 
-def _mode(values: NDArray[np.int64]) -> int:
+def most_frequent(values: NDArray[np.int64]) -> int:
     """The most frequent value; the smallest of several."""
     found, counts = np.unique(values, return_counts=True)
     return int(found[np.argmax(counts)])

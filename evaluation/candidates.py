@@ -29,6 +29,7 @@ class Candidate:
         track: "blind" or "oracle".
         weights: file of a network's weights; None for a classical method or the weights in the box.
         parameters: over those of the denoiser's YAML.
+        sets: names of the test sets to run it on; None: all.
         identity: what decides its output, for the stage's fingerprint.
     """
 
@@ -37,6 +38,7 @@ class Candidate:
     track: str
     weights: Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    sets: tuple[str, ...] | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
 
     def build(self) -> denoising.Denoiser:
@@ -58,7 +60,7 @@ def candidates(
     layout: Layout,
     *,
     only_family: Family | None = None,
-    names: Sequence[str] | None = None,
+    names: Sequence[str | DenoiserRow] | None = None,
     weights: Path | None = None,
     parameters: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
 ) -> list[Candidate]:
@@ -89,7 +91,7 @@ def candidates(
                 identity["weights"] = _weights_hash(entry, chosen)
             name = row.name if ":" in row.name else entry.name
             own_weights = chosen if family(entry) == "neural" else None
-            found.append(Candidate(row.label or entry.name, name, track, own_weights, merged, identity))
+            found.append(Candidate(row.label or entry.name, name, track, own_weights, merged, row.sets, identity))
     keys = [(c.label, c.track) for c in found]
     for key in keys:
         if keys.count(key) > 1:

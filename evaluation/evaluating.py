@@ -63,7 +63,7 @@ def evaluate_all(
     if not rows:
         raise UserError("no denoiser to evaluate; name some under evaluate.denoisers (see: cleansemg list denoisers)")
     lines, n_failures = [], 0
-    pairs = [(row, data) for row in rows for data in sets]
+    pairs = [(row, data) for row in rows for data in sets if row.sets is None or data.name in row.sets]
     for row, data in progress(pairs, len(pairs), "evaluate", unit="denoiser"):
         result = evaluate(row, data, settings, layout, options)
         n_failures += len(result.failures)

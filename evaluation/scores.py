@@ -63,8 +63,8 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
 def _scores(artifact: Artifact) -> Scores:
     profiles = [
         f"{profile}.{name}"
-        for profile in ("standard", "published")
-        for name in metrics.catalogue()
+        for profile in ("standard", "published", *metrics.PROTOCOL_PROFILES)
+        for name in metrics.catalogue(profile)
         if _has(artifact, f"{profile}.{name}")
     ]
     columns = artifact.columns("snr_db", "n_kinds", "kinds", "database", "subject", "failed", *profiles)

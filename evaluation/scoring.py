@@ -76,6 +76,7 @@ def score_shard(job: ScoreJob) -> Made:
     table = job.data.load(job.shard)
     clean, noisy = np.asarray(table["clean"]), np.asarray(table["noisy"])  # [n, L]
     fs_hz = _one_rate(table["fs_hz"], job)
+    active = np.asarray(table["active"]) if "active" in table else None  # [n, L] of test sets cut from whole recordings
     labels = _labels(table) if job.candidate.track == "oracle" else None
     denoised, causes = _denoise(_denoiser(job.candidate), noisy, fs_hz, labels)
     failed = np.array([cause is not None for cause in causes])
@@ -83,8 +84,10 @@ def score_shard(job: ScoreJob) -> Made:
     arrays["failed"] = failed
     for profile in job.profiles:
         done = ~failed
-        scores = metrics.compute(clean[done], noisy[done], denoised[done], fs_hz, profile) if done.any() else {}
-        for name in scores or metrics.catalogue():
+        where = active[done] if active is not None else None
+        signals = (clean[done], noisy[done], denoised[done])
+        scores = metrics.compute(*signals, fs_hz, profile, active=where) if done.any() else {}
+        for name in scores or metrics.catalogue(profile):
             column = np.full(len(clean), np.nan)
             if scores:
                 column[done] = scores[name]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 from core.config import save
 from core.layout import Layout
 from core.registry import project_root
-from core.settings import KIND_ORDER, Settings
+from core.settings import KIND_ORDER, Kind, Settings
 from core.stage import Report, RunOptions
 from data_pipeline import subject_split
-from evaluation import metrics, pictures
+from evaluation import metrics, pictures, protocol_tables
 from evaluation.intervals import subject_bootstrap
 from evaluation.metrics import MetricInfo
 from evaluation.rendering import Column, Table, write
@@ -31,18 +32,23 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     Raises:
         UserError: nothing was evaluated.
     """
+    if settings.tables.printed is not None:
+        return _run_printed(settings, layout)
     combined = read_scores(settings, layout, "combined")
     notes = _notes(settings, layout, combined)
     profile = settings.evaluate.profiles[0]
+    labels = protocol_tables.leak_labels(layout)
     main = table1(combined, settings, profile, notes)
-    beside = [beside_published(combined, settings)] if "published" in settings.evaluate.profiles else []
+    beside = (
+        [_stamped(beside_published(combined, settings), labels)] if "published" in settings.evaluate.profiles else []
+    )
     write([main, *beside], layout.tables, "table1")
     for table in beside:
         write([table], layout.tables, "table1_published")
     cells = read_scores(settings, layout, "grid") if _evaluated(layout, "grid") else []
     if cells:
-        write(snr_by_kinds(cells, profile), layout.tables, "snr_by_kinds")
-    write([by_noise(cells or combined, profile)], layout.tables, "by_noise")
+        write([_stamped(t, labels) for t in snr_by_kinds(cells, profile)], layout.tables, "snr_by_kinds")
+    write([_stamped(by_noise(cells or combined, profile), labels)], layout.tables, "by_noise")
     pictures.snr_curves(cells or combined, f"{profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png")
     save(settings, layout.tables / "config.yaml")
     n_failed = sum(int(scores.failed.sum()) for scores in [*combined, *cells])
@@ -54,9 +60,28 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     return Report("tables", tuple(lines), n_failed)
 
 
+def _run_printed(settings: Settings, layout: Layout) -> Report:
+    """Tables in a paper's layout, from the first set of the configuration."""
+    printed = protocol_tables.read_printed(settings)
+    every = read_scores(settings, layout, settings.mix.sets[0])
+    labels = protocol_tables.leak_labels(layout)
+    main = protocol_tables.main_table(every, printed, labels)
+    notes = [*main.notes, *_remarks(settings, layout)]
+    write([replace(main, notes=notes)], layout.tables, "table1")
+    if printed.parameters:
+        write([protocol_tables.parameters_table(settings, printed, labels)], layout.tables, "table2")
+    write([protocol_tables.by_snr(every, printed, labels)], layout.tables, "by_snr")
+    alone = by_noise(every, printed.profile, settings.tables.kind_names)
+    write([replace(alone, notes=["Mixtures of one kind, all SNRs.", *labels])], layout.tables, "by_noise")
+    pictures.snr_curves(every, f"{printed.profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png")
+    save(settings, layout.tables / "config.yaml")
+    n_failed = sum(int(scores.failed.sum()) for scores in every)
+    return Report("tables", (f"{layout.tables / 'table1.md'}: {len(main.rows)} rows", *labels), n_failed)
+
+
 def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Sequence[str]) -> Table:
     """One row a denoiser and track: means over all mixtures, with intervals over subjects."""
-    infos = list(metrics.catalogue().values())
+    infos = list(metrics.catalogue(profile).values())
     rows = []
     for scores in every:
         values = scores.of(profile, [info.key for info in infos])
@@ -110,7 +135,7 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
 
 def snr_by_kinds(cells: Sequence[Scores], profile: str) -> list[Table]:
     """Mean of every metric a cell in one long table, and SNR improvement as a matrix a denoiser."""
-    infos = list(metrics.catalogue().values())
+    infos = list(metrics.catalogue(profile).values())
     snrs = sorted({float(snr) for scores in cells for snr in scores.snr_db})
     counts = sorted({int(k) for scores in cells for k in scores.n_kinds})
     long_rows: list[dict[str, Any]] = []
@@ -134,8 +159,8 @@ def snr_by_kinds(cells: Sequence[Scores], profile: str) -> list[Table]:
     return [overview, *matrices]
 
 
-def by_noise(every: Sequence[Scores], profile: str) -> Table:
-    """SNR improvement by kind of noise, from the mixtures that hold that kind alone."""
+def by_noise(every: Sequence[Scores], profile: str, names: Mapping[Kind, str] | None = None) -> Table:
+    """SNR improvement by kind of noise, from the mixtures that hold that kind alone; `names` for other headings."""
     rows = []
     for scores in every:
         values = scores.of(profile, [HEADLINE])[:, 0]
@@ -145,7 +170,9 @@ def by_noise(every: Sequence[Scores], profile: str) -> Table:
             row[kind] = _mean(values[alone])
             row[f"n_{kind}"] = int(alone.sum())
         rows.append(row)
-    columns = [Column("denoiser", "denoiser"), Column("track", "track"), *(Column(k, k, 2) for k in KIND_ORDER)]
+    headings = {str(kind): name for kind, name in (names or {}).items()}
+    columns = [Column("denoiser", "denoiser"), Column("track", "track")]
+    columns += [Column(kind, headings.get(kind, kind), 2) for kind in KIND_ORDER]
     columns += [Column(f"n_{kind}") for kind in KIND_ORDER]
     note = "Mixtures of one kind, all SNRs. White noise is never drawn alone below its floor, so its SNRs start there."
     return Table(f"{HEADLINE} (dB) by kind of noise", columns, rows, [note])
@@ -159,9 +186,16 @@ def _notes(settings: Settings, layout: Layout, every: Sequence[Scores]) -> list[
         f"subjects ({tables.bootstrap_resamples} resamples). `identity` and `zero` are the floor, "
         "`wiener_oracle`, which sees the clean signal, the ceiling."
     )
-    notes = [means]
-    if settings.tables.note:
-        notes.append(settings.tables.note)
+    return [means, *protocol_tables.leak_labels(layout), *_remarks(settings, layout)]
+
+
+def _stamped(table: Table, labels: Sequence[str]) -> Table:
+    """The table with what the parts of the run share under it."""
+    return replace(table, notes=[*table.notes, *labels])
+
+
+def _remarks(settings: Settings, layout: Layout) -> list[str]:
+    notes = [settings.tables.note] if settings.tables.note else []
     if layout.split.exists():
         notes += subject_split.load_split(layout.split).remarks
     return notes

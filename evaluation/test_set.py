@@ -1,8 +1,8 @@
 """The fixed test set: every test segment mixed with noise at known SNR (protocol A6, A8).
 
 `combined` holds one mixture a segment, its SNR and number of kinds drawn from the grid; `grid` holds
-every cell of SNR times number of kinds. A draw is named by set, segment, SNR and number of kinds, so
-that it depends on nothing else.
+every cell of SNR times number of kinds, or with `mix.files` of SNR times draw. A draw is named by set, segment,
+SNR and number of kinds (or number of the draw), so that it depends on nothing else.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from core.stage import Job, Made, Report, RunOptions, run_stage
 from data_pipeline.segmentation import SCHEMA as SEGMENTS
 from evaluation import export
 from noise import mixing
+from noise.files import NoiseFiles
 from noise.library import NoiseLibrary
 
 SCHEMA = Schema("test-set", 1, made_by="python evaluation/generate_test_data.py --config FILE")
@@ -51,7 +52,7 @@ class MixJob:
     parts: tuple[Rows, ...]
     library: Path
     set_name: str
-    cell: tuple[float, int] | None  # SNR in dB and number of kinds; None draws them
+    cell: tuple[float, int] | None  # SNR in dB and number of kinds, with `mix.files` of the draw; None draws them
     settings: Mix
     seed: int
     fs_hz: float
@@ -76,7 +77,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             SCHEMA,
             jobs,
             mix_shard,
-            section=[set_name, settings.mix.model_dump(mode="json", exclude={"shard_size", "sets", "export"})],
+            section=[set_name, settings.mix.identity(exclude=frozenset({"shard_size", "sets", "export"}))],
             inputs={"segments": segments.manifest.fingerprint, "noise": library.fingerprint},
             seed=settings.seed,
             options=options,
@@ -97,9 +98,8 @@ def mix_shard(job: MixJob) -> Made:
     """Mix one shard; a pure function of the job."""
     table = _gather(job)
     library = NoiseLibrary.open(job.library)
-    generators, snr_db, n_kinds = _conditions(job, table["segment_id"])
-    floor_db, length = job.settings.wgn_floor_db, table["signal"].shape[1]
-    recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, length, floor_db)
+    floor_db = job.settings.wgn_floor_db
+    recipe, snr_db, n_kinds = _draw(job, table, library)
     failures = []
     try:
         noisy, gain = mixing.mix_recipes(table["signal"], recipe, library, snr_db, job.settings.rule, floor_db)
@@ -115,9 +115,7 @@ def mix_shard(job: MixJob) -> Made:
     clean = table.pop("signal")  # [n, L]
     arrays: dict[str, NDArray[Any]] = {
         **table,
-        "mixture_id": np.array(
-            [f"{job.set_name}_{s}_snr{x:g}_k{k}" for s, x, k in zip(ids, snr_db, n_kinds, strict=True)]
-        ),
+        "mixture_id": _names(job, ids, snr_db, n_kinds),
         "clean": clean,
         "noisy": noisy,
         "snr_db": snr_db,
@@ -131,6 +129,30 @@ def mix_shard(job: MixJob) -> Made:
         "fs_hz": np.full(len(ids), job.fs_hz),
     }
     return Made(arrays, failures)
+
+
+def _names(job: MixJob, ids: NDArray[Any], snr_db: NDArray[np.float64], n_kinds: NDArray[np.int64]) -> NDArray[np.str_]:
+    if job.settings.files is not None and job.cell is not None:
+        return np.array([f"{job.set_name}_{s}_snr{x:g}_d{job.cell[1]}" for s, x in zip(ids, snr_db, strict=True)])
+    return np.array([f"{job.set_name}_{s}_snr{x:g}_k{k}" for s, x, k in zip(ids, snr_db, n_kinds, strict=True)])
+
+
+def _draw(
+    job: MixJob, table: Mapping[str, NDArray[Any]], library: NoiseLibrary
+) -> tuple[mixing.Recipe, NDArray[np.float64], NDArray[np.int64]]:
+    """What goes into each mixture, its SNR and its number of kinds."""
+    length = table["signal"].shape[1]
+    if job.settings.files is None or job.cell is None:
+        generators, snr_db, n_kinds = _conditions(job, table["segment_id"])
+        recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, length, job.settings.wgn_floor_db)
+        return recipe, snr_db, n_kinds
+    files = NoiseFiles(job.settings.files, library, "mix.files")
+    snr, draw = job.cell
+    names = [("mix", job.set_name, str(segment), float(snr)) for segment in table["segment_id"]]
+    chosen = [files.choose(seeding.generator(job.seed, *name, "files"), job.settings.draws)[draw] for name in names]
+    generators = [seeding.generator(job.seed, *name, "draw", draw) for name in names]
+    recipe = files.recipes(generators, np.array(chosen, np.int64), length)
+    return recipe, np.full(len(names), snr), recipe.kinds.sum(axis=1)
 
 
 def _conditions(
@@ -153,7 +175,10 @@ def _conditions(
 
 
 def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
-    """Every cell must be able to draw as many kinds as it asks for."""
+    """Every cell must be able to draw as many kinds, or as many noise files, as it asks for."""
+    if mix.files is not None:
+        NoiseFiles(mix.files, library, "mix.files").require(mix.draws, "mix.draws")
+        return
     for snr_db in mix.snr_db:
         for n_kinds in mix.n_kinds:
             available = mixing.drawable(snr_db, n_kinds, mix.wgn_floor_db, library.kinds)
@@ -168,10 +193,13 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
     every = [(shard.name, row) for shard in segments.manifest.shards for row in range(shard.count)]
     cells: list[tuple[str, tuple[float, int] | None, Sequence[tuple[str, int]]]]
     if set_name == "combined":
-        cells = [("combined", None, every)]
+        cells = [("combined", None, _spread(every, settings.mix.combined_segments))]
     else:
         some = _spread(every, settings.mix.grid_segments)
-        cells = [(f"snr{s:g}_k{k}", (s, k), some) for s in settings.mix.snr_db for k in settings.mix.n_kinds]
+        letter, numbers = ("k", settings.mix.n_kinds)
+        if settings.mix.files is not None:
+            letter, numbers = ("d", tuple(range(settings.mix.draws)))
+        cells = [(f"snr{s:g}_{letter}{n}", (s, n), some) for s in settings.mix.snr_db for n in numbers]
     size = settings.mix.shard_size
     for cell_name, cell, chosen in cells:
         for number, start in enumerate(range(0, len(chosen), size)):
@@ -204,11 +232,11 @@ def _by_shard(items: Sequence[tuple[str, int]]) -> tuple[Rows, ...]:
 
 
 def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
-    """Signals and labels of the job's segments, in order."""
-    names = ("signal", *LABEL_COLUMNS)
+    """Signals and labels of the job's segments, in order, and where they are active, if that is known."""
     tables = []
     for part in job.parts:
         columns = _segments(job.segments, part.shard)
+        names = ("signal", *LABEL_COLUMNS, *(("active",) if "active" in columns else ()))
         tables.append({name: np.asarray(columns[name][list(part.rows)]) for name in names})
     return {name: np.concatenate([table[name] for table in tables]) for name in names}
 

@@ -5,16 +5,17 @@ NSRDB: MIT-BIH Normal Sinus Rhythm Database, Goldberger et al. 2000, Circulation
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from core import dsp
 from core.errors import ItemError, UserError
-from core.settings import Part
+from core.settings import PARTS, Part
 from noise import wfdb_records
 from noise.base import NoiseSource, Piece, Request
-from noise.wfdb_records import Excerpt, Lead
+from noise.wfdb_records import Excerpt, Lead, Resampling
 
 # The published test records are Python's random.Random(2025).sample(ids, 4) over the 18 sorted ids; the
 # other 14 are its training records, of which ours keeps the last three for validation.
@@ -38,15 +39,40 @@ class EcgRecords(NoiseSource):
         lead: number from 0, or name ("MLII").
         notch_hz: line frequency to remove; None for none.
         notch_q: its quality factor.
-        low_pass_hz: cut-off of the order-4 low-pass; without effect at rates that hold nothing above it.
+        low_pass_hz: cut-off of the low-pass; without effect at rates that hold nothing above it.
+        high_pass_hz: cut-off of a high-pass; None for none.
+        order: of the high-pass and the low-pass, for one direction.
+        resampling: "polyphase", or "fourier" (zeros in the spectrum, as the published ECG-removal code does).
+        stretch_s: the seconds of each record to use; None: all of it.
+        parts: records by part, as a published protocol lists them; None: the rule of `records_by_part`.
     """
 
     kind = "ECG"
     needs_folder = True
 
     def __init__(
-        self, lead: Lead = 0, notch_hz: float | None = 50.0, notch_q: float = 30.0, low_pass_hz: float = 200.0
+        self,
+        lead: Lead = 0,
+        notch_hz: float | None = 50.0,
+        notch_q: float = 30.0,
+        low_pass_hz: float = 200.0,
+        high_pass_hz: float | None = None,
+        order: int = 4,
+        resampling: Resampling = "polyphase",
+        stretch_s: Sequence[float] | None = None,
+        parts: Mapping[Part, Sequence[str | int]] | None = None,
     ) -> None:
+        if resampling not in get_args(Resampling):
+            raise ValueError(f"resampling is '{resampling}', expected one of {', '.join(get_args(Resampling))}")
+        if stretch_s is not None and not 0 <= stretch_s[0] < stretch_s[1]:
+            raise ValueError(f"stretch_s is {list(stretch_s)}, expected from, to in seconds")
+        if parts is not None and (missing := [part for part in PARTS if not parts.get(part)]):
+            raise ValueError(f"parts lists no record for {', '.join(missing)}")
+        self.high_pass_hz = high_pass_hz
+        self.order = order
+        self.resampling: Resampling = resampling
+        self.stretch_s = None if stretch_s is None else (float(stretch_s[0]), float(stretch_s[1]))
+        self.parts = None if parts is None else {part: tuple(map(str, parts[part])) for part in PARTS}
         self.lead = lead
         self.notch_hz = notch_hz
         self.notch_q = notch_q
@@ -56,9 +82,11 @@ class EcgRecords(NoiseSource):
         """Pieces of the part's records; goes on after an ItemError."""
         folder, names = wfdb_records.record_names(request.folder)
         tracks, broken = [], []
-        for name in records_by_part(folder, names, request.seed)[request.part]:
+        for name in self._records(folder, names, request.seed)[request.part]:
             try:
                 track = wfdb_records.open_track(folder, name, self.lead)
+                if self.stretch_s is not None:
+                    track = wfdb_records.stretch(track, self.stretch_s)
                 wfdb_records.require_length(track)
                 tracks.append(track)
             except ItemError as error:
@@ -69,14 +97,24 @@ class EcgRecords(NoiseSource):
     def inputs(self, folder: Path | None) -> dict[str, str]:
         return wfdb_records.fingerprints(*wfdb_records.record_names(folder))
 
+    def _records(self, folder: Path, names: list[str], seed: int) -> Mapping[Part, tuple[str, ...]]:
+        if self.parts is None:
+            return records_by_part(folder, names, seed)
+        missing = sorted({name for own in self.parts.values() for name in own} - set(names))
+        if missing:
+            raise UserError(f"{folder}: has no record {', '.join(missing)}; there are: {', '.join(names)}")
+        return self.parts
+
     def _piece(self, plan: Excerpt | ItemError, fs_hz: float) -> Piece:
         if isinstance(plan, ItemError):
             raise plan
-        x = wfdb_records.read(plan, fs_hz)
+        x = wfdb_records.read(plan, fs_hz, self.resampling)
+        if self.high_pass_hz is not None:
+            x = dsp.high_pass(x, self.high_pass_hz, fs_hz, self.order)
         if self.notch_hz is not None and self.notch_hz < fs_hz / 2:
             x = dsp.notch(x, self.notch_hz, self.notch_q, fs_hz)
         if self.low_pass_hz < dsp.NYQUIST_MARGIN * fs_hz / 2:
-            x = dsp.low_pass(x, self.low_pass_hz, fs_hz)
+            x = dsp.low_pass(x, self.low_pass_hz, fs_hz, self.order)
         return wfdb_records.piece(plan, wfdb_records.trim(x, plan, fs_hz))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from core import dsp, registry
 from core.artifact import MANIFEST, Failure
 from core.errors import ItemError, UserError
 from core.layout import Layout
+from core.npz import atomic_write
 from core.registry import Entry
 from core.settings import KIND_ORDER, PARTS, Part, Settings, Source
 from core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
@@ -28,6 +28,7 @@ from noise.wfdb_records import SHORTEST_PIECE_S
 
 __all__ = ["SCHEMA", "NoiseLibrary", "build_libraries"]
 
+Shared = dict[tuple[Part, Part], list[str]]  # two parts -> the records that both use
 STRETCH = re.compile(r"(?P<record>.+)@(?P<first>[\d.]+)-(?P<last>[\d.]+)s")
 
 
@@ -75,7 +76,8 @@ def build_libraries(settings: Settings, layout: Layout, options: RunOptions) -> 
 
     Raises:
         UserError: no kind is configured; an unknown source, or one of another kind; recordings absent;
-            a kind without a single piece; a record or draw in two parts, or a piece name twice.
+            a kind without a single piece; a record or draw in two parts (with `protocol: published`, that is
+            labelled), or a piece name twice.
     """
     planned = [
         _plan(kind, number, source, settings)
@@ -86,12 +88,19 @@ def build_libraries(settings: Settings, layout: Layout, options: RunOptions) -> 
         raise UserError(f"{settings.config_file}: noise.kinds is empty; name a source for {', '.join(KIND_ORDER)}")
     results = {part: _build_part(part, planned, settings, layout, options) for part in PARTS}
     try:
-        _check(results, planned)
+        shared = _check(results, planned)
+        if shared and settings.protocol == "disjoint":
+            (one, other), records = next(iter(shared.items()))
+            raise UserError(f"noise record '{records[0]}' serves {one} and {other}; the parts must not share records")
     except UserError:
         for result in results.values():  # no library that failed the check may look finished
             (result.artifact.folder / MANIFEST).unlink(missing_ok=True)
         raise
-    lines = [_line(part, result) for part, result in results.items()]
+    layout.noise_label.unlink(missing_ok=True)
+    labels = _labels(shared)
+    if labels:
+        atomic_write(layout.noise_label, "\n".join(labels).encode())
+    lines = [*(_line(part, result) for part, result in results.items()), *labels]
     return Report("noise", tuple(lines), sum(len(result.failures) for result in results.values()))
 
 
@@ -219,7 +228,8 @@ def _finish(piece: Piece, job: SourceJob) -> np.ndarray[Any, np.dtype[np.float32
     return finished
 
 
-def _check(results: dict[Part, StageResult], planned: list[PlannedSource]) -> None:
+def _check(results: dict[Part, StageResult], planned: list[PlannedSource]) -> Shared:
+    """Records that parts share; raises UserError for a name twice and a kind without a piece."""
     by_shard = {source.shard: source for source in planned}
     spans: dict[tuple[str, str], list[tuple[float, float, Part]]] = defaultdict(list)
     for part, result in results.items():
@@ -242,19 +252,32 @@ def _check(results: dict[Part, StageResult], planned: list[PlannedSource]) -> No
             if count == 0:
                 cause = next((f.cause for f in result.failures if f".{kind}[" in f.item), "no record is left")
                 raise UserError(f"noise.kinds.{kind}: no piece for {part}: {cause}")
+    shared: Shared = defaultdict(list)
     for (_, record), stretches in spans.items():
-        _check_disjoint(record, stretches)
+        for pair in _sharing(stretches):
+            shared[pair].append(record)
+    return shared
 
 
-def _check_disjoint(record: str, stretches: list[tuple[float, float, Part]]) -> None:
-    """Train, valid and test share no record and no second of one."""
-    ordered: Iterator[tuple[float, float, Part]] = iter(sorted(stretches))
+def _labels(shared: Shared) -> list[str]:
+    """A line each two parts that share records."""
+    lines = []
+    for (one, other), records in sorted(shared.items()):
+        names = ", ".join(records[:4]) + (", ..." if records[4:] else "")
+        lines.append(f"{one} and {other} share {len(records)} noise records ({names})")
+    return lines
+
+
+def _sharing(stretches: list[tuple[float, float, Part]]) -> list[tuple[Part, Part]]:
+    """The pairs of parts that share a record, or a second of one, each pair in the order of `PARTS`."""
+    found: set[tuple[Part, Part]] = set()
     reached: dict[Part, float] = {}
-    for first, last, part in ordered:
+    for first, last, part in sorted(stretches):
         for other, end in reached.items():
             if other != part and first < end:
-                raise UserError(f"noise record '{record}' serves {other} and {part}; the parts must not share records")
+                found.add((part, other) if PARTS.index(part) < PARTS.index(other) else (other, part))
         reached[part] = max(reached.get(part, last), last)
+    return sorted(found)
 
 
 def _span(record: str) -> tuple[str, float, float]:

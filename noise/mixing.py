@@ -78,7 +78,7 @@ def draw_recipes(
     n = len(uniform)
     snr = np.broadcast_to(np.asarray(snr_db, np.float64), n)
     wanted = np.broadcast_to(np.asarray(n_kinds, np.int64), n)
-    counts, room = _counts_and_room(library, length)
+    counts, room = counts_and_room(library, length)
 
     allowed = np.tile(counts > 0, (n, 1))
     if floor_db is not None:
@@ -93,6 +93,26 @@ def draw_recipes(
     space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, 5] offsets that fit
     offset = np.where(kinds, (uniform[:, 2] * space).astype(np.int64), -1)
     return Recipe(kinds, piece.astype(np.int32), offset)
+
+
+def counts_and_room(library: NoiseLibrary, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[5] pieces of each kind, and [5, most pieces] how many offsets fit each piece.
+
+    Raises:
+        UserError: a piece is shorter than a mixture.
+    """
+    lengths = [library.piece_lengths(kind) for kind in KIND_ORDER]
+    counts = np.array([len(of_kind) for of_kind in lengths], np.int64)
+    room = np.zeros((N_KINDS, max(int(counts.max()), 1)), np.int64)
+    for row, of_kind in zip(room, lengths, strict=True):
+        row[: len(of_kind)] = of_kind - length + 1
+    too_short = [kind for kind, of_kind in zip(KIND_ORDER, lengths, strict=True) if (of_kind < length).any()]
+    if too_short:
+        raise UserError(
+            f"{library.folder}: pieces of {', '.join(too_short)} are shorter than a mixture of {length} samples; "
+            "raise noise.piece_s or lower segment.window_s"
+        )
+    return counts, room
 
 
 def component_energies(
@@ -226,22 +246,6 @@ def _causes(clean_energy: Float64, energy: Float64, recipe: Recipe, library: Noi
         name = library.piece_names(kind)[recipe.piece[row, column]]
         causes[int(row)] = f"noise '{name}' ({kind}) is silent from sample {recipe.offset[row, column]}"
     return causes
-
-
-def _counts_and_room(library: NoiseLibrary, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """[5] pieces of each kind, and [5, most pieces] how many offsets fit each piece."""
-    lengths = [library.piece_lengths(kind) for kind in KIND_ORDER]
-    counts = np.array([len(of_kind) for of_kind in lengths], np.int64)
-    room = np.zeros((N_KINDS, max(int(counts.max()), 1)), np.int64)
-    for row, of_kind in zip(room, lengths, strict=True):
-        row[: len(of_kind)] = of_kind - length + 1
-    too_short = [kind for kind, of_kind in zip(KIND_ORDER, lengths, strict=True) if (of_kind < length).any()]
-    if too_short:
-        raise UserError(
-            f"{library.folder}: pieces of {', '.join(too_short)} are shorter than a mixture of {length} samples; "
-            "raise noise.piece_s or lower segment.window_s"
-        )
-    return counts, room
 
 
 def _check_enough(allowed: NDArray[np.bool_], snr_db: Float64, wanted: NDArray[np.int64]) -> None:

@@ -6,12 +6,13 @@ Units do not matter, and NSTDB is uncalibrated: mixing scales noise to the signa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from core import dsp
 from core.errors import ItemError, UserError
+from core.settings import PARTS, Part
 from noise import wfdb_records
 from noise.base import NoiseSource, Piece, Request
 from noise.wfdb_records import Excerpt
@@ -26,6 +27,8 @@ class MotionRecords(NoiseSource):
     Args:
         records: names in the folder.
         leads: numbers from 0.
+        part_leads: leads by part, each over the whole of every record, as a published protocol has it; None: the rule
+            above. Two leads of one record hold the same seconds, so parts then share records.
         notch_hz: line frequency to remove; None for none.
         notch_q: its quality factor.
     """
@@ -39,7 +42,11 @@ class MotionRecords(NoiseSource):
         leads: Sequence[int] = (0, 1),
         notch_hz: float | None = 50.0,
         notch_q: float = 30.0,
+        part_leads: Mapping[Part, Sequence[int]] | None = None,
     ) -> None:
+        if part_leads is not None and (missing := [part for part in PARTS if not part_leads.get(part)]):
+            raise ValueError(f"part_leads lists no lead for {', '.join(missing)}")
+        self.part_leads = part_leads
         if not records or not leads:
             raise ValueError("records and leads need at least one entry")
         self.records = tuple(str(record) for record in records)
@@ -50,11 +57,16 @@ class MotionRecords(NoiseSource):
     def pieces(self, request: Request) -> Iterator[Piece]:
         """Pieces of the part's records or stretches; goes on after an ItemError."""
         folder = self._folder(request.folder)
-        whole = len(self.records) >= 3
-        names = wfdb_records.deal(self.records, request.seed)[request.part] if whole else self.records
+        whole, names, leads = True, self.records, self.leads
+        if self.part_leads is not None:
+            leads = tuple(self.part_leads[request.part])
+        elif len(self.records) >= 3:
+            names = wfdb_records.deal(self.records, request.seed)[request.part]
+        else:
+            whole = False
         tracks, broken = [], []
         for name in names:
-            for lead in self.leads:
+            for lead in leads:
                 try:
                     track = wfdb_records.open_track(folder, name, lead, None if whole else request.part)
                     wfdb_records.require_length(track)

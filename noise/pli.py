@@ -5,11 +5,12 @@ A piece is sum over k = 1..5 of (1/k) sin(2 pi k f0 t + phi_k), brought to unit 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from core.seeding import generator
+from core.settings import PARTS, Part
 from noise.base import NoiseSource, Piece, Request
 
 
@@ -21,6 +22,8 @@ class PowerLine(NoiseSource):
         deviation_hz: the largest deviation of f0 from the nominal frequency.
         harmonics: how many, the fundamental included; those at or above half the rate are left out.
         prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
+        exact_hz: by part, the frequency of each piece in turn, without deviation, as a published protocol lists them;
+            None: drawn. A frequency that two parts list is a shared record.
     """
 
     kind = "PLI"
@@ -31,7 +34,11 @@ class PowerLine(NoiseSource):
         deviation_hz: float = 0.3,
         harmonics: int = 5,
         prefix: str = "PLI",
+        exact_hz: Mapping[Part, Sequence[float]] | None = None,
     ) -> None:
+        if exact_hz is not None and (missing := [part for part in PARTS if not exact_hz.get(part)]):
+            raise ValueError(f"exact_hz lists no frequency for {', '.join(missing)}")
+        self.exact_hz = exact_hz
         if not lines_hz or harmonics < 1:
             raise ValueError("lines_hz needs at least one frequency and harmonics at least 1")
         self.lines_hz = tuple(float(line) for line in lines_hz)
@@ -40,16 +47,20 @@ class PowerLine(NoiseSource):
         self.prefix = prefix
 
     def pieces(self, request: Request) -> Iterator[Piece]:
-        for index in range(request.n_pieces):
-            yield self._piece(request, f"{self.prefix}_{index:03d}")
+        exact = None if self.exact_hz is None else self.exact_hz[request.part]
+        for index in range(request.n_pieces if exact is None else min(request.n_pieces, len(exact))):
+            yield self._piece(request, f"{self.prefix}_{index:03d}", None if exact is None else float(exact[index]))
 
-    def _piece(self, request: Request, name: str) -> Piece:
+    def _piece(self, request: Request, name: str, exact_hz: float | None) -> Piece:
         rng = generator(request.seed, "noise", self.kind, request.part, name)
         f0_hz = self.lines_hz[rng.integers(len(self.lines_hz))] + rng.uniform(-self.deviation_hz, self.deviation_hz)
+        if exact_hz is not None:
+            f0_hz = exact_hz
         phases = rng.uniform(0.0, 2 * np.pi, self.harmonics)
         t_s = np.arange(request.piece_samples) / request.fs_hz
         samples = np.zeros_like(t_s)
         for k, phase in enumerate(phases, start=1):
             if k * f0_hz < request.fs_hz / 2:
                 samples += np.sin(2 * np.pi * k * f0_hz * t_s + phase) / k
-        return Piece(samples / samples.std(), name, f"{request.part}/{name}", line_hz=float(f0_hz))
+        record = f"{request.part}/{name}" if exact_hz is None else f"sine of {exact_hz:g} Hz"
+        return Piece(samples / samples.std(), name, record, line_hz=float(f0_hz))

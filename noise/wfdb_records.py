@@ -9,8 +9,10 @@ for. Training pieces are spread evenly, valid and test pieces lie at random posi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,7 @@ HOURS = 24
 WFDB_ERRORS = (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError)  # what wfdb raises on broken files
 
 Lead = int | str
+Resampling = Literal["polyphase", "fourier"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Track:
     fs_hz: float
     first: int
     last: int
+    readable: tuple[int, int] | None = None  # samples that may be read around it; None: none but its own
 
     @property
     def duration_s(self) -> float:
@@ -106,6 +110,20 @@ def open_track(folder: Path, name: str, lead: Lead, part: Part | None = None) ->
     return Track(folder / name, f"{name}@{first / fs_hz:.0f}-{last / fs_hz:.0f}s", number, fs_hz, first, last)
 
 
+def stretch(track: Track, seconds: tuple[float, float]) -> Track:
+    """The seconds of a whole record that a published protocol takes; what lies around may be read as margin.
+
+    Raises:
+        ItemError: the record ends before them.
+    """
+    first, last = (round(at * track.fs_hz) for at in seconds)
+    if last > track.last:
+        raise ItemError(
+            f"{track.path}: lasts {track.duration_s:.1f} s, needed are seconds {seconds[0]:g}-{seconds[1]:g}"
+        )
+    return replace(track, first=first, last=last, readable=(track.first, track.last))
+
+
 def require_length(track: Track) -> None:
     """Refuse a track too short to serve.
 
@@ -156,10 +174,12 @@ def _starts(
     return spread
 
 
-def read(excerpt: Excerpt, fs_hz: float) -> NDArray[np.float64]:
+def read(excerpt: Excerpt, fs_hz: float, resampling: Resampling = "polyphase") -> NDArray[np.float64]:
     """[n + margins] samples around a piece, in physical units, at the library's rate; `trim` cuts it out.
 
-    Margins stay inside the track, so that nothing of another part's stretch comes in.
+    Margins stay inside the track, so that nothing of another part's stretch comes in. With `fourier`, the spectrum is
+    padded with zeros, as `scipy.signal.resample` does; it takes the signal for periodic, which the margins keep away
+    from the piece.
 
     Raises:
         ItemError: unreadable, or with gaps (NaN).
@@ -181,7 +201,23 @@ def read(excerpt: Excerpt, fs_hz: float) -> NDArray[np.float64]:
         raise ItemError(f"{track.path}: lead {track.lead} has {gaps.size} missing samples, the first at {at_s:.1f} s")
     if native.min() == native.max():
         raise ItemError(f"{track.path}: lead {track.lead} is flat from {first / track.fs_hz:.1f} s")
+    if resampling == "fourier":
+        return _fourier(native - native.mean(), track.fs_hz, fs_hz)
     return dsp.resample(native - native.mean(), track.fs_hz, fs_hz)  # an offset would ring at the filter's edges
+
+
+def _fourier(x: NDArray[np.float64], from_hz: float, to_hz: float) -> NDArray[np.float64]:
+    """Resample by zeros in the spectrum; the last value is repeated to a length whose resampled one is whole.
+
+    A rounded length would stretch time: by a fifth of a sample in 25 s from 128 to 1000 Hz.
+    """
+    from scipy import signal
+
+    ratio = Fraction(to_hz / from_hz).limit_denominator(10_000)
+    n = -(-len(x) // ratio.denominator) * ratio.denominator
+    padded = np.pad(x, (0, n - len(x)), mode="edge")
+    resampled: NDArray[np.float64] = signal.resample(padded, n * ratio.numerator // ratio.denominator)
+    return resampled
 
 
 def trim(samples: NDArray[np.float64], excerpt: Excerpt, fs_hz: float) -> NDArray[np.float64]:
@@ -211,4 +247,5 @@ def _native_span(excerpt: Excerpt, fs_hz: float) -> tuple[int, int]:
     start = track.first + int(excerpt.start_s * track.fs_hz)
     stop = start + int(np.ceil(excerpt.n_samples / fs_hz * track.fs_hz)) + 1
     margin = round(MARGIN_S * track.fs_hz)
-    return max(track.first, start - margin), min(track.last, stop + margin)
+    earliest, latest = track.readable or (track.first, track.last)
+    return max(earliest, start - margin), min(latest, stop + margin)

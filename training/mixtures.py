@@ -3,6 +3,9 @@
 Protocol A6: a total SNR drawn uniformly, 1 to 5 kinds of noise, mixed exactly. The draw of a mixture is
 named by its segment and by how often that segment has been passed before; so all models see the same
 mixtures, whatever their batch size, the number of processes, or how the segments lie in shards.
+
+With `train.fixed`, the mixtures are the numbered ones of `training.fixed_mixtures`; an epoch passes them in random
+order.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from noise import pool
 from noise.mixing import draw_recipes, mix_recipes
 from noise.pool import NoiseLibrary
 from training.batches import Batch, Share, split
+from training.fixed_mixtures import FixedSet
 from training.segments import Segments
 
 
@@ -44,8 +48,13 @@ class Mixtures:
         self._train, self._valid, self._noise = train, valid, noise
         self._seed, self._snr_db, self._clip = settings.seed, wanted.snr_db, clip
         self._floor_db = settings.mix.wgn_floor_db
-        self.n_train = len(train) if wanted.mixtures_per_epoch is None else wanted.mixtures_per_epoch
-        self._valid_rows = spread(len(valid), wanted.valid_mixtures)
+        self._fixed: dict[str, FixedSet] = {}
+        if wanted.fixed is not None:
+            for part, segments in (("train", train), ("valid", valid)):
+                self._fixed[part] = FixedSet(part, segments, noise[part], settings)
+        self._n = {"train": len(self._fixed.get("train", train)), "valid": len(self._fixed.get("valid", valid))}
+        self._valid_rows = spread(self._n["valid"], wanted.valid_mixtures)
+        self.n_train = self._n["train"] if wanted.mixtures_per_epoch is None else wanted.mixtures_per_epoch
         self.n_valid = len(self._valid_rows)
         self.section: dict[str, Any] = {
             "snr_db": list(wanted.snr_db),
@@ -53,6 +62,7 @@ class Mixtures:
             "valid_mixtures": wanted.valid_mixtures,
             "wgn_floor_db": self._floor_db,
             "clip": clip,
+            **({} if wanted.fixed is None else {"fixed": wanted.fixed.model_dump(mode="json")}),
         }
         self.inputs = {
             "segments/train": train.fingerprint,
@@ -67,7 +77,8 @@ class Mixtures:
 
         Raises:
             ArtifactError: segments or noise are missing; the message says what to run.
-            UserError: training and validation share a subject or a noise record, or a count or SNR is refused.
+            UserError: training and validation share a subject or a noise record (allowed, and labelled in the tables,
+                with `protocol: published`), or a count or SNR is refused.
         """
         wanted = settings.train
         for key, count in (
@@ -79,8 +90,9 @@ class Mixtures:
         if not wanted.snr_db[0] <= wanted.snr_db[1]:
             raise UserError(f"{settings.config_file}: train.snr_db: {wanted.snr_db} is not low, high")
         train, valid = Segments(layout.segments("train")), Segments(layout.segments("valid"))
-        require_disjoint("subject", set(train.subjects), set(valid.subjects), "split")
-        require_disjoint("noise record", _records(layout, "train"), _records(layout, "valid"), "noise")
+        if settings.protocol == "disjoint":
+            require_disjoint("subject", set(train.subjects), set(valid.subjects), "split")
+            require_disjoint("noise record", _records(layout, "train"), _records(layout, "valid"), "noise")
         noise = {part: NoiseLibrary.open(layout.noise(part)) for part in ("train", "valid")}
         return cls(train, valid, noise, settings, clip)
 
@@ -88,12 +100,18 @@ class Mixtures:
         """The batches of an epoch (from 0)."""
         rows, passes = self.epoch_rows(epoch)
         for own in split(np.arange(len(rows)), batch_size, share, even=True):
+            if self._fixed:
+                yield self._scaled(*self._fixed["train"].mix(rows[own]))
+                continue
             names: list[tuple[str | int, ...]] = [("train", int(passes[i]), str(self._train.ids[rows[i]])) for i in own]
             yield self._mix(self._train, rows[own], self._noise["train"], names)
 
     def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
         """The validation batches, the same ones every time."""
         for own in split(self._valid_rows, batch_size, share, even=False):
+            if self._fixed:
+                yield self._scaled(*self._fixed["valid"].mix(own))
+                continue
             names: list[tuple[str | int, ...]] = [("valid", str(self._valid.ids[row])) for row in own]
             yield self._mix(self._valid, own, self._noise["valid"], names)
 
@@ -103,7 +121,7 @@ class Mixtures:
         Passes follow one another without a gap, each in a permutation of its own; an epoch takes the next
         `n_train` of them. With one epoch a pass, which is the default, the pass is the epoch.
         """
-        n = len(self._train)
+        n = self._n["train"]
         position = np.arange(epoch * self.n_train, (epoch + 1) * self.n_train)
         passes = position // n
         rows = np.empty(len(position), np.int64)
@@ -125,6 +143,9 @@ class Mixtures:
             noisy, _ = mix_recipes(clean, recipe, library, snr_db, "exact", self._floor_db, ids)
         except ItemError as error:
             raise UserError(f"{segments.folder}, {library.folder}: {error}; take it out and make them again") from error
+        return self._scaled(noisy, clean)
+
+    def _scaled(self, noisy: NDArray[np.float32], clean: NDArray[np.float32]) -> Batch:
         scaled_noisy, scaled_clean, _ = normalise(noisy, clean, self._clip)
         return Batch(scaled_noisy, scaled_clean)
 

@@ -1,4 +1,4 @@
-"""Metrics of denoised against clean segments, in two profiles; definitions and reasons are in docs/metrics.md."""
+"""Metrics of denoised against clean segments, in several profiles; definitions and reasons are in docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -11,10 +11,30 @@ from numpy.typing import NDArray
 from core.errors import UserError
 from evaluation.metrics.batch import Batch
 from evaluation.metrics.framing import WINDOW_S, window_samples
-from evaluation.metrics.interface import PROFILES, Metric, MetricInfo, Profile, catalogue, check_profile, select
+from evaluation.metrics.interface import (
+    PROFILES,
+    PROTOCOL_PROFILES,
+    Metric,
+    MetricInfo,
+    Profile,
+    catalogue,
+    check_profile,
+    select,
+)
+from evaluation.metrics.protocol_features import ARV_SAMPLES
 from evaluation.metrics.workspace import Workspace
 
-__all__ = ["PROFILES", "Batch", "Metric", "MetricInfo", "Profile", "catalogue", "compute", "select"]
+__all__ = [
+    "PROFILES",
+    "PROTOCOL_PROFILES",
+    "Batch",
+    "Metric",
+    "MetricInfo",
+    "Profile",
+    "catalogue",
+    "compute",
+    "select",
+]
 
 BATCH_SAMPLES = 32_768  # of one signal: shared spectra stay in cache, and calls cost little against work
 PUBLISHED_FS_HZ = 1000.0
@@ -28,6 +48,7 @@ def compute(
     profile: str = "standard",
     *,
     metrics: Iterable[str] | None = None,
+    active: NDArray[np.bool_] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Score segments one by one.
 
@@ -36,8 +57,10 @@ def compute(
         noisy: [n, L] inputs of the denoiser.
         denoised: [n, L] outputs of the denoiser.
         fs_hz: sampling rate of all three.
-        profile: `standard` (textbook definitions, free of the unit) or `published` (CleanSEMG's own, 1 kHz).
-        metrics: keys, registry names or `package.module:Class`; all that are registered for None.
+        profile: `standard` (textbook definitions, free of the unit), `published` (CleanSEMG's own, 1 kHz),
+            `ecg_paper` (MSEMG, SDEMG, FCN) or `trustemg`.
+        metrics: keys, registry names or `package.module:Class`; all of the profile for None.
+        active: [n, L] where the subject contracts; only the mean frequency of the last two profiles needs it.
 
     Returns:
         One float64 array [n] a metric, by key, in the order asked for. A row's values depend on that row only.
@@ -47,7 +70,7 @@ def compute(
             silent, or a name is unknown. The message names the row.
     """
     profile = check_profile(profile)
-    chosen = [(info.key, info.build()) for info in select(metrics)]
+    chosen = [(info.key, info.build()) for info in select(metrics, profile)]
     n, length = _checked_shape(clean, noisy, denoised)
     _check_rate(fs_hz, profile, length)
     results = {key: np.empty(n) for key, _ in chosen}
@@ -62,6 +85,7 @@ def compute(
             fs_hz=float(fs_hz),
             first_row=start,
             workspace=workspace,
+            active=None if active is None else np.asarray(active[part], np.bool_),
         )
         for key, metric in chosen:
             results[key][part] = metric.score(batch, profile)
@@ -78,11 +102,13 @@ def _checked_shape(*signals: NDArray[np.floating]) -> tuple[int, int]:
 def _check_rate(fs_hz: float, profile: Profile, length: int) -> None:
     if not math.isfinite(fs_hz) or fs_hz < 100:
         raise UserError(f"fs_hz must be a finite rate of 100 Hz or more, got {fs_hz}")
-    if profile == "published" and fs_hz != PUBLISHED_FS_HZ:
+    if profile != "standard" and fs_hz != PUBLISHED_FS_HZ:
         raise UserError(
-            f"profile 'published' is defined in samples at 1000 Hz, got fs_hz={fs_hz:g}:"
+            f"profile '{profile}' is defined in samples at 1000 Hz, got fs_hz={fs_hz:g}:"
             " resample, or use profile 'standard'"
         )
     shortest = window_samples(fs_hz)
+    if length < ARV_SAMPLES.get(profile, 0):
+        raise UserError(f"segments have {length} samples; profile '{profile}' needs {ARV_SAMPLES[profile]}")
     if length < shortest:
         raise UserError(f"segments have {length} samples; metrics need {shortest} ({WINDOW_S:g} s at {fs_hz:g} Hz)")

@@ -21,7 +21,8 @@ class Batch:
     """Segments that fit the processor's cache; features are computed once, when first asked for.
 
     Signals are [n, L] float64 in volts, finite, and no clean row is silent. `first_row` is the position
-    of row 0 in the whole set, for messages; `workspace` is shared with the batches before and after.
+    of row 0 in the whole set, for messages; `workspace` is shared with the batches before and after; `active` says
+    where the subject contracts, None where that is not known.
     """
 
     clean: FloatArray
@@ -30,6 +31,7 @@ class Batch:
     fs_hz: float
     first_row: int = 0
     workspace: Workspace = field(default_factory=Workspace)
+    active: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         for role in ("clean", "noisy", "denoised"):

@@ -13,8 +13,9 @@ from core import registry
 from core.errors import UserError
 from evaluation.metrics.batch import Batch
 
-Profile = Literal["published", "standard"]
-PROFILES: tuple[Profile, ...] = get_args(Profile)
+Profile = Literal["published", "standard", "ecg_paper", "trustemg"]
+PROFILES: tuple[Profile, ...] = ("published", "standard")  # of every test set
+PROTOCOL_PROFILES: tuple[Profile, ...] = ("ecg_paper", "trustemg")  # of the protocols that whole recordings are cut for
 
 
 class Metric(Protocol):
@@ -37,6 +38,7 @@ class MetricInfo:
     table_scale: float
     decimals: int
     table_position: int
+    profiles: tuple[Profile, ...] = PROFILES  # that have this metric
 
     def build(self) -> Metric:
         """An instance of the metric's class."""
@@ -44,20 +46,21 @@ class MetricInfo:
         return metric
 
 
-def catalogue() -> dict[str, MetricInfo]:
-    """Every metric that the project ships, by key, in the order of the tables."""
+def catalogue(profile: str = "standard") -> dict[str, MetricInfo]:
+    """Every metric that the project ships for a profile, by key, in the order of the tables."""
     infos = [_describe(entry) for entry in registry.entries("metrics").values()]
+    infos = [info for info in infos if profile in info.profiles]
     return {info.key: info for info in sorted(infos, key=lambda info: (info.table_position, info.key))}
 
 
-def select(names: Iterable[str] | None = None) -> list[MetricInfo]:
-    """The metrics called `names` (keys, registry names or `package.module:Class`); all of them for None.
+def select(names: Iterable[str] | None = None, profile: str = "standard") -> list[MetricInfo]:
+    """The metrics called `names` (keys, registry names or `package.module:Class`); all of the profile for None.
 
     Raises:
         UserError: a name is unknown or given twice, or nothing is chosen.
     """
     if names is None:
-        return list(catalogue().values())
+        return list(catalogue(profile).values())
     if isinstance(names, str):
         raise UserError(f"metrics: expected a list of names, got the text '{names}'; write ['{names}']")
     chosen = [_describe(registry.find("metrics", name)) for name in names]
@@ -73,10 +76,10 @@ def check_profile(profile: str) -> Profile:
     Raises:
         UserError: there is no such profile.
     """
-    for known in PROFILES:
+    for known in get_args(Profile):
         if profile == known:
-            return known
-    raise UserError(f"no metric profile is called '{profile}'{registry.did_you_mean(profile, PROFILES)}")
+            return known  # type: ignore[no-any-return]
+    raise UserError(f"no metric profile is called '{profile}'{registry.did_you_mean(profile, get_args(Profile))}")
 
 
 def _describe(entry: registry.Entry) -> MetricInfo:
@@ -104,4 +107,5 @@ def _describe(entry: registry.Entry) -> MetricInfo:
         table_scale=float(value("table_scale", 1.0)),
         decimals=int(value("decimals", 2)),
         table_position=int(value("table_position", 1000)),
+        profiles=tuple(check_profile(name) for name in value("profiles", PROFILES)),
     )

@@ -14,6 +14,7 @@ from evaluation.metrics import published_spectra
 from evaluation.metrics.batch import Batch
 from evaluation.metrics.framing import rms_difference
 from evaluation.metrics.interface import Profile
+from evaluation.metrics.protocol_features import FRAMES, mean_frequency_error_hz
 
 FloatArray = NDArray[np.float64]
 
@@ -75,9 +76,11 @@ class LogSpectralDistance:
 
 
 class MeanFrequencyError:
-    """RMSE of the windows' mean frequencies over 20 to 500 Hz, Hz."""
+    """RMSE of the windows' mean frequencies over 20 to 500 Hz (ecg_paper, trustemg: from 10 Hz), Hz."""
 
     def score(self, batch: Batch, profile: Profile) -> FloatArray:
+        if profile in FRAMES:
+            return mean_frequency_error_hz(batch, FRAMES[profile])
         if profile == "published":
             return rms_difference(
                 published_spectra.mean_frequency_hz(batch.clean, batch.fs_hz, batch.workspace),

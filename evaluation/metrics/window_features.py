@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.metrics.batch import Batch
-from evaluation.metrics.framing import rms_difference, window_samples
+from evaluation.metrics.framing import rms_difference, split_windows, window_samples
 from evaluation.metrics.interface import Profile
+from evaluation.metrics.protocol_features import ARV_SAMPLES
 
 FloatArray = NDArray[np.float64]
 
@@ -63,9 +64,15 @@ def excess_kurtosis(windows: FloatArray, still_power: FloatArray | float) -> Flo
 
 
 class AverageRectifiedValueError:
-    """RMSE of the average rectified values, in the unit of the signals (V); the same in both profiles."""
+    """RMSE of the average rectified values, in the unit of the signals (V); profiles differ in the window."""
 
     def score(self, batch: Batch, profile: Profile) -> FloatArray:
+        length = ARV_SAMPLES.get(profile)
+        if length is not None:
+            return rms_difference(
+                average_rectified_value(split_windows(batch.clean, length)),
+                average_rectified_value(split_windows(batch.denoised, length)),
+            )
         return rms_difference(
             average_rectified_value(batch.clean_windows), average_rectified_value(batch.denoised_windows)
         )

@@ -127,6 +127,17 @@ def test_a_grid_of_some_segments_spreads_over_subjects(layout):
     assert sorted(grid["subject"][cell]) == ["1", "1", "2", "2", "3", "3"]
 
 
+def test_a_combined_set_of_some_segments_holds_the_same_mixtures_of_them(layout):
+    every = run(layout)["combined"].columns("mixture_id", "noisy")
+    settings = small_settings(combined_segments=6)
+    test_set.run(settings, layout, RunOptions(force=True))
+    fewer = Artifact.open(layout.test_data("combined"), SCHEMA).columns("mixture_id", "subject", "noisy")
+    assert sorted(fewer["subject"]) == ["1", "1", "2", "2", "3", "3"]
+    at = {name: row for row, name in enumerate(every["mixture_id"])}
+    rows = [at[name] for name in fewer["mixture_id"]]
+    np.testing.assert_array_equal(fewer["noisy"], every["noisy"][rows])
+
+
 def test_cells_that_cannot_be_filled_are_an_error(layout):
     with pytest.raises(UserError, match="4 kinds at -15 dB, but only 3 can be drawn"):
         run(layout, n_kinds=(4,))

@@ -1,0 +1,195 @@
+"""Tables in the layout of a paper, with its printed numbers beside ours (`tables.printed`).
+
+Means are taken for each SNR and then over SNRs, as those papers do. Whatever the parts of the run share stands under
+every table, and the title says so, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import UserError
+from core.layout import Layout
+from core.registry import entries, find, load_class, project_root
+from core.settings import DenoiserRow, Settings
+from data_pipeline import selection, subject_split
+from evaluation import metrics
+from evaluation.rendering import Column, Table
+from evaluation.scores import Scores
+
+BLANK = float("nan")
+
+
+class PrintedColumn(BaseModel):
+    """One column of a paper's table; values are printed over `scale`, with `decimals` digits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: str
+    heading: str
+    scale: float = 1.0
+    decimals: int = 2
+
+
+class Printed(BaseModel):
+    """A paper's tables: the content of a file that `tables.printed` names.
+
+    Attributes:
+        title: of the first table.
+        profile: of the metrics.
+        columns: of the first table.
+        ours: name in the paper -> denoiser here (its label in the tables).
+        numbers: name in the paper -> metric -> number, in the unit of the metric.
+        parameters: name in the paper -> weights of the network; empty where the paper has no such table.
+        notes: printed under the first table.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    profile: str
+    columns: tuple[PrintedColumn, ...]
+    ours: dict[str, str] = {}
+    numbers: dict[str, dict[str, float]] = {}
+    parameters: dict[str, int] = {}
+    notes: tuple[str, ...] = ()
+
+
+def read_printed(settings: Settings) -> Printed:
+    """The paper's layout.
+
+    Raises:
+        UserError: the file cannot be read, has another form, or names a metric that its profile does not have.
+    """
+    path = project_root() / "configs" / Path(str(settings.tables.printed)).expanduser()
+    try:
+        printed = Printed.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{settings.config_file}: tables.printed: {path} cannot be read ({error})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if printed.profile not in settings.evaluate.profiles:
+        raise UserError(f"{path}: needs the profile '{printed.profile}' among evaluate.profiles")
+    known = metrics.catalogue(printed.profile)
+    for column in printed.columns:
+        if column.metric not in known:
+            raise UserError(
+                f"{path}: profile '{printed.profile}' has no metric '{column.metric}'; has {', '.join(known)}"
+            )
+    return printed
+
+
+def leak_labels(layout: Layout) -> list[str]:
+    """What the parts of a run share, in one label; nothing where they share nothing."""
+    shared = []
+    if layout.split.exists():
+        label = subject_split.load_split(layout.split).label
+        shared += [label.partition("LEAKING: ")[2].rstrip(".")] if label else []
+    if layout.noise_label.exists():
+        shared += layout.noise_label.read_text(encoding="utf-8").splitlines()
+    return [selection.leak_label(shared)] if shared else []
+
+
+def mean_over_snrs(values: NDArray[np.float64], snr_db: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[M] means for each SNR, then over SNRs; NaN is left out, and a metric without any value is NaN.
+
+    >>> mean_over_snrs(np.array([[1.0], [3.0], [10.0]]), np.array([0.0, 0.0, -5.0])).tolist()
+    [6.0]
+    """
+    by_snr = np.array([_mean(values[snr_db == snr]) for snr in np.unique(snr_db)])
+    return _mean(by_snr)
+
+
+def main_table(every: Sequence[Scores], printed: Printed, labels: Sequence[str]) -> Table:
+    """Table I: one row a denoiser and track, and the paper's rows below."""
+    keys = [column.metric for column in printed.columns]
+    rows: list[dict[str, Any]] = []
+    for scores in every:
+        means = mean_over_snrs(scores.of(printed.profile, keys), scores.snr_db)
+        numbers = {c.metric: float(mean) / c.scale for c, mean in zip(printed.columns, means, strict=True)}
+        counts = {"n": len(scores.snr_db), "failed": int(scores.failed.sum())}
+        rows.append({"method": scores.label, "source": f"this run, {scores.track}", **numbers, **counts})
+    for name, numbers in printed.numbers.items():
+        scaled = {c.metric: numbers[c.metric] / c.scale for c in printed.columns if c.metric in numbers}
+        rows.append({"method": printed.ours.get(name, name), "source": f"{name}, paper", **scaled})
+    order = list(dict.fromkeys(row["method"] for row in rows))
+    rows.sort(key=lambda row: order.index(row["method"]))
+    columns = [Column("method", "method"), Column("source", "source")]
+    columns += [Column(c.metric, c.heading, c.decimals) for c in printed.columns]
+    columns += [Column("n", "n"), Column("failed", "failed")]
+    return Table(_title(printed.title, labels), columns, rows, [*labels, MEANS, *printed.notes])
+
+
+def by_snr(every: Sequence[Scores], printed: Printed, labels: Sequence[str]) -> Table:
+    """The same means for each SNR."""
+    keys = [column.metric for column in printed.columns]
+    rows: list[dict[str, Any]] = []
+    for scores in every:
+        values = scores.of(printed.profile, keys)
+        for snr in np.unique(scores.snr_db):
+            chosen = scores.snr_db == snr
+            means = _mean(values[chosen])
+            numbers = {c.metric: float(mean) / c.scale for c, mean in zip(printed.columns, means, strict=True)}
+            who = {"method": scores.label, "track": scores.track, "snr_db": float(snr)}
+            rows.append({**who, **numbers, "n": int(chosen.sum())})
+    columns = [Column("method", "method"), Column("track", "track"), Column("snr_db", "SNR (dB)", 0)]
+    columns += [Column(c.metric, c.heading, c.decimals) for c in printed.columns]
+    return Table(_title("By SNR", labels), [*columns, Column("n", "n")], rows, labels)
+
+
+def parameters_table(settings: Settings, printed: Printed, labels: Sequence[str]) -> Table:
+    """Table II: weights of our networks beside the printed counts."""
+    named = [row if isinstance(row, DenoiserRow) else DenoiserRow(name=row) for row in settings.evaluate.denoisers]
+    parameters = {row.label or row.name: row.parameters for row in named}
+    rows: list[dict[str, Any]] = []
+    for name, count in printed.parameters.items():
+        label = printed.ours.get(name, name)
+        entry = next((row.name for row in named if (row.label or row.name) == label), label)
+        ours = n_weights(entry, settings.train.form, parameters.get(label, {}))
+        rows.append({"method": name, "paper": count, "ours": ours, "denoiser": label if ours is not None else ""})
+    columns = [Column("method", "method"), Column("paper", "weights, paper"), Column("ours", "weights, ours")]
+    return Table(_title("Weights", labels), [*columns, Column("denoiser", "denoiser")], rows, labels)
+
+
+def n_weights(name: str, form: str, parameters: Mapping[str, Any]) -> int | None:
+    """How many numbers a fresh network of that name trains; None where there is no such network."""
+    from denoising import load
+    from denoising.loading import is_neural
+
+    known = {*entries("denoisers"), *(alias for e in entries("denoisers").values() for alias in e.aliases)}
+    if ":" not in name and name not in known:
+        return None
+    entry = find("denoisers", name)
+    cls = load_class(entry.target)
+    if not is_neural(cls):
+        return None
+    small = (entry.extra.get("small") or {}) if form == "small" else {}
+    network = load(name, None, **{**small, **parameters, "device": "cpu"}).network  # type: ignore[attr-defined]
+    return sum(int(p.numel()) for p in network.parameters() if p.requires_grad)
+
+
+MEANS = (
+    "Means over the mixtures of each SNR, then over SNRs. `identity` and `zero` are the floor, `wiener_oracle`, which "
+    "sees the clean signal, the ceiling. Amplitudes are in units of the recording's peak."
+)
+
+
+def _title(title: str, labels: Sequence[str]) -> str:
+    return f"{title} (protocol: published, leaking)" if labels else title
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[M] means of what is finite in [n, M]; NaN of nothing."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0)
+    total = np.where(finite, values, 0.0).sum(axis=0)
+    mean: NDArray[np.float64] = np.where(count > 0, total / np.maximum(count, 1), BLANK)
+    return mean

@@ -1,0 +1,32 @@
+"""Baseline wander cut out of WFDB recordings: NSTDB's record `bw`, for the TrustEMG protocol.
+
+There is no column of its own for it: it stands in `Color`, which that protocol leaves empty, because its compounds hold
+baseline wander and motion at a time. Piece names begin with the record's, `bw_`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.settings import Part
+from noise.moa_wfdb import MotionRecords
+
+
+class BaselineWander(MotionRecords):
+    """Slow drift of electrodes on resting limbs; which part gets what as in `MotionRecords`.
+
+    Args:
+        records, leads, notch_hz, notch_q, part_leads: as there.
+    """
+
+    kind = "Color"
+
+    def __init__(
+        self,
+        records: Sequence[str] = ("bw",),
+        leads: Sequence[int] = (0, 1),
+        notch_hz: float | None = None,
+        notch_q: float = 30.0,
+        part_leads: Mapping[Part, Sequence[int]] | None = None,
+    ) -> None:
+        super().__init__(records, leads, notch_hz, notch_q, part_leads)

@@ -1,0 +1,108 @@
+"""Noise files: the other way to draw noise, for protocols that list what a mixture may hold.
+
+The ECG-removal and TrustEMG protocols (spec B, C, D) keep a folder of noise files, each of one kind or a compound of
+several at equal energy. A segment at an SNR takes some of them, all different, and crops each at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from core.registry import did_you_mean
+from core.settings import KIND_ORDER
+from noise.mixing import N_KINDS, Recipe, counts_and_room
+from noise.pool import NoiseLibrary
+
+
+class NoiseFiles:
+    """A list of noise files over the pieces of a library.
+
+    A file of one kind is one piece of the library, as often as there are files; of a compound, the pieces are drawn
+    for each mixture.
+
+    Attributes:
+        kinds: [files, 5] bool, what each holds, columns as `KIND_ORDER`.
+        piece: [files] int, row in the kind's pieces for a file of one kind; -1 for a compound.
+    """
+
+    def __init__(self, counts: Mapping[str, int], library: NoiseLibrary, where: str) -> None:
+        """List the files.
+
+        Args:
+            counts: kinds joined by "+" -> number of files; 0 for a single kind: one for each of its pieces.
+            library: the pieces.
+            where: the setting, for errors.
+
+        Raises:
+            UserError: an unknown kind, one that the library does not have, a compound without a number, or nothing.
+        """
+        kinds: list[NDArray[np.bool_]] = []
+        piece: list[int] = []
+        for text, count in counts.items():
+            columns = [_column(name, text, library, where) for name in text.split("+")]
+            mask = np.zeros(N_KINDS, np.bool_)
+            mask[columns] = True
+            if mask.sum() != len(columns):
+                raise UserError(f"{where}: '{text}' names a kind twice")
+            if len(columns) > 1:
+                if count == 0:
+                    raise UserError(f"{where}: '{text}' needs a number of files")
+                kinds += [mask] * count
+                piece += [-1] * count
+                continue
+            n_pieces = len(library.piece_names(text))
+            kinds += [mask] * (count or n_pieces)
+            piece += [number % n_pieces for number in range(count or n_pieces)]
+        if not kinds:
+            raise UserError(f"{where}: lists no noise file")
+        self.kinds: NDArray[np.bool_] = np.array(kinds)
+        self.piece: NDArray[np.int64] = np.array(piece, np.int64)
+        self._library = library
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def require(self, draws: int, where: str) -> None:
+        """Check that so many different files can be drawn.
+
+        Raises:
+            UserError: there are fewer.
+        """
+        if draws > len(self):
+            raise UserError(f"{where}: {draws} draws, but {self._library.folder} gives {len(self)} noise files")
+
+    def choose(self, rng: np.random.Generator, draws: int) -> NDArray[np.int64]:
+        """[draws] different files; the first ones are the same however many are drawn."""
+        return rng.permutation(len(self))[:draws]
+
+    def recipes(self, generators: Sequence[np.random.Generator], chosen: NDArray[np.int64], length: int) -> Recipe:
+        """Draw the pieces of compounds, and where each excerpt begins.
+
+        Args:
+            generators: [n] one a mixture; each gives 10 numbers.
+            chosen: [n] which file.
+            length: samples of a mixture.
+
+        Raises:
+            UserError: pieces shorter than a mixture.
+        """
+        counts, room = counts_and_room(self._library, length)
+        uniform = np.array([rng.random(2 * N_KINDS) for rng in generators]).reshape(-1, 2, N_KINDS)  # [n, 2, 5]
+        kinds, own = self.kinds[chosen], self.piece[chosen, None]
+        drawn = (uniform[:, 0] * counts).astype(np.int64)
+        piece = np.where(kinds, np.where(own >= 0, own, drawn), -1)
+        space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, 5] offsets that fit
+        offset = np.where(kinds, (uniform[:, 1] * space).astype(np.int64), -1)
+        return Recipe(kinds, piece.astype(np.int32), offset)
+
+
+def _column(name: str, text: str, library: NoiseLibrary, where: str) -> int:
+    if name not in KIND_ORDER:
+        raise UserError(f"{where}: '{text}': no kind is called '{name}'{did_you_mean(name, KIND_ORDER)}")
+    if name not in library.kinds:
+        raise UserError(f"{where}: '{text}': {library.folder} has no {name}; add noise.kinds.{name}")
+    return KIND_ORDER.index(name)
