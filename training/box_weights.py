@@ -88,11 +88,13 @@ def describe(settings: Settings, layout: Layout, name: str, path: Path, results:
     state, _ = weights.read(path)
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     count = sum(t.numel() for key, t in state.items() if not key.endswith(buffers))
+    small = entry.extra.get("small") or {}
+    form = "small" if small and small.items() <= info["parameters"].items() else "full"
     command = f"python training/train_neural.py --config {_relative(settings)} --model {name}"
     lines = [
         f"# {name}, the weights in the box",
         "",
-        entry.summary + ".",
+        f"{entry.summary}. These weights are of its {form} form.",
         "",
         "| | |",
         "|---|---|",

@@ -89,12 +89,14 @@ def run(
     asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # what `accelerate launch` passes on
     if asked != "no":
         raise UserError(f"accelerate asks for mixed precision '{asked}': it is the recipe's, --recipe precision=bf16")
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
 
     from training.mixtures import Mixtures
 
     # the recipe's own precision is applied in the loop: Accelerate would fix one for all models
-    accelerator = Accelerator(mixed_precision="no")
+    # and the published SDEMG and skip-all TrustEMG-Net hold blocks that never run, so never get a gradient
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    accelerator = Accelerator(mixed_precision="no", kwargs_handlers=[unused])
     lines = []
     for entry, recipe in zip(chosen, resolved, strict=True):
         source = Mixtures.open(settings, layout, clip=recipe.normalise_clip)

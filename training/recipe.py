@@ -7,10 +7,18 @@ The defaults are the benchmark's common recipe (docs/training.md).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from core.errors import UserError
 from core.registry import did_you_mean
@@ -22,6 +30,14 @@ Count = Annotated[int, Field(ge=1)]
 
 class _Values(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+    later: ClassVar[frozenset[str]] = frozenset()  # fields that came after the first networks were fitted
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A later field is written where it is not the default, so that old fingerprints stay valid."""
+        found: dict[str, Any] = handler(self)
+        default = {name: field.get_default() for name, field in type(self).model_fields.items()}
+        return {k: v for k, v in found.items() if k not in self.later or getattr(self, k) != default[k]}
 
 
 class Schedule(_Values):
@@ -29,12 +45,19 @@ class Schedule(_Values):
 
     plateau: times `factor` after more than `patience` epochs in a row without a better validation loss.
     steps: times `factor` after each number of finished epochs in `milestones`.
+    cosine: half a cosine over all epochs, from the learning rate down to `floor` times it; during the first
+        `warmup_epochs` a straight line from `warmup_from` times it up to where the cosine then is.
     """
 
-    kind: Literal["none", "plateau", "steps"] = "plateau"
+    later = frozenset({"floor", "warmup_epochs", "warmup_from"})
+
+    kind: Literal["none", "plateau", "steps", "cosine"] = "plateau"
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     patience: Annotated[int, Field(ge=0)] = 5
     milestones: tuple[Count, ...] = ()
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.0
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    warmup_from: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @model_validator(mode="after")
     def _milestones_rise(self) -> Schedule:
@@ -42,16 +65,21 @@ class Schedule(_Values):
             raise ValueError("milestones: the schedule 'steps' needs at least one")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError("milestones: must rise")
+        if self.kind != "cosine" and (self.floor or self.warmup_epochs or self.warmup_from):
+            raise ValueError(f"floor, warmup_epochs and warmup_from belong to the schedule 'cosine', not '{self.kind}'")
         return self
 
 
 class Recipe(_Values):
     """Everything about fitting one network that is not the network and not the data."""
 
+    later = frozenset({"momentum"})
+
     loss: Literal["l1", "l2", "snr", "own"] = "l1"  # see training/objective.py
-    optimizer: Literal["adam", "adamw"] = "adamw"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: Positive = 1e-3
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)  # of Adam
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of SGD
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     batch_size: Count = 64  # over all processes
     epochs: Count = 150

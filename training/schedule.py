@@ -5,6 +5,7 @@ Nothing here has a state of its own, so a resumed run cannot differ from one tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from training.recipe import Recipe
@@ -15,7 +16,7 @@ PLATEAU_THRESHOLD = 1e-4  # a loss is better when it is lower by this fraction o
 def learning_rate(recipe: Recipe, valid_losses: Sequence[float]) -> float:
     """The learning rate of the epoch after the ones with these validation losses.
 
-    The same as torch's `ReduceLROnPlateau` and `MultiStepLR`, stepped once after every epoch.
+    The same as torch's `ReduceLROnPlateau`, `MultiStepLR` and `CosineAnnealingLR`, stepped once after every epoch.
     """
     schedule = recipe.schedule
     rate = recipe.learning_rate
@@ -35,7 +36,22 @@ def learning_rate(recipe: Recipe, valid_losses: Sequence[float]) -> float:
             if bad_epochs > schedule.patience:
                 rate *= schedule.factor
                 bad_epochs = 0
+    elif schedule.kind == "cosine":
+        rate *= _cosine(recipe, len(valid_losses))
     return rate
+
+
+def _cosine(recipe: Recipe, epoch: int) -> float:
+    """The part of the learning rate in an epoch, from 0."""
+    schedule = recipe.schedule
+
+    def falling(at: int) -> float:
+        return schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * min(at / recipe.epochs, 1.0))) / 2
+
+    if epoch >= schedule.warmup_epochs:
+        return falling(epoch)
+    top = falling(schedule.warmup_epochs)
+    return schedule.warmup_from + (top - schedule.warmup_from) * epoch / schedule.warmup_epochs
 
 
 def best_epoch(valid_losses: Sequence[float]) -> int:

@@ -39,7 +39,9 @@ class Sampling:
     steps: int = 8  # of the fast sampler
     eta: float = 1.0  # of the fast sampler: 1 adds noise as the ancestral one does, 0 none but the first (DDIM)
     seed: int = 0
-    samples: int = 1  # independent draws that are averaged: the more, the closer to the posterior mean
+    # Independent draws that are averaged, the paper's one being 1. A perfect draw has twice the squared error of the
+    # posterior's mean; the mean of m draws has 1 + 1/m times.
+    samples: int = 2
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:

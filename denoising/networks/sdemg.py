@@ -229,6 +229,7 @@ class SDEMG(NeuralDenoiser):
             ),
             "shared_bridge": shared,
             "wrapped_level": True,
+            "samples": 1,
         }
         return parameters, tensors
 

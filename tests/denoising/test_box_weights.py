@@ -1,0 +1,67 @@
+"""The weights that come with the project: they load, they are what their cards say, and they denoise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from core import dsp, npz
+from core.config import load as load_settings
+from core.registry import entries, project_root
+from data_pipeline.readers.simulated import SimulatedReader
+from denoising import load, weights
+from denoising.loading import WEIGHTS_FOLDER
+from tests.denoising.signals import FS_HZ
+
+FILES = sorted(WEIGHTS_FOLDER.glob("*.safetensors"))
+BOX_RECIPE = project_root() / "configs" / "weights.yaml"
+
+
+def contractions() -> NDArray[np.float64]:
+    """[4, 2000] V: the middle of a contraction in four channels of a person that is in no training."""
+    reader = SimulatedReader(n_subjects=1, n_channels=4, n_gestures=1, n_repetitions=1, fs_hz=FS_HZ, seed=77)
+    recording = reader.read(reader.list()[0])
+    start = int(np.flatnonzero(recording.label)[0]) + 1000
+    return dsp.band_pass(recording.signal, 20.0, 450.0, FS_HZ)[:, start : start + 2000]
+
+
+def test_every_network_of_the_recipe_is_there() -> None:
+    wanted = load_settings(BOX_RECIPE).train.models
+    assert {path.stem for path in FILES} == set(wanted)
+    assert set(wanted) <= set(entries("denoisers"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_file_and_card_agree(path: Path) -> None:
+    assert path.stat().st_size < 6_000_000
+    card = path.with_suffix(".md").read_text()
+    assert npz.sha256(path) in card
+    assert path.with_suffix(".png").is_file()
+    _, info = weights.read(path)
+    assert info["denoiser"] == path.stem
+    assert f"| seed | {info['seed']} |" in card
+    assert f"--model {path.stem}" in card
+    assert "| denoiser | SNRimp (dB) |" in card, "no scores; make the card again with --results"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_weights_take_noise_away(path: Path) -> None:
+    """A line, its third harmonic and white noise, as loud as the signal together."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    clean = contractions()
+    rng = np.random.default_rng(5)
+    t = np.arange(2000) / FS_HZ
+    line = np.sin(2 * np.pi * 50.1 * t + 1.0) + 0.4 * np.sin(2 * np.pi * 150.3 * t)
+    noise = line + 0.5 * rng.standard_normal(clean.shape)
+    noise *= np.sqrt((clean**2).sum(1, keepdims=True) / (noise**2).sum(1, keepdims=True))
+    denoiser = load(path.stem)
+    estimate = denoiser.denoise(clean + noise, FS_HZ)
+    torch.set_num_threads(before)
+    gain_db = 10 * np.log10((noise**2).sum(1) / ((estimate - clean) ** 2).sum(1))
+    assert gain_db.mean() > 3.0
+    assert gain_db.min() > 1.0
