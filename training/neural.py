@@ -14,7 +14,9 @@ import yaml
 
 from core import artifact, npz, registry
 from core.artifact import Manifest, Schema
+from core.console import setup_logging
 from core.errors import ArtifactError, UserError
+from core.execution import map_items
 from core.layout import Layout
 from core.registry import Entry
 from core.seeding import torch_seed
@@ -67,7 +69,8 @@ def run(
     Args:
         settings: the configuration.
         layout: where segments and noise lie, and weights go.
-        options: only `force` matters: start over where another training's files lie.
+        options: `force` starts over where another training's files lie; `workers` fit networks side by side
+            on a CPU, each on `train.threads` of them. Neither changes a result.
         models: names or aliases; None: `train.models`.
         recipe_overrides: values of the recipe that win over every file.
 
@@ -89,22 +92,62 @@ def run(
     asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # what `accelerate launch` passes on
     if asked != "no":
         raise UserError(f"accelerate asks for mixed precision '{asked}': it is the recipe's, --recipe precision=bf16")
+    accelerator = _accelerator()
+    quiet = not log.isEnabledFor(logging.INFO)
+    trainings = [
+        Training(entry, recipe, settings, layout, options, quiet)
+        for entry, recipe in zip(chosen, resolved, strict=True)
+    ]
+    at_once = _at_once(settings, options, accelerator)
+    if at_once > 1:
+        lines = list(map_items(_train_beside_others, trainings, at_once))
+    else:
+        lines = [_train_one(training, accelerator) for training in trainings]
+    return Report(STAGE, tuple(lines) if accelerator.is_main_process else ())
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a worker needs to fit one network."""
+
+    entry: Entry
+    recipe: Recipe
+    settings: Settings
+    layout: Layout
+    options: RunOptions
+    quiet: bool
+
+
+def _at_once(settings: Settings, options: RunOptions, accelerator: Accelerator) -> int:
+    """How many networks are fitted side by side: the workers, `train.threads` of them for each; one on a GPU."""
+    if accelerator.num_processes > 1 or accelerator.device.type != "cpu":
+        return 1
+    return max(1, options.workers // settings.train.threads)
+
+
+def _accelerator() -> Accelerator:
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
+    # The published SDEMG and skip-all TrustEMG-Net hold blocks that never run, so never get a gradient.
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    # The recipe's own precision is applied in the loop: Accelerate would fix one for all models.
+    return Accelerator(mixed_precision="no", kwargs_handlers=[unused])
+
+
+def _train_beside_others(training: Training) -> str:
+    setup_logging(training.quiet)  # a process of its own starts without
+    return _train_one(training, _accelerator())
+
+
+def _train_one(training: Training, accelerator: Accelerator) -> str:
     from training.mixtures import Mixtures
 
-    # the recipe's own precision is applied in the loop: Accelerate would fix one for all models
-    # and the published SDEMG and skip-all TrustEMG-Net hold blocks that never run, so never get a gradient
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    accelerator = Accelerator(mixed_precision="no", kwargs_handlers=[unused])
-    lines = []
-    for entry, recipe in zip(chosen, resolved, strict=True):
-        source = Mixtures.open(settings, layout, clip=recipe.normalise_clip)
-        try:
-            lines.append(_train(entry, recipe, settings, layout, options, source, accelerator))
-        except OSError as error:
-            raise disk_error(layout.weights(entry.name), error) from error
-    return Report(STAGE, tuple(lines) if accelerator.is_main_process else ())
+    entry, recipe, settings, layout = training.entry, training.recipe, training.settings, training.layout
+    source = Mixtures.open(settings, layout, clip=recipe.normalise_clip)
+    try:
+        return _train(entry, recipe, settings, layout, training.options, source, accelerator)
+    except OSError as error:
+        raise disk_error(layout.weights(entry.name), error) from error
 
 
 def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, Any] | None = None) -> Recipe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import sys
 import time
 from types import TracebackType
@@ -35,7 +36,8 @@ class TrainingProgress:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> TrainingProgress:
-        if self._shown and sys.stderr.isatty():
+        alone = multiprocessing.current_process().name == "MainProcess"  # bars of two processes overwrite each other
+        if self._shown and alone and sys.stderr.isatty():
             self._bar = self._stack.enter_context(_bar())
             self._task = self._bar.add_task(self._name, total=self._total, completed=self._done, loss="")
         return self

@@ -136,11 +136,13 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 def describe(recipe: Recipe) -> str:
     """One line: every value of the recipe."""
-    values = recipe.model_dump(mode="json")
-    schedule = values.pop("schedule")
-    parts = [f"{key}={value}" for key, value in values.items()]
-    parts += [f"schedule.{key}={value}" for key, value in schedule.items()]
+    parts = [f"{key}={_plain(getattr(recipe, key))}" for key in Recipe.model_fields if key != "schedule"]
+    parts += [f"schedule.{key}={_plain(getattr(recipe.schedule, key))}" for key in Schedule.model_fields]
     return " ".join(parts)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _merge(

@@ -19,6 +19,7 @@ import denoising
 from core import npz, registry
 from core.artifact import read_manifest
 from core.errors import ArtifactError, UserError
+from core.layout import Layout
 from core.stage import RunOptions
 from denoising import weights
 from tests.conftest import ROOT
@@ -214,6 +215,29 @@ def test_killed_and_run_again_gives_the_same_bytes(space: workspace.Workspace) -
     train(space, force=True, epochs=12, patience=None)
     assert contents(folder) == resumed
     assert (space.layout.weights("TinyPublished") / "TinyPublished_best.pth").read_bytes() == published
+
+
+def test_networks_side_by_side_are_the_same(space: workspace.Workspace) -> None:
+    other = yaml.safe_load((space.root / "configs" / "denoisers" / "tiny.yaml").read_text())
+    other |= {"aliases": [], "published_name": None}
+    (space.root / "configs" / "denoisers" / "other.yaml").write_text(yaml.safe_dump(other))
+    registry._entries.cache_clear()
+    models = "train.models=[tiny, other]"
+    train(space, models)
+    alone = {name: contents(space.layout.weights(name)) for name in ("tiny", "other")}
+
+    output = space.root / "beside"
+    for folder in ("segments", "noise"):
+        shutil.copytree(space.layout.root / folder, output / folder)
+    together = subprocess.run(
+        [sys.executable, "-m", "cleansemg", "run", "--config", str(space.config), "--output", str(output), "--stages",
+         "train", "--workers", "2", "--set", "train.threads=1", "--set", models],
+        env={**os.environ, "CLEANSEMG_ROOT": str(space.root)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert together.returncode == 0, together.stderr
+    assert "other: epoch 3 of 3" in together.stderr  # progress of both reaches the terminal
+    assert "tiny: epoch 3 of 3" in together.stderr
+    assert {name: contents(Layout(output).weights(name)) for name in alone} == alone
 
 
 def test_command_line_mistakes_are_one_line(space: workspace.Workspace) -> None:
