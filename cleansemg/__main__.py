@@ -37,7 +37,8 @@ def run(
         str,
         typer.Option(
             help="all, or some of qc,grade,split,segment,noise,mix,calibrate,train,evaluate,tables; "
-            "each reads what the ones before wrote."
+            "of a task (configs/downstream/): noise,prepare,contaminate,denoise,assess,report. "
+            "Each reads what the ones before wrote."
         ),
     ] = "all",
     output: OutputOption = None,
@@ -50,10 +51,11 @@ def run(
     from cleansemg import stages as pipeline
     from core.stage import RunOptions
 
-    names = pipeline.parse(stages)
     settings, layout = prepare(config, output, overrides, quiet)
+    known = pipeline.of(settings)
+    names = pipeline.parse(stages, known)
     failed = False
-    for name, function in pipeline.functions(names):
+    for name, function in pipeline.functions(names, known):
         report = function(settings, layout, RunOptions(workers, force))
         failed |= report.n_failures > 0
         for line in report.lines:
@@ -63,7 +65,7 @@ def run(
 
 @app.command(name="list")
 def list_entries(
-    kind: Annotated[str, typer.Argument(help="denoisers, noises, datasets or metrics.")],
+    kind: Annotated[str, typer.Argument(help="denoisers, noises, datasets, metrics or tasks.")],
 ) -> int:
     """List what there is of a kind, with one line each."""
     from core import registry

@@ -1,12 +1,13 @@
-"""The stages of the benchmark, in order, and the function behind each."""
+"""The stages of the benchmark and of a task, in order, and the function behind each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.commandline import StageFunction
 from core.errors import UserError
 from core.registry import did_you_mean, load_class
+from core.settings import Settings
 
 STAGES = {
     "qc": "data_pipeline.qc:run",
@@ -20,25 +21,38 @@ STAGES = {
     "evaluate": "evaluation.evaluating:run",
     "tables": "evaluation.tables:run",
 }
+TASK_STAGES = {
+    "noise": "noise.library:build_libraries",
+    "prepare": "downstream.common.streams:prepare",
+    "contaminate": "downstream.common.contaminate:contaminate",
+    "denoise": "downstream.common.denoise:denoise",
+    "assess": "downstream.common.assess:assess",
+    "report": "downstream.common.report:report",
+}
 
 
-def parse(text: str) -> list[str]:
+def of(settings: Settings) -> dict[str, str]:
+    """The stages of a configuration: a task's where it names one, the benchmark's otherwise."""
+    return STAGES if settings.downstream.task is None else TASK_STAGES
+
+
+def parse(text: str, stages: Mapping[str, str] = STAGES) -> list[str]:
     """`all`, or a comma-separated choice, in the order of the pipeline.
 
     Raises:
         UserError: an unknown stage.
     """
     if text.strip() == "all":
-        return list(STAGES)
+        return list(stages)
     chosen = [name.strip() for name in text.split(",") if name.strip()]
     for name in chosen:
-        if name not in STAGES:
-            raise UserError(f"--stages: no stage is called '{name}'{did_you_mean(name, [*STAGES, 'all'])}")
+        if name not in stages:
+            raise UserError(f"--stages: no stage is called '{name}'{did_you_mean(name, [*stages, 'all'])}")
     if not chosen:
-        raise UserError(f"--stages: nothing chosen; there are: all, {', '.join(STAGES)}")
-    return [name for name in STAGES if name in chosen]
+        raise UserError(f"--stages: nothing chosen; there are: all, {', '.join(stages)}")
+    return [name for name in stages if name in chosen]
 
 
-def functions(names: Sequence[str]) -> list[tuple[str, StageFunction]]:
+def functions(names: Sequence[str], stages: Mapping[str, str] = STAGES) -> list[tuple[str, StageFunction]]:
     """The stage functions; imported only here, so that `--help` is instant."""
-    return [(name, load_class(STAGES[name])) for name in names]
+    return [(name, load_class(stages[name])) for name in names]

@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 from core.seeding import generator
 
 DATABASES = ("DB2", "DB3", "DB4", "DB7", "DB8", "DB10")
-RATES_HZ = {"DB10": 1926.0}  # the others: 2000 Hz
-EXERCISES = {"DB2": (1, 2, 3), "DB3": (1, 2, 3), "DB4": (1, 2, 3), "DB7": (1, 2), "DB8": (1,), "DB10": (1,)}
+RATES_HZ = {"DB10": 1926.0, "DB1": 100.0}  # the others: 2000 Hz
+EXERCISES = {
+    "DB1": (1, 2, 3),
+    "DB2": (1, 2, 3),
+    "DB3": (1, 2, 3),
+    "DB4": (1, 2, 3),
+    "DB7": (1, 2),
+    "DB8": (1,),
+    "DB10": (1,),
+}
 FIRST_LABEL = {1: 1, 2: 18, 3: 41}  # of an exercise, as in DB2
 ACTIVE_V = 5e-5
 REST_V = 1e-6  # 34 dB below
@@ -39,7 +47,8 @@ def write_tree(
     sample shorter (E2) or longer (E3) than the signal; DB3 has labels as float rows, and a third channel
     that is constant; DB4 has the signal as [C, T], a `frequency`, and a third channel with NaN inside;
     DB7 has labels as a row of integers; DB8 has three acquisitions, and the second ends with 50 samples of
-    NaN. DB10 always has file names and keys (regrasp) of its own.
+    NaN. DB1, which has to be asked for, holds the rectified envelope at 100 Hz, and numbers the labels of each exercise
+    from 1. DB10 always has file names and keys (regrasp) of its own.
 
     Returns:
         `root`, the `paths.data_root` of a configuration.
@@ -60,6 +69,8 @@ def write_tree(
                         n_channels,
                     )
                     variables |= {"subject": subject, "exercise": exercise}
+                    if database == "DB1":
+                        _make_envelope(variables, rng)
                     if oddities:
                         _add_oddities(variables, database, exercise, acquisition)
                     if database == "DB10":
@@ -103,7 +114,7 @@ def recording(
 
 def emg_like(rng: np.random.Generator, active: NDArray[np.bool_], fs_hz: float) -> NDArray[np.float64]:
     """[T] volts: noise of 20 to 450 Hz, its strength changing slowly, loud where `active` and quiet elsewhere."""
-    shape = scipy.signal.butter(6, (20.0, 450.0), "bandpass", fs=fs_hz, output="sos")
+    shape = scipy.signal.butter(6, (20.0, min(450.0, 0.45 * fs_hz)), "bandpass", fs=fs_hz, output="sos")
     carrier = scipy.signal.sosfilt(shape, rng.normal(size=active.size + 2000))[2000:]
     time = np.arange(active.size) / fs_hz
     tremor = 1.0 + 0.2 * np.sin(2 * np.pi * (rng.uniform(0.3, 0.6) * time + rng.uniform()))
@@ -113,8 +124,20 @@ def emg_like(rng: np.random.Generator, active: NDArray[np.bool_], fs_hz: float) 
 def _name(database: str, subject: int, exercise: int, acquisition: int) -> str:
     if database == "DB10":
         return f"S{100 + subject}_ex{exercise}.mat"
+    if database == "DB1":
+        return f"s{subject}/S{subject}_A{acquisition}_E{exercise}.mat"
     name = f"S{subject}_E{exercise}_A{acquisition}.mat"
     return f"DB2_s{subject}/{name}" if database == "DB2" else name
+
+
+def _make_envelope(variables: dict[str, Any], rng: np.random.Generator) -> None:
+    """What DB1's amplifier gives: a smooth positive envelope, and labels that start at 1 in each exercise."""
+    active = variables["restimulus"][:, 0] > 0
+    shape = variables["emg"].shape
+    variables["emg"] = (np.where(active, 0.5, 0.02)[:, None] * rng.uniform(0.8, 1.2, size=shape)).astype(np.float32)
+    for key in ("stimulus", "restimulus"):
+        label = variables[key]
+        variables[key] = np.where(label > 0, label - label[label > 0].min() + 1, 0).astype(label.dtype)
 
 
 def _add_oddities(variables: dict[str, Any], database: str, exercise: int, acquisition: int) -> None:
