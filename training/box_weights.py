@@ -138,7 +138,7 @@ def _scores(results: Path, name: str) -> list[str]:
     mine = [row for row in rows if row["denoiser"] == name]
     if not mine:
         raise UserError(f"{table}: has no row for '{name}'; add it to evaluate.denoisers")
-    blind = [row for row in rows if row["track"] == "blind" and row["denoiser"] not in registry_networks()]
+    blind = [row for row in rows if row["track"] == "blind" and row["denoiser"] in classical_methods()]
     best = max(blind, key=lambda row: float(row["SNRimp"]))
     title = yaml.safe_load((results / "tables" / "config.yaml").read_text())["title"]
     lines = [
@@ -156,9 +156,9 @@ def _scores(results: Path, name: str) -> list[str]:
     return [*lines, ""]
 
 
-def registry_networks() -> set[str]:
-    """Names of the denoisers that are fitted."""
-    return {name for name, entry in registry.entries("denoisers").items() if "training" in entry.extra}
+def classical_methods() -> set[str]:
+    """Names of the denoisers that are not fitted."""
+    return {name for name, entry in registry.entries("denoisers").items() if "training" not in entry.extra}
 
 
 def _datasets(settings: Settings) -> str:
