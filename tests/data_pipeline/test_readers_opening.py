@@ -42,11 +42,11 @@ def test_an_absent_and_an_empty_folder_say_what_to_do(tmp_path: Path, name: str)
         open_reader(name, settings(tmp_path))
     message = str(error.value)
     assert message.startswith(f"{name}: no folder {tmp_path}")
-    assert "; get it from https://" in message
+    assert "; get it from http" in message
     assert f"--set datasets.{name}.enabled=false" in message
     assert "\n" not in message
     (tmp_path / registry.find("datasets", name).extra["folder"]).mkdir(parents=True)
-    with pytest.raises(UserError, match=r"no file below .*get it from https://"):
+    with pytest.raises(UserError, match=r"no file below .*get it from http"):
         open_reader(name, settings(tmp_path)).list()
 
 

@@ -1,0 +1,139 @@
+"""Long-lasting walking (PhysioNet semg 1.0.1): ten leg muscles and two footswitches, labelled by `gait_states`.
+
+Di Nardo, Morbidoni and Fioretti 2024, doi:10.13026/grdj-qx06. A record has 14 signals, for each leg a footswitch, a
+knee goniometer and five muscles. The rate is the header's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ItemError
+from data_pipeline.readers.gait_states import StateRule, gait_states
+from data_pipeline.readers.samples import count_repetitions
+from data_pipeline.readers.wfdb_folder import ANY_RECORD, WfdbReader
+from data_pipeline.recording import Recording, RecordingReader, RecordingRef
+
+FOOTSWITCHES = (0, 7)
+MUSCLES = (2, 3, 4, 5, 6, 9, 10, 11, 12, 13)  # 1 and 8 are the goniometers
+NO_MUSCLE = re.compile(r"foot|switch|baso|gonio|knee", re.IGNORECASE)
+
+
+class LongWalkingReader(RecordingReader):
+    """Reads every `.hea` below the folder; labels are 1 stand, 2 start, 3 walk, 4 stop, 0 none of them.
+
+    Args:
+        database: its name.
+        folder: where its files lie, at any depth.
+        pattern: regular expression of the header's name, with a group `subject`.
+        footswitches: names or positions of the two footswitch signals.
+        muscles: names or positions of the EMG signals.
+        n_signals: that every record must have, so that positions mean the same in all; None where signals are
+            picked by name.
+        rule: values over those of `gait_states.StateRule`.
+
+    Raises:
+        ValueError: parameters that make no sense.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        folder: Path,
+        pattern: str = ANY_RECORD,
+        footswitches: Sequence[str | int] = FOOTSWITCHES,
+        muscles: Sequence[str | int] = MUSCLES,
+        n_signals: int | None = 14,
+        rule: dict[str, float] | None = None,
+    ) -> None:
+        if not footswitches or not muscles:
+            raise ValueError("footswitches and muscles each name at least one signal")
+        if set(footswitches) & set(muscles):
+            raise ValueError(f"footswitches {list(footswitches)} and muscles {list(muscles)} share a signal")
+        self.database = database
+        self.folder = Path(folder)
+        self.n_signals = n_signals
+        try:
+            self.rule = StateRule(**(rule or {}))  # type: ignore[arg-type]
+        except TypeError as error:
+            known = ", ".join(StateRule.__dataclass_fields__)
+            raise ValueError(f"rule: {error}; it has {known}") from None
+        self._muscles = WfdbReader(database, folder, pattern, muscles)
+        self._switches = WfdbReader(database, folder, pattern, footswitches, unit=1.0)  # any unit: only changes count
+
+    def list(self) -> Sequence[RecordingRef]:
+        """All records; see `RecordingReader.list`."""
+        return self._muscles.list()
+
+    def read(self, ref: RecordingRef) -> Recording:
+        """Read one record; see `RecordingReader.read`."""
+        self._check_signals(ref)
+        emg = self._muscles.read(ref)
+        for name in emg.channels:
+            if NO_MUSCLE.search(name):
+                raise ItemError(f"{self.database}: {ref.key}: signal '{name}' is no muscle; name the ten with muscles:")
+        switches = self.switches(ref)
+        if emg.fs_hz != switches.fs_hz:
+            raise ItemError(f"{self.database}: {ref.key}: muscles at {emg.fs_hz:g} Hz, switches at {switches.fs_hz:g}")
+        tracks = np.concatenate(
+            [emg.signal[:, : switches.signal.shape[1]], switches.signal[:, : emg.signal.shape[1]]]
+        )  # [C + 2, T]
+        kept = self._gapless(tracks, (*emg.channels, *switches.channels), emg.fs_hz, ref)
+        n_muscles = len(emg.channels)
+        label = gait_states(tracks[n_muscles:, :kept], emg.fs_hz, self.rule)
+        return Recording(
+            database=ref.database,
+            subject=ref.subject,
+            exercise=ref.exercise,
+            signal=tracks[:n_muscles, :kept],
+            fs_hz=emg.fs_hz,
+            channels=emg.channels,
+            label=label,
+            repetition=count_repetitions(label),
+        )
+
+    def switches(self, ref: RecordingRef) -> Recording:
+        """The footswitch signals alone, in volts where the header's unit is a voltage."""
+        return self._switches.read(ref)
+
+    def _check_signals(self, ref: RecordingRef) -> None:
+        names = _signal_names(self.folder / ref.key)
+        if names and self.n_signals is not None and len(names) != self.n_signals:
+            raise ItemError(
+                f"{self.database}: {ref.key}: has {len(names)} signals ({', '.join(names)}), expected "
+                f"{self.n_signals}, so positions mean others; name them with footswitches:, muscles:, n_signals: null"
+            )
+
+    def _gapless(self, tracks: NDArray[np.float64], names: Sequence[str], fs_hz: float, ref: RecordingRef) -> int:
+        """Samples before the tail in which a track has no value.
+
+        Raises:
+            ItemError: a track without any value, or with a gap before that.
+        """
+        missing = ~np.isfinite(tracks)
+        present = [np.flatnonzero(~row) for row in missing]
+        where = f"{self.database}: {ref.key}"
+        for name, found in zip(names, present, strict=True):
+            if not found.size:
+                raise ItemError(f"{where}: signal '{name}' holds no value")
+        kept = int(min(found[-1] for found in present)) + 1
+        for name, row in zip(names, missing[:, :kept], strict=True):
+            if row.any():
+                at_s = int(row.argmax()) / fs_hz
+                raise ItemError(f"{where}: signal '{name}' has {int(row.sum())} gaps, the first at {at_s:.2f} s")
+        return kept
+
+
+def _signal_names(header: Path) -> list[str]:
+    """Names in a header; empty where it can't be read, which reading the signals then says better."""
+    import wfdb
+
+    try:
+        return list(wfdb.rdheader(str(header.with_suffix(""))).sig_name or ())
+    except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, AttributeError):
+        return []

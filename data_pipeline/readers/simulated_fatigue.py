@@ -1,0 +1,164 @@
+"""The open fatigue set: simulated contractions that are held until they fail, with nothing to download."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifact import canonical_json
+from core.errors import ItemError
+from core.seeding import generator
+from data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from data_pipeline.simulation.contraction import Contraction
+from data_pipeline.simulation.fatigue import FatigueParameters, contract_until_tired, endurance_s, tired
+from data_pipeline.simulation.motor_units import MotorUnitPool
+from data_pipeline.simulation.population import draw_limb
+from data_pipeline.simulation.potentials import Potentials
+
+MODEL_VERSION = 1  # rises when the same parameters give another signal
+N_STATES = 7  # of the potentials from fresh to failure: 5 % of conduction velocity apart
+PERCEIVED_AT = (0.35, 0.70)  # states F from which a person reports moderate and severe fatigue
+PERCEPTION_SPREAD = 0.05  # of these between persons, standard deviation
+RAMP_S = 0.5
+
+
+class SimulatedFatigueReader(RecordingReader):
+    """Simulates what it reads: one recording a subject and trial.
+
+    In trial k a person holds a force until the prime mover, muscle (k - 1) mod C, fails; the others help with less,
+    and tire less. `label` is 0 at rest, where the signal is exactly 0, and otherwise 1 + the fatigue that the person
+    reports (0 none, 1 moderate, 2 severe), which follows the state of the prime mover. `repetition` is the trial.
+
+    Args:
+        database: the name the recordings carry.
+        folder: not used; there is nothing to read.
+        n_subjects, n_trials, n_channels: how much.
+        longest_s: a contraction ends here even if the muscle has not failed.
+        rest_s: silence before and after.
+        fs_hz: sampling rate, at least 1000 Hz.
+        seed: all draws.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+
+    def __init__(
+        self,
+        database: str = "simulated_fatigue",
+        folder: str | Path | None = None,
+        *,
+        n_subjects: int = 12,
+        n_trials: int = 3,
+        n_channels: int = 4,
+        longest_s: float = 90.0,
+        rest_s: float = 1.0,
+        fs_hz: float = 1000.0,
+        seed: int = 2025,
+    ) -> None:
+        counts = {
+            "n_subjects": (n_subjects, 1, 999),
+            "n_trials": (n_trials, 1, 99),
+            "n_channels": (n_channels, 1, 24),
+            "seed": (seed, 0, 2**63 - 1),
+        }
+        for name, (value, low, high) in counts.items():
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise ValueError(f"{name} is {value!r}: expected a whole number from {low} to {high}")
+        ranges = {"longest_s": (longest_s, 5.0, 600.0), "rest_s": (rest_s, 0.0, 60.0), "fs_hz": (fs_hz, 1e3, 20e3)}
+        for name, (number, lowest, highest) in ranges.items():
+            if isinstance(number, bool) or not isinstance(number, int | float) or not lowest <= number <= highest:
+                raise ValueError(f"{name} is {number!r}: expected a number from {lowest:g} to {highest:g}")
+        self.database = database
+        self.n_subjects = n_subjects
+        self.n_trials = n_trials
+        self.n_channels = n_channels
+        self.longest_s = float(longest_s)
+        self.rest_s = float(rest_s)
+        self.fs_hz = float(fs_hz)
+        self.seed = seed
+
+    def list(self) -> Sequence[RecordingRef]:
+        """One reference a subject and trial; nothing is simulated yet."""
+        pairs = [(f"S{s:03d}", f"T{t}") for s in range(1, self.n_subjects + 1) for t in range(1, self.n_trials + 1)]
+        return [
+            RecordingRef(self.database, subject, trial, f"{subject}/{trial}", self._fingerprint(subject, trial))
+            for subject, trial in sorted(pairs)
+        ]
+
+    def read(self, ref: RecordingRef) -> Recording:
+        """Simulate one recording; the same reference always gives the same signal."""
+        if (ref.subject, ref.exercise) not in {(own.subject, own.exercise) for own in self.list()}:
+            raise ItemError(f"{ref.database}/{ref.key}: not simulated; see n_subjects and n_trials")
+        trial = int(ref.exercise[1:])
+        person = generator(self.seed, "simulated fatigue", ref.subject)
+        stamina = float(np.exp(person.normal(0, 0.15)))
+        parameters = FatigueParameters(
+            velocity_fall=float(person.uniform(0.25, 0.38)),
+            rate_fall=float(person.uniform(0.15, 0.35)),
+            force_rise=float(person.uniform(0.2, 0.5)),
+        )
+        reported_at = np.array(PERCEIVED_AT) + person.normal(0, PERCEPTION_SPREAD)
+
+        force = self._forces(ref.subject, trial)
+        endurance = [stamina * endurance_s(float(f)) for f in force]
+        prime = (trial - 1) % self.n_channels
+        contraction = round(min(endurance[prime], self.longest_s) * self.fs_hz)
+        rest = round(self.rest_s * self.fs_hz)
+        signal = np.zeros((self.n_channels, contraction + 2 * rest))
+        held = slice(rest, rest + contraction)
+        pools, shapes = _limb(self.seed, ref.subject, self.n_channels, self.fs_hz, parameters)
+        for index, pool in enumerate(pools):
+            effort = Contraction(force=float(force[index]), duration_s=contraction / self.fs_hz, ramp_s=RAMP_S)
+            rng = generator(self.seed, "simulated fatigue", ref.subject, "trial", trial, index)
+            contract_until_tired(pool, shapes[index], effort, endurance[index], parameters, signal[:, held], rng)
+
+        state = np.arange(contraction) / self.fs_hz / endurance[prime]
+        label = np.zeros(signal.shape[1], np.int64)
+        label[held] = 1 + np.searchsorted(reported_at, state, side="right")
+        return Recording(
+            database=self.database,
+            subject=ref.subject,
+            exercise=ref.exercise,
+            signal=signal,
+            fs_hz=self.fs_hz,
+            channels=tuple(f"muscle{number}" for number in range(1, self.n_channels + 1)),
+            label=label,
+            repetition=np.where(label > 0, trial, 0),
+        )
+
+    def _forces(self, subject: str, trial: int) -> NDArray[np.float64]:
+        """[C] fractions of the maximum: the prime mover's, and what the others do beside it."""
+        rng = generator(self.seed, "simulated fatigue", subject, "force", trial)
+        prime = rng.uniform(0.50, 0.65)
+        force = prime * rng.uniform(0.45, 0.80, self.n_channels)
+        force[(trial - 1) % self.n_channels] = prime
+        return np.asarray(force)
+
+    def _fingerprint(self, subject: str, trial: str) -> str:
+        """Hash of what decides the signal; how many other subjects and trials there are does not."""
+        identity = {
+            "model": MODEL_VERSION,
+            "subject": subject,
+            "trial": trial,
+            "n_channels": self.n_channels,
+            "longest_s": self.longest_s,
+            "rest_s": self.rest_s,
+            "fs_hz": self.fs_hz,
+            "seed": self.seed,
+        }
+        return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)  # a worker reads the trials of one subject one after the other
+def _limb(
+    seed: int, subject: str, n_channels: int, fs_hz: float, parameters: FatigueParameters
+) -> tuple[tuple[MotorUnitPool, ...], tuple[tuple[Potentials, ...], ...]]:
+    """Pools of a limb's muscles, and of each muscle the potentials in every state."""
+    limb = draw_limb(seed, subject, n_channels)
+    states = [tired(limb, float(state), parameters).potentials(fs_hz) for state in np.linspace(0, 1, N_STATES)]
+    return tuple(muscle.pool for muscle in limb.muscles), tuple(zip(*states, strict=True))

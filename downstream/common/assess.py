@@ -1,0 +1,249 @@
+"""The stage that fits each model on clean examples and runs it, frozen, on clean, noisy and denoised ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifact import Artifact, Failure, Schema
+from core.errors import ItemError, UserError
+from core.layout import Layout
+from core.registry import did_you_mean
+from core.settings import Settings
+from core.stage import Job, Made, Report, RunOptions, run_stage
+from downstream.common import streams
+from downstream.common.denoise import chosen
+from downstream.common.streams import CLEAN, NOISY, open_streams, open_task
+from downstream.common.task import Examples, Fit, Fold, Model, Stream, Task, join
+
+SCHEMA = Schema("predictions", 1, made_by="cleansemg run --config FILE")
+LEAKS = "leaks"  # column: somebody tested was also fitted on
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class AssessJob:
+    """One model in one fold."""
+
+    model: str
+    fold: int
+    inputs: tuple[tuple[str, Path], ...]  # name and folder of the streams; the first is the clean ones
+    folder: Path
+    settings: Settings
+    force: bool
+
+
+def group(names: Sequence[str] | None) -> str:
+    """The folder of predictions for some denoisers, so that runs for one and for all do not get in each other's way."""
+    return ALL if names is None else "+".join(name.replace("/", "_").replace(":", "_") for name in names)
+
+
+def chosen_models(settings: Settings, task: Task, models: Sequence[str] | None) -> list[str]:
+    """The classifiers to run: those named, or the configuration's, or all.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    known = task.models()
+    wanted = list(models or settings.downstream.models or known)
+    for name in wanted:
+        if name not in known:
+            raise UserError(f"downstream.models: task '{task.name}' has no model '{name}'{did_you_mean(name, known)}")
+    return wanted
+
+
+def assess(
+    settings: Settings,
+    layout: Layout,
+    options: RunOptions,
+    names: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+) -> Report:
+    """Fit and run every model in every fold.
+
+    Args:
+        settings: the configuration.
+        layout: where streams lie and predictions go.
+        options: workers and force.
+        names: denoisers; None: the configuration's.
+        models: classifiers; None: the configuration's.
+
+    Raises:
+        UserError: an unknown model, a class that nobody has or too few people have, or a fold that shares
+            people where the protocol says that it must not.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by torch; its idle threads otherwise spin
+    task = open_task(settings)
+    inputs = [(CLEAN, layout.downstream(CLEAN)), (NOISY, layout.downstream(NOISY))]
+    inputs += [(row.label, layout.downstream("denoised", row.label)) for row in chosen(settings, layout, names)]
+    fingerprints = {name: open_streams(folder).manifest.fingerprint for name, folder in inputs}
+    clean = open_streams(inputs[0][1])
+    lines, n_failures = [], 0
+    for name in chosen_models(settings, task, models):
+        every, failures = clean_examples(task.models()[name], clean)
+        folds = checked_folds(task, every, settings)
+        folder = layout.downstream("models", name)
+        jobs = [
+            Job(f"fold{number}", AssessJob(name, number, tuple(inputs), folder, settings, options.force))
+            for number in range(1, len(folds) + 1)
+        ]
+        wanted = settings.downstream
+        section = {"task": wanted.task, "parameters": wanted.parameters, "protocol": wanted.protocol, "model": name,
+                   "recipe": wanted.recipe.get(name, {}), "threads": settings.train.threads}  # fmt: skip
+        result = run_stage(
+            layout.downstream("predictions", name, group(names)), SCHEMA, jobs, assess_fold, section=section,
+            inputs=fingerprints, seed=settings.seed, options=options, label=f"assess {name}", failures=failures,
+            info={
+                "task": task.name, "model": name, "classes": list(task.classes), "protocol": wanted.protocol,
+                "inputs": [label for label, _ in inputs], "n_folds": len(folds),
+                "n_unread": clean.manifest.n_failures, "n_uncut": len(failures),
+            },
+        )  # fmt: skip
+        n_failures += len(result.failures)
+        lines.append(f"{name}: {len(folds)} fold(s) in {result.artifact.folder}, fitted models in {folder}")
+    return Report("assess", tuple(lines), n_failures)
+
+
+def assess_fold(job: AssessJob) -> Made:
+    """Fit one model in one fold, and its answers to the fold's test examples in every input."""
+    settings = job.settings
+    task = open_task(settings)
+    model = task.models()[job.model]
+    clean = open_streams(job.inputs[0][1])
+    every, _ = clean_examples(model, clean)
+    fold = checked_folds(task, every, settings)[job.fold - 1]
+    fit = Fit(
+        folder=job.folder / f"fold{job.fold}",
+        seed=settings.seed,
+        recipe=settings.downstream.recipe.get(job.model, {}),
+        label=f"{job.model} fold {job.fold}",
+        n_classes=len(task.classes),
+        threads=settings.train.threads,
+        force=job.force,
+    )
+    model.fit(every.take(fold.train), every.take(fold.valid), fit)
+    tested = every.take(fold.test)
+    leaks = fold.shares_people(every)
+    parts = [_answers(model, tested, job.inputs[0][0], leaks, len(task.classes))]
+    failures: list[Failure] = []
+    for name, folder in job.inputs[1:]:
+        version, uncut = version_of(model, tested, clean, open_streams(folder))
+        failures += [Failure(f"{name}/{failure.item}", failure.cause) for failure in uncut]
+        parts.append(_answers(model, version, name, leaks, len(task.classes)))
+    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    arrays["fold"] = np.full(len(arrays["label"]), job.fold)
+    return Made(arrays, failures)
+
+
+def clean_examples(model: Model, clean: Artifact) -> tuple[Examples, list[Failure]]:
+    """The examples of all clean streams, and the streams that cannot be cut.
+
+    Raises:
+        UserError: no stream gives an example.
+    """
+    parts: list[Examples] = []
+    failures: list[Failure] = []
+    for _, stream in streams.each(clean):
+        try:
+            examples = model.examples(stream, stream)
+        except ItemError as error:
+            failures.append(Failure(f"{model.name}/{stream.key}", str(error)))
+            continue
+        if len(examples):
+            parts.append(examples)
+    if not parts:
+        cause = f": {failures[0].item}: {failures[0].cause}" if failures else ""
+        raise UserError(f"{clean.folder}: no stream gives an example for model '{model.name}'{cause}")
+    return join(parts), failures
+
+
+def checked_folds(task: Task, examples: Examples, settings: Settings) -> list[Fold]:
+    """The task's folds; parts share no example, nor a person where the protocol is `subjects`.
+
+    Raises:
+        UserError: a class that nobody has, parts that share what they must not, an empty part.
+    """
+    missing = sorted(set(range(len(task.classes))) - set(examples.y.tolist()))
+    if missing:
+        raise UserError(
+            f"task '{task.name}': nobody has class '{task.classes[missing[0]]}'; add recordings that have it, or "
+            "leave it out in downstream.parameters"
+        )
+    protocol = settings.downstream.protocol
+    folds = task.folds(examples, protocol, settings.seed)
+    for number, fold in enumerate(folds, 1):
+        rows = np.concatenate([fold.train, fold.valid, fold.test])
+        if len(np.unique(rows)) != len(rows):
+            raise UserError(f"task '{task.name}', fold {number}: an example is in two parts")
+        if not len(fold.train) or not len(fold.test):
+            raise UserError(f"task '{task.name}', fold {number}: nobody to {'test' if len(fold.train) else 'fit on'}")
+        if protocol == "subjects" and _shares_people(fold, examples):
+            raise UserError(f"task '{task.name}', fold {number}: a subject is in two parts; that is protocol published")
+    return folds
+
+
+def version_of(model: Model, tested: Examples, clean: Artifact, version: Artifact) -> tuple[Examples, list[Failure]]:
+    """The tested examples, in their order, cut from a version of their streams; those of failed streams are missing.
+
+    The second value names the streams that are there, but that the model cannot cut in this version.
+
+    Raises:
+        UserError: a stream that is not a version of the clean one, or examples that are not the clean one's.
+    """
+    wanted = set(tested.stream.tolist())
+    present = {shard.name for shard in version.manifest.shards if shard.count}
+    found: dict[tuple[str, int], tuple[Examples, int]] = {}
+    failures: list[Failure] = []
+    for name, stream in streams.each(clean):
+        if stream.key in wanted and name in present:
+            try:
+                part = model.examples(_same(streams.load(version, name), stream, version), stream)
+            except ItemError as error:
+                failures.append(Failure(f"{model.name}/{stream.key}", str(error)))
+                continue
+            found.update({(stream.key, start): (part, row) for row, start in enumerate(part.start.tolist())})
+    rows = []
+    for row, key in enumerate(zip(tested.stream.tolist(), tested.start.tolist(), strict=True)):
+        if key in found:
+            part, at = found[key]
+            if part.y[at] != tested.y[row]:
+                raise UserError(f"{version.folder}: '{key[0]}' at sample {key[1]}: another class than the clean one")
+            rows.append((row, part.x[at]))
+    kept = tested.take(np.array([row for row, _ in rows], np.int64))
+    x = np.stack([x for _, x in rows]) if rows else kept.x
+    return Examples(x, kept.y, kept.person, kept.stream, kept.start, kept.repetition), failures
+
+
+def _same(version: Stream, clean: Stream, artifact: Artifact) -> Stream:
+    """A version of a stream must be of that stream: every sample has its place and its label."""
+    if version.key != clean.key or version.signal.shape != clean.signal.shape or (version.label != clean.label).any():
+        raise UserError(f"{artifact.folder}: '{version.key}' is not a version of '{clean.key}'; make it again, --force")
+    return version
+
+
+def _shares_people(fold: Fold, examples: Examples) -> bool:
+    parts = [set(examples.person[rows].tolist()) for rows in (fold.train, fold.valid, fold.test)]
+    return sum(len(part) for part in parts) != len(parts[0] | parts[1] | parts[2])
+
+
+def _answers(model: Model, examples: Examples, name: str, leaks: bool, n_classes: int) -> dict[str, NDArray[Any]]:
+    n = len(examples)
+    scores = np.asarray(model.scores(examples.x), np.float64) if n else np.empty((0, n_classes))
+    if scores.shape != (n, n_classes):
+        raise ValueError(f"{model.name}: scores of shape {scores.shape}, expected {(n, n_classes)}")
+    return {
+        "input": np.full(n, name, dtype=f"<U{max(len(name), 32)}"),
+        "label": examples.y,
+        "predicted": scores.argmax(axis=1) if n else np.empty(0, np.int64),
+        "scores": scores,
+        "person": examples.person,
+        "stream": examples.stream,
+        "start": examples.start,
+        LEAKS: np.full(n, leaks),
+    }

@@ -1,0 +1,111 @@
+"""The stage that runs each denoiser over the noisy streams, window by window, each put back where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core.artifact import Failure
+from core.errors import ItemError, UserError
+from core.layout import Layout
+from core.registry import find
+from core.settings import DenoiserRow, Settings
+from core.stage import Job, Made, Report, RunOptions, run_stage
+from denoising import Denoiser, InputError
+from downstream.common import placement, streams
+from downstream.common.streams import NOISY, SCHEMA
+from downstream.common.task import Stream
+from evaluation.candidates import Candidate, candidates
+
+
+@dataclass(frozen=True)
+class DenoiseJob:
+    """One noisy stream and the denoiser for it."""
+
+    noisy: Path
+    shard: str
+    candidate: Candidate
+    window: int
+
+
+def chosen(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[Candidate]:
+    """The denoisers of the configuration on their blind track: nobody tells a task which noise there is.
+
+    Raises:
+        UserError: an unknown name, or a denoiser without a blind track.
+    """
+    wanted = configured(settings, names)
+    rows = candidates(settings, layout, names=wanted) if wanted else []
+    blind = [row for row in rows if row.track == "blind"]
+    missing = sorted({row.label for row in rows} - {row.label for row in blind})
+    if missing:
+        raise UserError(f"downstream.denoisers: {', '.join(missing)} needs to be told the noise; only blind ones here")
+    return blind
+
+
+def configured(settings: Settings, names: Sequence[str] | None) -> list[str | DenoiserRow]:
+    """The configuration's rows, or those named, by label, name or alias; others stand for themselves."""
+    rows = list(settings.downstream.denoisers)
+    if names is None:
+        return rows
+    found: list[str | DenoiserRow] = []
+    for name in names:
+        own = [row for row in rows if isinstance(row, DenoiserRow) and row.label == name]
+        entry = find("denoisers", name).name if not own else None
+        own = own or [row for row in rows if isinstance(row, DenoiserRow) and find("denoisers", row.name).name == entry]
+        found += own or [name]
+    return found
+
+
+def denoise(settings: Settings, layout: Layout, options: RunOptions, names: Sequence[str] | None = None) -> Report:
+    """Denoise every noisy stream with every denoiser."""
+    noisy = streams.open_streams(layout.downstream(NOISY))
+    lines, n_failures = [], 0
+    for candidate in chosen(settings, layout, names):
+        window = settings.downstream.window_samples
+        jobs = [
+            Job(shard.name, DenoiseJob(noisy.folder, shard.name, candidate, window))
+            for shard in noisy.manifest.shards
+            if shard.count
+        ]
+        result = run_stage(
+            layout.downstream("denoised", candidate.label), SCHEMA, jobs, denoise_shard,
+            section={"denoiser": dict(candidate.identity), "track": candidate.track, "window_samples": window},
+            inputs={"noisy": noisy.manifest.fingerprint}, seed=settings.seed, options=options,
+            label=f"denoise {candidate.label}", info=noisy.manifest.info,
+        )  # fmt: skip
+        n_failures += len(result.failures)
+        lines.append(f"{candidate.label}: {len(jobs)} streams, {result.artifact.folder}")
+    return Report("denoise", tuple(lines), n_failures)
+
+
+def denoise_shard(job: DenoiseJob) -> Made:
+    """One denoised stream; where the denoiser fails, the stream fails and is not replaced by its input."""
+    stream = streams.load(streams.open_streams(job.noisy), job.shard)
+    try:
+        return Made(streams.to_arrays(denoised_version(stream, job.candidate.build(), job.window)))
+    except (InputError, ItemError) as error:
+        return Made(streams.empty(), [Failure(f"{job.candidate.label}/{stream.key}", str(error))])
+
+
+def denoised_version(stream: Stream, denoiser: Denoiser, window: int) -> Stream:
+    """The stream through a denoiser.
+
+    Raises:
+        InputError: the denoiser refuses a window.
+        ItemError: windows do not make up the stream, or an output that is not finite.
+    """
+    windows, first = placement.cut(stream.signal, window)  # [m, C, w]
+    m, n_channels, width = windows.shape
+    flat = windows.reshape(m * n_channels, width)
+    loud = flat.any(axis=1)  # silence stays silence, whatever a method would make of it
+    estimate = np.zeros_like(flat)
+    if loud.any():
+        estimate[loud] = denoiser.denoise(flat[loud], stream.fs_hz)
+    if not np.isfinite(estimate).all():
+        raise ItemError("the denoiser's output is not finite")
+    signal = placement.place(estimate.reshape(m, n_channels, width), first, stream.signal.shape[1])
+    return replace(stream, signal=signal)

@@ -1,0 +1,218 @@
+"""Who is fitted on, selected on and tested: over subjects, and the leaking splits of published work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from core.seeding import generator
+from downstream.common.task import Examples, Fold, Int64
+
+FEWEST_PEOPLE = 3  # of a class: one to fit on, one to select on, one to test
+
+
+def by_subject(
+    examples: Examples, seed: int, *, n_folds: int = 5, valid_fraction: float = 0.2, classes: Sequence[str] = ()
+) -> list[Fold]:
+    """Everybody is tested once; in each fold the validation people are drawn from the others.
+
+    People are dealt out by the rarest class that they have, so that no class gathers in one fold. There is
+    at most one fold a person.
+
+    Args:
+        examples: all of them.
+        seed: the configuration's.
+        n_folds: how many, at least 2.
+        valid_fraction: of the people that are not tested.
+        classes: names for error messages.
+
+    Raises:
+        UserError: a class with fewer than 3 people; names it and their number.
+    """
+    if n_folds < 2:
+        raise UserError(f"folds: {n_folds}, at least 2; or test a part of the people once")
+    groups = _groups(examples, classes)
+    order = [
+        person
+        for rarest, people in groups.items()
+        for person in generator(seed, "downstream", "folds", rarest).permutation(people)
+    ]
+    n_folds = min(n_folds, len(order))
+    return [
+        _fold(examples, set(order[number::n_folds]), groups, valid_fraction, seed, number, classes)
+        for number in range(n_folds)
+    ]
+
+
+def one_split(
+    examples: Examples,
+    seed: int,
+    *,
+    test_fraction: float = 0.3,
+    valid_fraction: float = 0.2,
+    classes: Sequence[str] = (),
+) -> list[Fold]:
+    """A part of the people is tested, once; `valid_fraction` is of the others.
+
+    Raises:
+        UserError: a class with fewer than 3 people; names it and their number.
+    """
+    groups = _groups(examples, classes)
+    tested: set[str] = set()
+    for rarest, people in groups.items():
+        order = generator(seed, "downstream", "test people", rarest).permutation(people)
+        # where there are only two, one is tested and one is fitted on
+        count = min(max(round(test_fraction * len(people)), 1), max(len(people) - 2, 1))
+        tested.update(order[:count] if len(people) > 1 else [])
+    return [_fold(examples, tested, groups, valid_fraction, seed, 0, classes)]
+
+
+def by_repetition(
+    examples: Examples, train: Collection[int], test: Collection[int], *, valid: Collection[int] = ()
+) -> list[Fold]:
+    """Published and leaking: the same people's repetitions on both sides.
+
+    Args:
+        examples: with `repetition`.
+        train: repetitions that are fitted on.
+        test: repetitions that are tested.
+        valid: repetitions that are selected on, and not fitted on; none named: the last of `train`. (The
+            published code selects on the tested ones.)
+
+    Raises:
+        UserError: a repetition in two parts, or a part that nobody has.
+    """
+    chosen = set(valid) or {max(train)}
+    parts = {"train": set(train) - chosen, "valid": chosen, "test": set(test)}
+    if parts["test"] & (parts["train"] | parts["valid"]):
+        raise UserError(f"repetitions {sorted(parts['test'] & (set(train) | chosen))} are both fitted on and tested")
+    rows = {name: np.flatnonzero(np.isin(examples.repetition, sorted(wanted))) for name, wanted in parts.items()}
+    for name, found in rows.items():
+        if not len(found):
+            there = sorted(set(examples.repetition.tolist()))
+            raise UserError(f"repetitions {sorted(parts[name])} ({name}): nobody has them; there are {there}")
+    return [Fold(rows["train"], rows["valid"], rows["test"])]
+
+
+def stratified_windows(
+    examples: Examples, seed: int, *, n_folds: int = 3, valid_fraction: float = 0.2, classes: Sequence[str] = ()
+) -> list[Fold]:
+    """Published and leaking: windows are shuffled into folds class by class, people and overlaps on both sides.
+
+    Raises:
+        UserError: a class with fewer windows than folds + 1.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    _require_windows(examples, n_folds + 1, classes)
+    split = StratifiedKFold(n_folds, shuffle=True, random_state=_state(seed, "stratified windows"))
+    return [
+        _with_valid(examples, others, test, valid_fraction, _state(seed, "stratified windows", number))
+        for number, (others, test) in enumerate(split.split(examples.y[:, None], examples.y))
+    ]
+
+
+def random_windows(
+    examples: Examples,
+    seed: int,
+    *,
+    test_fraction: float = 0.2,
+    valid_fraction: float = 0.2,
+    classes: Sequence[str] = (),
+) -> list[Fold]:
+    """Published and leaking: a random part of the windows of each class is tested, once.
+
+    Raises:
+        UserError: a class with fewer than 3 windows.
+    """
+    from sklearn.model_selection import train_test_split
+
+    _require_windows(examples, 3, classes)
+    others, test = train_test_split(
+        np.arange(len(examples)),
+        test_size=test_fraction,
+        stratify=examples.y,
+        random_state=_state(seed, "random windows"),
+    )
+    return [_with_valid(examples, others, test, valid_fraction, _state(seed, "random windows", "valid"))]
+
+
+def class_name(label: int, classes: Sequence[str]) -> str:
+    """How messages call a class."""
+    return f"class '{classes[label]}'" if label < len(classes) else f"class {label}"
+
+
+def _groups(examples: Examples, classes: Sequence[str]) -> dict[int, list[str]]:
+    """People by the rarest class that they have, the rarest first.
+
+    Raises:
+        UserError: a class with too few people.
+    """
+    pairs = sorted(set(zip(examples.y.tolist(), examples.person.tolist(), strict=True)))
+    holders: dict[int, list[str]] = {}
+    for label, person in pairs:
+        holders.setdefault(label, []).append(person)
+    for label, people in holders.items():
+        if len(people) < FEWEST_PEOPLE:
+            raise UserError(
+                f"{class_name(label, classes)}: {len(people)} subject(s) ({', '.join(people)}), at least "
+                f"{FEWEST_PEOPLE} are needed, to fit on, select on and test; add recordings or leave the class out"
+            )
+    groups: dict[int, list[str]] = {}
+    placed: set[str] = set()
+    for label in sorted(holders, key=lambda label: (len(holders[label]), label)):
+        people = [person for person in holders[label] if person not in placed]
+        if people:
+            groups[label] = people
+            placed.update(people)
+    return groups
+
+
+def _fold(
+    examples: Examples,
+    tested: set[str],
+    groups: dict[int, list[str]],
+    fraction: float,
+    seed: int,
+    number: int,
+    classes: Sequence[str],
+) -> Fold:
+    selected: set[str] = set()
+    for rarest, people in groups.items():
+        others = [person for person in people if person not in tested]
+        order = generator(seed, "downstream", "validation people", number, rarest).permutation(others)
+        count = min(max(round(fraction * len(others)), 1), len(others) - 1)  # somebody is left to fit on
+        selected.update(order[: max(count, 0)])
+    rows = _rows(examples, tested), _rows(examples, selected)
+    train = np.setdiff1d(np.arange(len(examples)), np.concatenate(rows))
+    for label in sorted(set(examples.y.tolist()) - set(examples.y[train].tolist())):
+        raise UserError(
+            f"{class_name(label, classes)}: all its subjects are tested or selected on in fold {number + 1}, none is "
+            "left to fit on; use more folds, or add recordings"
+        )
+    return Fold(train, rows[1], rows[0])
+
+
+def _rows(examples: Examples, people: set[str]) -> Int64:
+    return np.flatnonzero(np.isin(examples.person, sorted(people)))
+
+
+def _with_valid(examples: Examples, others: NDArray[np.int64], test: Int64, fraction: float, state: int) -> Fold:
+    from sklearn.model_selection import train_test_split
+
+    train, valid = train_test_split(others, test_size=fraction, stratify=examples.y[others], random_state=state)
+    return Fold(np.sort(train), np.sort(valid), np.sort(test))
+
+
+def _require_windows(examples: Examples, fewest: int, classes: Sequence[str]) -> None:
+    for label, count in zip(*np.unique(examples.y, return_counts=True), strict=True):
+        if count < fewest:
+            raise UserError(f"{class_name(int(label), classes)}: {count} window(s), at least {fewest} are needed")
+
+
+def _state(seed: int, *names: str | int) -> int:
+    """What scikit-learn takes as its seed."""
+    return int(generator(seed, "downstream", *names).integers(2**31))

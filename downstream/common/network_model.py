@@ -1,0 +1,188 @@
+"""What all network classifiers of the tasks share: fitting by the denoisers' training loop, and scores."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from core.artifact import canonical_json
+from core.errors import UserError
+from core.seeding import generator, torch_seed
+from downstream.common.task import Examples, Fit, Float32, Model
+from training import checkpoint, loop
+from training import recipe as recipes
+from training.batches import Batch, Share, split
+from training.curves import write_curves, write_losses
+from training.recipe import Recipe
+
+CHECKPOINT, LOSSES, CURVES = "checkpoint.pt", "losses.csv", "curves.png"
+SCORED_AT_ONCE = 128
+
+
+class NetworkModel(Model):
+    """A classifier that is a network [n, ...] -> logits [n, K], fitted to the cross entropy.
+
+    A subclass sets `recipe` and implements `build` and `examples`.
+    """
+
+    recipe: ClassVar[Recipe]
+    class_weights: ClassVar[bool] = False  # weigh a class of n_c of N examples by N / (K n_c)
+
+    _network: nn.Module | None = None
+
+    @abstractmethod
+    def build(self, shape: tuple[int, ...], n_classes: int) -> nn.Module:
+        """A fresh network for examples of a shape (without n), its weights drawn from torch's generator."""
+
+    def augment(self, x: Float32, generator: np.random.Generator) -> Float32:
+        """A training batch [n, ...] as the network sees it in one epoch; must leave `x` as it is."""
+        return x
+
+    @property
+    def network(self) -> nn.Module:
+        """The fitted network.
+
+        Raises:
+            RuntimeError: it is not fitted yet.
+        """
+        if self._network is None:
+            raise RuntimeError(f"{self.name}: not fitted yet")
+        return self._network
+
+    def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
+        """Fit to `train`, keep the epoch with the lowest loss on `valid`; writes checkpoint, losses and curves.
+
+        Goes on where an interrupted fit stopped; ends with the same weights, bit for bit.
+
+        Raises:
+            UserError: a refused recipe, no validation examples, a checkpoint of another fit, a loss that is
+                no longer finite.
+        """
+        from accelerate import Accelerator
+
+        recipe = self.resolve(fit)
+        if not len(train) or not len(valid):
+            part = "validation" if len(train) else "training"
+            raise UserError(f"{fit.label}: no {part} examples; add subjects or use fewer folds")
+        n_classes = fit.n_classes or int(max(train.y.max(), valid.y.max())) + 1
+        weights = _class_weights(train.y, n_classes) if self.class_weights else None
+        with loop.reproducible(fit.threads):
+            torch.manual_seed(torch_seed(fit.seed, "downstream", fit.label, "initial weights"))
+            network = self.build(train.x.shape[1:], n_classes)
+            own = self._fingerprint(network, recipe, train, valid, fit)
+            fit.folder.mkdir(parents=True, exist_ok=True)
+            if fit.force:
+                _remove_foreign(fit.folder / CHECKPOINT, own)
+            run = loop.Run(fit.label, fit.seed, own, fit.folder / CHECKPOINT)
+            wrapped = Classifier(network, weights)
+            accelerator = Accelerator(mixed_precision="no")
+            fitted = loop.fit(wrapped, _Batches(self, train, valid, fit), recipe, run, accelerator)
+            wrapped.load_state_dict(fitted.best)
+        self._network = network.cpu().eval()
+        write_losses(fit.folder / LOSSES, fitted.history)
+        write_curves(fit.folder / CURVES, fitted.history, fitted.best_epoch, "cross entropy", fit.label)
+
+    def resolve(self, fit: Fit) -> Recipe:
+        """The model's recipe with the configuration's values over it.
+
+        Raises:
+            UserError: an unknown key, a refused value, or a loss that is not the cross entropy.
+        """
+        own = self.recipe.model_dump(mode="json", exclude_unset=True)
+        recipe = recipes.resolve(
+            [(f"recipe of {self.name}", {**own, "loss": "own"}), (f"downstream.recipe.{self.name}", fit.recipe)]
+        )
+        if recipe.loss != "own":
+            raise UserError(f"downstream.recipe.{self.name}: loss: {recipe.loss}, but a classifier has its own")
+        return recipe
+
+    def scores(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """[n, K] probabilities."""
+        network = self.network.eval()
+        out = []
+        with torch.no_grad():
+            for start in range(0, len(x), SCORED_AT_ONCE):
+                rows = torch.from_numpy(np.array(x[start : start + SCORED_AT_ONCE], np.float32))
+                out.append(torch.softmax(network(rows).double(), dim=1).numpy())
+        return np.concatenate(out) if out else np.empty((0, 0))
+
+    def _fingerprint(self, network: nn.Module, recipe: Recipe, train: Examples, valid: Examples, fit: Fit) -> str:
+        digest = hashlib.sha256()
+        for part in (train, valid):
+            digest.update(canonical_json([part.x.shape, str(part.x.dtype)]).encode())
+            digest.update(np.ascontiguousarray(part.x).data)
+            digest.update(np.ascontiguousarray(part.y).data)
+        identity = [
+            self.name,
+            repr(network),
+            recipe.model_dump(mode="json"),
+            fit.seed,
+            fit.label,
+            fit.threads,
+            self.class_weights,
+        ]
+        digest.update(canonical_json(identity).encode())
+        return digest.hexdigest()
+
+
+class Classifier(nn.Module):
+    """A network with the loss of the training loop: x [n, ...], y [n] -> scalar."""
+
+    def __init__(self, network: nn.Module, weights: Float32 | None) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("weights", None if weights is None else torch.from_numpy(weights), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits [n, K]."""
+        logits: torch.Tensor = self.network(x)
+        return logits
+
+    def training_loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Cross entropy; classes come as float32, as all targets of the loop do."""
+        weights = cast("torch.Tensor | None", self.weights)
+        return nn.functional.cross_entropy(self(x).float(), y.long(), weight=weights)
+
+
+class _Batches:
+    """Examples as the source of the training loop; order and augmentation are named by fit and epoch."""
+
+    def __init__(self, model: NetworkModel, train: Examples, valid: Examples, fit: Fit) -> None:
+        self._model, self._train, self._valid, self._fit = model, train, valid, fit
+        self.n_train, self.n_valid = len(train), len(valid)
+
+    def train(self, epoch: int, batch_size: int, share: Share) -> Iterator[Batch]:
+        seed, label = self._fit.seed, self._fit.label
+        order = generator(seed, "downstream", "order", label, epoch).permutation(self.n_train)
+        if len(order) > batch_size and len(order) % batch_size == 1:
+            order = order[:-1]  # batch normalisation has nothing to say about a batch of one
+        for number, rows in enumerate(split(order, batch_size, share, even=True)):
+            draws = generator(seed, "downstream", "augmentation", label, epoch, number, share.rank)
+            x = np.asarray(self._train.x[rows], np.float32)
+            yield Batch(self._model.augment(x, draws), self._train.y[rows].astype(np.float32))
+
+    def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
+        for rows in split(np.arange(self.n_valid), batch_size, share, even=False):
+            yield Batch(np.asarray(self._valid.x[rows], np.float32), self._valid.y[rows].astype(np.float32))
+
+
+def _remove_foreign(path: Path, own: str) -> None:
+    try:
+        checkpoint.load(path, own)
+    except UserError:
+        path.unlink()
+
+
+def _class_weights(y: NDArray[np.int64], n_classes: int) -> Float32:
+    """N / (K n_c) [K], n_c examples of class c; 1 where there are none."""
+    counts = np.bincount(y, minlength=n_classes)
+    weights = np.where(counts > 0, len(y) / (n_classes * np.maximum(counts, 1)), 1.0)
+    return weights.astype(np.float32)

@@ -1,0 +1,101 @@
+"""Pictures beside the tables: confusion matrices, and accuracy by input; the same results give the same bytes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.npz import atomic_write
+from downstream.common.results import InputResult, ModelResult
+from downstream.common.streams import CLEAN, NOISY
+from downstream.common.tables import LEAKS_TITLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_NUMBERS = 12  # classes up to which cells carry their number
+REFERENCE_COLOUR, DENOISED_COLOUR, NOISY_COLOUR = "#666666", "#0072B2", "#D55E00"
+
+
+def best_denoiser(result: ModelResult) -> InputResult | None:
+    """The denoised input with the highest accuracy, the first of equals."""
+    denoised = [found for found in result.inputs if found.name not in {CLEAN, NOISY} and found.n_examples]
+    return max(denoised, key=lambda found: found.values["accuracy"], default=None)
+
+
+def confusion_matrices(result: ModelResult, path: Path) -> None:
+    """Clean, noisy and the best denoiser, each row in percent of its class."""
+    shown = [result.input(CLEAN), result.input(NOISY), best_denoiser(result)]
+    panels = [found for found in shown if found is not None and found.n_examples]
+    figure = _figure(4.2 * len(panels) + 0.8, 4.8)
+    every = figure.subplots(1, len(panels), squeeze=False)[0]
+    k = len(result.classes)
+    for axes, found in zip(every, panels, strict=True):
+        rows = found.confusion.sum(axis=1, keepdims=True)
+        percent = np.divide(100 * found.confusion, rows, out=np.full_like(found.confusion, np.nan), where=rows > 0)
+        drawn = axes.imshow(percent, vmin=0, vmax=100, cmap="Blues")
+        axes.set_title(f"{found.name}: {100 * found.values['accuracy']:.1f} % right", fontsize=11)
+        axes.set_xlabel("answer")
+        if k <= MOST_NUMBERS:
+            axes.set_xticks(range(k), result.classes, rotation=45, ha="right", fontsize=8)
+            axes.set_yticks(range(k), result.classes, fontsize=8)
+            for row, column in np.argwhere(np.isfinite(percent)):
+                value = percent[row, column]
+                colour = "white" if value > 55 else "black"
+                axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    every[0].set_ylabel("class")
+    figure.colorbar(drawn, ax=list(every), label="% of the class", shrink=0.8)
+    _finish(figure, result, path)
+
+
+def accuracy_by_input(result: ModelResult, path: Path) -> None:
+    """Accuracy of every input with its interval; lines mark noisy, and what the most frequent class alone gives."""
+    shown = [found for found in result.inputs if found.n_examples]
+    figure = _figure(7.5, 1.3 + 0.32 * len(shown))
+    axes = figure.add_subplot()
+    for at, found in enumerate(shown):
+        value = 100 * found.values["accuracy"]
+        colour = {CLEAN: REFERENCE_COLOUR, NOISY: NOISY_COLOUR}.get(found.name, DENOISED_COLOUR)
+        low, high = (100 * limit for limit in found.interval["accuracy"])
+        if np.isfinite(low):
+            axes.plot([low, high], [at, at], color=colour, lw=2, alpha=0.5, solid_capstyle="butt")
+        axes.plot(value, at, "o", color=colour, ms=6)
+        axes.annotate(
+            f"{value:.1f}",
+            (value, at),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
+    noisy = result.input(NOISY)
+    if noisy is not None and noisy.n_examples:
+        axes.axvline(100 * noisy.values["accuracy"], color=NOISY_COLOUR, lw=1, ls="--", zorder=0)
+    axes.axvline(100 * result.largest_class, color=REFERENCE_COLOUR, lw=1, ls=":", zorder=0)
+    axes.set_yticks(range(len(shown)), [found.name for found in shown])
+    axes.set_ylim(len(shown) - 0.4, -0.8)
+    axes.set_xlabel("accuracy, % (dashed: noisy; dotted: always the most frequent class)")
+    axes.grid(axis="x", alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    _finish(figure, result, path)
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _finish(figure: Figure, result: ModelResult, path: Path) -> None:
+    title = f"{result.task}, {result.model}"
+    figure.suptitle(f"{title}\n{LEAKS_TITLE}" if result.leaks else title, fontsize=11)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    atomic_write(path, buffer.getvalue())

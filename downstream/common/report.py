@@ -1,0 +1,41 @@
+"""The stage that turns predictions into tables and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.layout import Layout
+from core.settings import Settings
+from core.stage import Report, RunOptions
+from downstream.common import pictures, results, tables
+from downstream.common.assess import ALL, chosen_models, group
+from downstream.common.streams import CLEAN, NOISY, open_task
+from evaluation import rendering
+
+
+def report(
+    settings: Settings,
+    layout: Layout,
+    options: RunOptions,
+    names: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+) -> Report:
+    """Write TASK_MODEL.{csv,md,tex} and its pictures for every model; with `names`, TASK_MODEL_NAMES.
+
+    Raises:
+        ArtifactError: predictions are absent or unfinished.
+    """
+    task = open_task(settings)
+    lines = []
+    for model in chosen_models(settings, task, models):
+        result = results.read(layout.downstream("predictions", model, group(names)), settings.tables)
+        table = tables.model_table(result, settings.tables.confidence)
+        name = f"{task.name}_{model}" + ("" if group(names) == ALL else f"_{group(names)}")
+        layout.tables.mkdir(parents=True, exist_ok=True)
+        rendering.write([table], layout.tables, name)
+        pictures.confusion_matrices(result, layout.tables / f"{name}_confusion.png")
+        pictures.accuracy_by_input(result, layout.tables / f"{name}_accuracy.png")
+        shown = [result.input(CLEAN), result.input(NOISY), pictures.best_denoiser(result)]
+        accuracies = [f"{found.name} {100 * found.values['accuracy']:.1f} %" for found in shown if found]
+        lines.append(f"{model}: accuracy {', '.join(accuracies)}; {layout.tables / name}.md")
+    return Report("report", tuple(lines))

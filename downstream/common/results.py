@@ -1,0 +1,120 @@
+"""Predictions read back, and what they come to for each input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.artifact import Artifact
+from core.settings import Tables
+from downstream.common import scores
+from downstream.common.assess import LEAKS, SCHEMA
+from downstream.common.scores import MEASURES, Answers
+from downstream.common.streams import NOISY
+
+
+@dataclass(frozen=True)
+class InputResult:
+    """What a classifier makes of clean, noisy or one denoiser's streams.
+
+    Attributes:
+        name: of the input.
+        values: measure -> value, parts of 1.
+        interval: measure -> lower and upper limit, NaN below two people.
+        over_noisy: accuracy minus that of the noisy input, and its limits (people resampled alike in both).
+        confusion: [K, K] counts.
+        n_examples, n_people, n_failed: tested, whose, and not answered because their stream failed.
+        fold_accuracy: accuracy in each fold.
+    """
+
+    name: str
+    values: Mapping[str, float]
+    interval: Mapping[str, tuple[float, float]]
+    over_noisy: tuple[float, float, float]
+    confusion: NDArray[np.float64]
+    n_examples: int
+    n_people: int
+    n_failed: int
+    fold_accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """One classifier of a task on all inputs."""
+
+    task: str
+    model: str
+    protocol: str
+    classes: tuple[str, ...]
+    leaks: bool
+    n_unread: int
+    n_uncut: int
+    n_people: int
+    largest_class: float  # part of the tested examples
+    inputs: tuple[InputResult, ...]
+
+    def input(self, name: str) -> InputResult | None:
+        """The input of a name, where it is there."""
+        return next((result for result in self.inputs if result.name == name), None)
+
+
+def read(folder: Path, settings: Tables) -> ModelResult:
+    """The results of one classifier.
+
+    Raises:
+        ArtifactError: the predictions are absent, unfinished or altered.
+    """
+    artifact = Artifact.open(folder, SCHEMA)
+    columns = artifact.columns("input", "label", "predicted", "scores", "person", "fold", LEAKS)
+    info, seed = artifact.manifest.info, artifact.manifest.seed
+    names = list(info["inputs"])
+    rows = {name: np.flatnonzero(columns["input"] == name) for name in names}
+    tested = rows[names[0]]
+    people = sorted(set(columns["person"][tested].tolist()))
+    answers = {
+        name: Answers(*(columns[key][at] for key in ("label", "predicted", "scores", "person")))
+        for name, at in rows.items()
+    }
+    resampled = {
+        name: scores.resampled(scores.count(own, people), settings.bootstrap_resamples, seed)
+        for name, own in answers.items()
+    }
+    values = {name: scores.measures(own) for name, own in answers.items()}
+    inputs = []
+    for name in names:
+        own, fold = answers[name], columns["fold"][rows[name]]
+        right = own.label == own.predicted
+        gain = resampled[name]["accuracy"] - resampled[NOISY]["accuracy"]
+        inputs.append(
+            InputResult(
+                name=name,
+                values=values[name],
+                interval={m: scores.limits(resampled[name][m], settings.confidence) for m in MEASURES},
+                over_noisy=(
+                    values[name]["accuracy"] - values[NOISY]["accuracy"],
+                    *scores.limits(gain, settings.confidence),
+                ),
+                confusion=scores.confusion(own),
+                n_examples=len(own.label),
+                n_people=len(set(own.person.tolist())),
+                n_failed=len(tested) - len(own.label),
+                fold_accuracy=tuple(float(right[fold == k].mean()) for k in np.unique(fold)),
+            )
+        )
+    label = columns["label"][tested]
+    return ModelResult(
+        task=info["task"],
+        model=info["model"],
+        protocol=info["protocol"],
+        classes=tuple(info["classes"]),
+        leaks=bool(columns[LEAKS].any()),
+        n_unread=int(info["n_unread"]),
+        n_uncut=int(info["n_uncut"]),
+        n_people=len(people),
+        largest_class=float(np.bincount(label).max() / len(label)),
+        inputs=tuple(inputs),
+    )

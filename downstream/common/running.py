@@ -1,0 +1,103 @@
+"""A task from raw files to its table: the stages in order, and the command line behind every run.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from core import commandline
+from core.commandline import ForceOption, OutputOption, QuietOption, SetOption, WorkersOption
+from core.errors import UserError
+from core.layout import Layout
+from core.settings import Settings
+from core.stage import Report, RunOptions
+
+ALL = "all"
+
+
+def run_task(
+    settings: Settings,
+    layout: Layout,
+    options: RunOptions,
+    denoisers: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+) -> list[Report]:
+    """Run every stage of a task; what is finished is kept.
+
+    Args:
+        settings: a configuration with `downstream.task`.
+        layout: where results go.
+        options: workers and force.
+        denoisers: names, labels or aliases; None: the configuration's. Results for some are kept apart
+            from those for all.
+        models: classifiers; None: the configuration's.
+
+    Raises:
+        UserError: as the stages do.
+    """
+    from downstream.common.assess import assess, chosen_models
+    from downstream.common.contaminate import contaminate
+    from downstream.common.denoise import chosen, denoise
+    from downstream.common.report import report
+    from downstream.common.streams import open_task, prepare
+    from noise.library import build_libraries
+
+    names = None if denoisers is None else list(denoisers)
+    chosen_models(settings, open_task(settings), models)  # a wrong name is said before the work, not after it
+    chosen(settings, layout, names)
+    return [
+        build_libraries(settings, layout, options),
+        prepare(settings, layout, options),
+        contaminate(settings, layout, options),
+        denoise(settings, layout, options, names),
+        assess(settings, layout, options, names, models),
+        report(settings, layout, options, names, models),
+    ]
+
+
+def main(task: str, models: Sequence[str] = ()) -> NoReturn:
+    """The command line of a task.
+
+    Args:
+        task: its name; the default configuration is configs/downstream/TASK.yaml.
+        models: its classifiers to run; none: the configuration's.
+    """
+
+    def command(
+        config: Annotated[Path, typer.Option("--config", help="Configuration of the task.")] = Path(
+            f"configs/downstream/{task}.yaml"
+        ),
+        denoiser: Annotated[
+            list[str] | None,
+            typer.Option(help="all (of the configuration), or a name; repeatable, or separated by commas."),
+        ] = None,
+        output: OutputOption = None,
+        workers: WorkersOption = 1,
+        overrides: SetOption = None,
+        force: ForceOption = False,
+        quiet: QuietOption = False,
+    ) -> int:
+        settings, layout = commandline.prepare(config, output, overrides, quiet)
+        names = parse_denoisers(denoiser or [ALL])
+        return commandline.finish(run_task(settings, layout, RunOptions(workers, force), names, models or None))
+
+    command.__doc__ = f"Run the task '{task}' from recordings to its table: clean, noisy and denoised inputs."
+    commandline.run(command)
+
+
+def parse_denoisers(texts: Sequence[str]) -> list[str] | None:
+    """`all` is None.
+
+    Raises:
+        UserError: nothing named, or a name beside `all`.
+
+    >>> parse_denoisers(["hp,fcn", "hp"]), parse_denoisers(["all"])
+    (['hp', 'fcn'], None)
+    """
+    names = list(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
+    if not names or (ALL in names and len(names) > 1):
+        raise UserError(f"--denoiser {','.join(texts)}: expected all, or names of denoisers")
+    return None if names == [ALL] else names

@@ -1,0 +1,174 @@
+"""How good answers are: measures over classes, and their spread over people.
+
+Point values come from scikit-learn. The bootstrap needs them for thousands of resamples of people: these come
+from counts taken once a person, and are the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import seeding
+
+FloatArray = NDArray[np.float64]
+
+MEASURES = ("accuracy", "f1", "precision", "recall", "balanced_accuracy", "specificity", "auc")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A classifier's answers to one input.
+
+    Attributes:
+        label: [n] class, from 0.
+        predicted: [n].
+        scores: [n, K].
+        person: [n].
+    """
+
+    label: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    scores: FloatArray
+    person: NDArray[np.str_]
+
+    @property
+    def n_classes(self) -> int:
+        return int(self.scores.shape[1])
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the measures of any weighting of people follow from.
+
+    Attributes:
+        confusion: [P, K, K] examples of true class i (row) answered as j (column).
+        ordered: [K, P, P] pairs of one of class k from person p and one of another class from person q,
+            in which the first has the higher score of class k; equal scores count half.
+    """
+
+    confusion: FloatArray
+    ordered: FloatArray
+
+
+def measures(answers: Answers) -> dict[str, float]:
+    """Every measure, by scikit-learn.
+
+    Precision, recall, F1 and specificity are means over the classes that occur as label or answer (a class
+    that is never answered has a precision of 0), balanced accuracy is the mean recall of those that occur as label.
+    AUC is the mean over classes of one against the rest; NaN where a class does not occur.
+    Without answers, all are NaN.
+    """
+    from sklearn import metrics
+
+    label, predicted = answers.label, answers.predicted
+    if not len(label):
+        return dict.fromkeys(MEASURES, float("nan"))
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        label, predicted, average="macro", zero_division=0.0
+    )
+    found = {
+        "accuracy": metrics.accuracy_score(label, predicted),
+        "f1": f1,
+        "precision": precision,
+        "recall": recall,
+        "balanced_accuracy": metrics.recall_score(label, predicted, labels=np.unique(label), average="macro"),
+        "specificity": _specificity(confusion(answers)[None])[0],
+        "auc": float("nan"),
+    }
+    classes = range(answers.n_classes)
+    if set(label.tolist()) == set(classes) and answers.n_classes > 1:
+        found["auc"] = np.mean([metrics.roc_auc_score(label == k, answers.scores[:, k]) for k in classes])
+    return {name: float(found[name]) for name in MEASURES}
+
+
+def confusion(answers: Answers) -> FloatArray:
+    """[K, K] examples of true class i (row) answered as j (column)."""
+    k = answers.n_classes
+    cells = np.bincount(answers.label * k + answers.predicted, minlength=k * k)
+    return cells.reshape(k, k).astype(np.float64)
+
+
+def count(answers: Answers, people: Sequence[str]) -> Counts:
+    """Counts of each of `people`, who may have no answers here."""
+    owner = np.searchsorted(np.array(people), answers.person)
+    n_people, k = len(people), answers.n_classes
+    cells = np.bincount((owner * k + answers.label) * k + answers.predicted, minlength=n_people * k * k)
+    ordered = np.zeros((k, n_people, n_people))
+    for label in range(k):
+        score, positive = answers.scores[:, label], answers.label == label
+        for other in np.unique(owner[~positive]):
+            below = np.sort(score[~positive & (owner == other)])
+            wins = np.searchsorted(below, score[positive], "left") + np.searchsorted(below, score[positive], "right")
+            ordered[label, :, other] = np.bincount(owner[positive], wins / 2, n_people)
+    return Counts(cells.reshape(n_people, k, k).astype(np.float64), ordered)
+
+
+def weighted(counts: Counts, weights: FloatArray) -> dict[str, FloatArray]:
+    """Every measure [B] where person p counts weights[b, p] times: [B, P]."""
+    cells = np.tensordot(weights, counts.confusion, axes=1)  # [B, K, K]
+    true, answered = cells.sum(axis=2), cells.sum(axis=1)  # [B, K]
+    right = np.diagonal(cells, axis1=1, axis2=2)
+    total = true.sum(axis=1)
+    occurs = (true > 0) | (answered > 0)
+    recall = _over(right, true)
+    return {
+        "accuracy": _over(right.sum(axis=1), total, np.nan),
+        "f1": _mean(_over(2 * right, true + answered), occurs),
+        "precision": _mean(_over(right, answered), occurs),
+        "recall": _mean(recall, occurs),
+        "balanced_accuracy": _mean(recall, true > 0),
+        "specificity": _specificity(cells),
+        "auc": _auc(counts, weights),
+    }
+
+
+def resampled(counts: Counts, resamples: int, seed: int) -> dict[str, FloatArray]:
+    """Every measure in resamples of the people with replacement, [B]; the same people for every input.
+
+    NaN throughout for fewer than two people.
+    """
+    n_people = len(counts.confusion)
+    if n_people < 2:
+        return {name: np.full(resamples, np.nan) for name in MEASURES}
+    rng = seeding.generator(seed, "bootstrap over subjects", n_people)
+    weights = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=resamples)  # [B, P]
+    return weighted(counts, weights.astype(np.float64))
+
+
+def limits(values: FloatArray, confidence: float) -> tuple[float, float]:
+    """The percentile interval; NaN where there is no value."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _auc(counts: Counts, weights: FloatArray) -> FloatArray:
+    n_own = counts.confusion.sum(axis=2)  # [P, K]
+    positive = weights @ n_own  # [B, K]
+    negative = weights @ (n_own.sum(axis=1, keepdims=True) - n_own)
+    ordered = np.stack([((weights @ pairs) * weights).sum(axis=1) for pairs in counts.ordered], axis=1)  # [B, K]
+    mean: FloatArray = _over(ordered, positive * negative, np.nan).mean(axis=1)
+    return mean
+
+
+def _specificity(cells: FloatArray) -> FloatArray:
+    """Mean over occurring classes of the part of all others that is not answered so: [B, K, K] -> [B]."""
+    true, answered = cells.sum(axis=2), cells.sum(axis=1)
+    others = true.sum(axis=1, keepdims=True) - true
+    wrong = answered - np.diagonal(cells, axis1=1, axis2=2)
+    return _mean(_over(others - wrong, others), ((true > 0) | (answered > 0)) & (others > 0))
+
+
+def _over(a: FloatArray, b: FloatArray, otherwise: float = 0.0) -> FloatArray:
+    ratio: FloatArray = np.divide(a, b, out=np.full(np.shape(a), otherwise), where=b > 0)
+    return ratio
+
+
+def _mean(values: FloatArray, which: NDArray[np.bool_]) -> FloatArray:
+    return _over(np.where(which, values, 0.0).sum(axis=1), which.sum(axis=1).astype(np.float64), np.nan)

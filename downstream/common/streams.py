@@ -1,0 +1,195 @@
+"""Streams as artifacts: one shard a stream, one row a sample; and the stage that makes the clean ones."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import dsp, registry
+from core.artifact import Artifact, Failure, Schema
+from core.errors import ItemError, UserError
+from core.layout import Layout
+from core.settings import Settings
+from core.stage import Job, Made, Report, RunOptions, run_stage
+from data_pipeline.readers.opening import open_reader
+from data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from downstream.common.task import Stream, Task
+
+SCHEMA = Schema("streams", 1, made_by="cleansemg run --config FILE")
+CLEAN, NOISY = "clean", "noisy"
+
+
+@dataclass(frozen=True)
+class PrepareJob:
+    """One recording to read."""
+
+    reader: RecordingReader
+    ref: RecordingRef
+    fs_hz: float
+    band_hz: tuple[float, float]
+
+
+def open_task(settings: Settings) -> Task:
+    """The configuration's task.
+
+    Raises:
+        UserError: it names none, or an unknown one.
+    """
+    if settings.downstream.task is None:
+        raise UserError(f"{settings.config_file}: downstream.task is not set; see configs/downstream/")
+    task: Task = registry.find("tasks", settings.downstream.task).build(**settings.downstream.parameters)
+    return task
+
+
+def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
+    """Read every recording, band-pass and resample it: the clean streams.
+
+    Raises:
+        UserError: no task, no data set, a folder that is absent.
+    """
+    task = open_task(settings)
+    if not settings.enabled_datasets:
+        raise UserError(f"{settings.config_file}: datasets: none is enabled")
+    jobs, inputs = [], {}
+    for name in settings.enabled_datasets:
+        reader = open_reader(name, settings)
+        for ref in reader.list():
+            jobs.append(
+                Job(
+                    shard_name(f"{ref.database}/{ref.subject}/{ref.exercise}"),
+                    PrepareJob(reader, ref, task.fs_hz, task.band_hz),
+                )
+            )
+            inputs[f"{name}/{ref.key}"] = ref.fingerprint
+    result = run_stage(
+        layout.downstream(CLEAN), SCHEMA, jobs, read_stream,
+        section={"task": task.name, "fs_hz": task.fs_hz, "band_hz": list(task.band_hz)},
+        inputs=inputs, seed=settings.seed, options=options, label="prepare",
+        info={"fs_hz": task.fs_hz, "classes": list(task.classes)},
+    )  # fmt: skip
+    count = sum(shard.count > 0 for shard in result.artifact.manifest.shards)
+    return Report("prepare", (f"{count} streams, {result.artifact.folder}",), len(result.failures))
+
+
+def read_stream(job: PrepareJob) -> Made:
+    """One clean stream; a recording that cannot be read is a failure with no rows."""
+    ref = job.ref
+    try:
+        recording = job.reader.read(ref)
+        stream = clean_stream(recording, job.fs_hz, job.band_hz)
+    except ItemError as error:
+        return Made(empty(), [Failure(f"{ref.database}/{ref.key}", str(error))])
+    return Made(to_arrays(stream))
+
+
+def clean_stream(recording: Recording, fs_hz: float, band_hz: tuple[float, float]) -> Stream:
+    """A recording, band-passed (Butterworth order 4, zero phase) and resampled, with the nearest sample's labels.
+
+    Raises:
+        ItemError: no samples, a sample that is not finite (a filter would spread it over the whole channel),
+            or a label track of another length.
+    """
+    _require_whole(recording)
+    signal = dsp.band_pass(recording.signal, *band_hz, recording.fs_hz)
+    resampled = dsp.resample(signal, recording.fs_hz, fs_hz).astype(np.float32)
+    n = resampled.shape[1]
+    nearest = np.round(np.arange(n) * recording.fs_hz / fs_hz).astype(np.int64)  # sample of the recording
+
+    def at_rate(track: NDArray[np.int64] | None, single: int) -> NDArray[np.int64]:
+        if track is None:
+            return np.full(n, single, np.int64)
+        return np.asarray(track, np.int64)[np.minimum(nearest, len(track) - 1)]
+
+    return Stream(
+        database=recording.database,
+        subject=recording.subject,
+        name=recording.exercise,
+        signal=resampled,
+        label=at_rate(recording.label, recording.trial_label),
+        repetition=at_rate(recording.repetition, recording.trial_repetition),
+        fs_hz=fs_hz,
+        channels=recording.channels,
+    )
+
+
+def _require_whole(recording: Recording) -> None:
+    n_samples = recording.signal.shape[1]
+    if n_samples < 2:
+        raise ItemError(f"{n_samples} sample(s)")
+    for name, track in (("label", recording.label), ("repetition", recording.repetition)):
+        if track is not None and len(track) != n_samples:
+            raise ItemError(f"{name}: {len(track)} values for {n_samples} samples")
+    bad = ~np.isfinite(recording.signal)
+    if bad.any():
+        channel, sample = (int(at[0]) for at in np.nonzero(bad))
+        raise ItemError(
+            f"{int(bad.sum())} of {bad.size} samples are not finite, the first in channel "
+            f"{recording.channels[channel]} at {sample / recording.fs_hz:.3f} s"
+        )
+
+
+def shard_name(key: str) -> str:
+    """A file name for a stream's key; a hash keeps keys apart that differ in what file names can't hold."""
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", key)
+    return f"{plain}_{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def to_arrays(stream: Stream) -> dict[str, NDArray[Any]]:
+    """A shard: one row a sample, and what is the same for all in `meta.` texts."""
+    n = stream.signal.shape[1]
+    names = {"database": stream.database, "subject": stream.subject, "name": stream.name}
+    columns: dict[str, NDArray[Any]] = {key: np.broadcast_to(np.array(value), n) for key, value in names.items()}
+    return {
+        "signal": np.ascontiguousarray(stream.signal.T),  # [L, C]
+        "label": stream.label,
+        "repetition": stream.repetition,
+        "channels": np.broadcast_to(np.array("\n".join(stream.channels)), n),
+        **columns,
+    }
+
+
+def empty() -> dict[str, NDArray[Any]]:
+    """The shard of a recording that failed."""
+    text = np.empty(0, "<U1")
+    none = np.empty(0, np.int64)
+    return {"signal": np.empty((0, 0), np.float32), "label": none, "repetition": none, "channels": text,
+            "database": text, "subject": text, "name": text}  # fmt: skip
+
+
+def from_arrays(arrays: Any, fs_hz: float) -> Stream:
+    """A stream from its shard."""
+    return Stream(
+        database=str(arrays["database"][0]),
+        subject=str(arrays["subject"][0]),
+        name=str(arrays["name"][0]),
+        signal=np.ascontiguousarray(np.asarray(arrays["signal"]).T),
+        label=np.asarray(arrays["label"]),
+        repetition=np.asarray(arrays["repetition"]),
+        fs_hz=fs_hz,
+        channels=tuple(str(arrays["channels"][0]).split("\n")),
+    )
+
+
+def open_streams(folder: Path) -> Artifact:
+    """An artifact of streams; raises ArtifactError where it is absent or unfinished."""
+    return Artifact.open(folder, SCHEMA)
+
+
+def each(artifact: Artifact) -> Iterator[tuple[str, Stream]]:
+    """Shard name and stream, in order, skipping recordings that failed."""
+    fs_hz = float(artifact.manifest.info["fs_hz"])
+    for shard, arrays in artifact:
+        if shard.count:
+            yield shard.name, from_arrays(arrays, fs_hz)
+
+
+def load(artifact: Artifact, name: str) -> Stream:
+    """One stream by its shard's name."""
+    return from_arrays(artifact.load(name), float(artifact.manifest.info["fs_hz"]))

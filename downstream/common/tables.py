@@ -1,0 +1,157 @@
+"""Results as tables: one a task and model, and the layout of the paper's Table 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from downstream.common.results import InputResult, ModelResult
+from downstream.common.scores import MEASURES
+from evaluation.rendering import Column, Table
+
+HEADINGS = {
+    "accuracy": "accuracy %",
+    "f1": "F1 %",
+    "precision": "precision %",
+    "recall": "recall %",
+    "balanced_accuracy": "balanced accuracy %",
+    "auc": "AUC %",
+}
+LEAKS_TITLE = "LEAKS: people are tested who were also fitted on"
+
+
+def model_table(result: ModelResult, confidence: float) -> Table:
+    """Rows clean, noisy, each denoiser; every measure in percent with its interval."""
+    columns = [Column("input", "input")]
+    for name in MEASURES:
+        columns.append(_with_interval(name, HEADINGS.get(name)))
+        columns += _limit_columns(name)
+    columns += [
+        _with_interval("over_noisy", "accuracy over noisy, points"),
+        *_limit_columns("over_noisy"),
+        Column("fold_accuracy_mean"),
+        Column("fold_accuracy_sd"),
+        Column("n_examples", "examples"),
+        Column("n_people", "people"),
+        Column("n_failed", "failed"),
+    ]
+    title = f"{result.task}, {result.model}: what the classifier fitted on clean recordings makes of each input"
+    return Table(
+        _title(title, result.leaks), columns, [_row(found) for found in result.inputs], _notes(result, confidence)
+    )
+
+
+def table2(
+    results: Mapping[str, ModelResult | None], printed: Sequence[Mapping[str, Any]], confidence: float, source: str
+) -> Table:
+    """Gesture and fatigue, accuracy and F1 an input, the printed values beside ours.
+
+    Args:
+        results: task -> its classifier; None where it was not run.
+        printed: rows of the paper: `printed` (its name for the input), `ours` (names of ours, the first that
+            is there is taken), and a column `TASK_accuracy`, `TASK_f1` a task.
+        confidence: of the intervals.
+        source: where the printed values are from.
+    """
+    columns = [Column("input", "input"), Column("printed_name", "printed as")]
+    for task in results:
+        for name in ("accuracy", "f1"):
+            key = f"{task}_{name}"
+            columns.append(_with_interval(key, f"{task} {HEADINGS[name]}"))
+            columns += _limit_columns(key)
+            columns.append(Column(f"{key}_printed", "printed", 2))
+    inputs = list(dict.fromkeys(found.name for result in results.values() if result for found in result.inputs))
+    beside = _printed_rows(inputs, printed)
+    rows = []
+    for name in [*inputs, *(str(row["printed"]) for row in printed if row["printed"] not in _names(beside))]:
+        paper = beside.get(name) or next((row for row in printed if row["printed"] == name), {})
+        row: dict[str, Any] = {"input": name, "printed_name": paper.get("printed", "")}
+        for task, result in results.items():
+            found = result.input(name) if result else None
+            for measure in ("accuracy", "f1"):
+                key = f"{task}_{measure}"
+                row[f"{key}_printed"] = paper.get(key)
+                if found:
+                    row.update(_percent(key, found.values[measure], *found.interval[measure]))
+        rows.append(row)
+    leaks = any(result.leaks for result in results.values() if result)
+    printed_note = (
+        f"Printed: {source}. Other recordings, people, splits and noise than ours unless a note below says so: the "
+        "columns show whether the same inputs win, not whether numbers agree. No clean row was printed."
+    )
+    notes = [printed_note]
+    for task, result in results.items():
+        notes += [f"{task}: {note}" for note in _notes(result, confidence)] if result else [f"{task}: not run."]
+    return Table(_title("Table 2: what denoising is worth to gestures and fatigue", leaks), columns, rows, notes)
+
+
+def _row(found: InputResult) -> dict[str, Any]:
+    row: dict[str, Any] = {"input": found.name}
+    for name in MEASURES:
+        row.update(_percent(name, found.values[name], *found.interval[name]))
+    row.update(_percent("over_noisy", *found.over_noisy))
+    row["fold_accuracy_mean"] = 100 * float(np.mean(found.fold_accuracy)) if found.fold_accuracy else None
+    row["fold_accuracy_sd"] = 100 * float(np.std(found.fold_accuracy, ddof=1)) if len(found.fold_accuracy) > 1 else None
+    return {**row, "n_examples": found.n_examples, "n_people": found.n_people, "n_failed": found.n_failed}
+
+
+def _notes(result: ModelResult, confidence: float) -> list[str]:
+    n_folds = len(result.inputs[0].fold_accuracy)
+    first = (
+        f"Brackets: {100 * confidence:g} % interval, bootstrap over the {result.n_people} tested people. Protocol "
+        f"{result.protocol}, {n_folds} fold(s), answers of all folds together; precision, recall and F1 are "
+        f"means over {len(result.classes)} classes. Answering the most frequent class alone: "
+        f"{100 * result.largest_class:.1f} % accuracy."
+    )
+    notes = [first]
+    if result.leaks:
+        notes.append(
+            f"{LEAKS_TITLE} (protocol {result.protocol} repeats the source's split): these numbers say nothing about "
+            "people that the classifier has not seen."
+        )
+    if result.n_people < 2:
+        notes.append("No intervals: they need at least two tested people.")
+    failed = [found.name for found in result.inputs if found.n_failed]
+    if failed:
+        notes.append(
+            f"Failed: examples whose stream could not be mixed or denoised ({', '.join(failed)}); the row is over the "
+            "others. Causes in failures.csv of the input's folder."
+        )
+    if result.n_unread or result.n_uncut:
+        notes.append(
+            f"{result.n_unread} recording(s) could not be read and {result.n_uncut} could not be cut into examples; "
+            "causes in failures.csv of the clean streams and of the predictions."
+        )
+    return notes
+
+
+def _title(title: str, leaks: bool) -> str:
+    return f"{title} ({LEAKS_TITLE})" if leaks else title
+
+
+def _with_interval(key: str, heading: str | None) -> Column:
+    return Column(f"{key}_percent", heading, 1, (f"{key}_low", f"{key}_high"))
+
+
+def _limit_columns(key: str) -> list[Column]:
+    return [Column(f"{key}_low"), Column(f"{key}_high")]
+
+
+def _percent(key: str, value: float, low: float, high: float) -> dict[str, float]:
+    return {f"{key}_percent": 100 * value, f"{key}_low": 100 * low, f"{key}_high": 100 * high}
+
+
+def _printed_rows(inputs: Sequence[str], printed: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Our name of an input -> the paper's row; a row of the paper stands beside one of ours."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for row in printed:
+        own = next((name for name in row["ours"] if name in inputs), None)
+        if own is not None:
+            found[own] = row
+    return found
+
+
+def _names(rows: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    return {str(row["printed"]) for row in rows.values()}

@@ -1,0 +1,1 @@
+"""Fatigue: how tired a muscle is, from windows of four channels."""

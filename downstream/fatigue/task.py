@@ -1,0 +1,83 @@
+"""The fatigue task: none, moderate or severe, from windows of four seconds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from core.errors import UserError
+from downstream.common import folds
+from downstream.common.task import Examples, Fold, Model, Protocol, Task
+from downstream.fatigue.windows import Cutting
+
+PUBLISHED_FOLDS, PUBLISHED_STATE = 3, 42
+
+
+class FatigueTask(Task):
+    """Stream labels are 1 + class, 0 where nobody was asked.
+
+    Args:
+        window_s, step_s: windows, in seconds.
+        n_folds: folds over subjects; with `published` there are 3 over windows.
+        valid_fraction: of those who are not tested.
+        reference: what a trial's numbers are divided by, taken where it is not yet tiring: of the clean stream
+            (published; a user would not have it), or of the stream itself.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+
+    name = "fatigue"
+
+    def __init__(
+        self,
+        window_s: float = 4.0,
+        step_s: float = 2.0,
+        n_folds: int = 5,
+        valid_fraction: float = 0.2,
+        reference: Literal["clean", "own"] = "clean",
+    ) -> None:
+        if reference not in ("clean", "own"):
+            raise ValueError(f"reference is '{reference}': clean or own")
+        if not 0 < valid_fraction < 1:
+            raise ValueError(f"valid_fraction is {valid_fraction}: a fraction between 0 and 1")
+        self.classes = ("none", "moderate", "severe")
+        self.fs_hz = 1000.0
+        self.band_hz = (20.0, 450.0)
+        self.n_folds = n_folds
+        self.valid_fraction = valid_fraction
+        self.reference: Literal["clean", "own"] = reference
+        self.cutting = Cutting(window_s, step_s)
+
+    def models(self) -> dict[str, Model]:
+        """The SVM and the network."""
+        from downstream.fatigue.cnn import FatigueCnn
+        from downstream.fatigue.svm import FatigueSvm
+
+        svm = FatigueSvm(self.cutting, self.reference, len(self.classes))
+        return {"svm": svm, "cnn": FatigueCnn(self.cutting, self.reference)}
+
+    def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
+        """Over subjects; `published`: windows shuffled, so people and overlapping windows are on both sides."""
+        if protocol == "subjects":
+            return folds.by_subject(
+                examples, seed, n_folds=self.n_folds, valid_fraction=self.valid_fraction, classes=self.classes
+            )
+        return self._published(examples)
+
+    def _published(self, examples: Examples) -> list[Fold]:
+        """The published test folds, with their state of the shuffle; a part of the others is kept to select on."""
+        from sklearn.model_selection import StratifiedKFold, train_test_split
+
+        for label, count in zip(*np.unique(examples.y, return_counts=True), strict=True):
+            if count <= PUBLISHED_FOLDS:
+                raise UserError(f"{folds.class_name(int(label), self.classes)}: {count} window(s), too few for 3 folds")
+        shuffled = StratifiedKFold(PUBLISHED_FOLDS, shuffle=True, random_state=PUBLISHED_STATE)
+        found = []
+        for others, test in shuffled.split(examples.y[:, None], examples.y):
+            train, valid = train_test_split(
+                others, test_size=self.valid_fraction, stratify=examples.y[others], random_state=PUBLISHED_STATE
+            )
+            found.append(Fold(np.sort(train), np.sort(valid), np.sort(test)))
+        return found

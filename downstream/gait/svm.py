@@ -1,0 +1,147 @@
+"""The SVM that the gait study compares its CNN with: four features a channel, RBF kernel, grid search.
+
+Neither the grid nor the threshold of WAMP is stated. Here C, gamma and the threshold are searched, by folds over the
+training people alone.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from downstream.common import features
+from downstream.common.task import Examples, Fit, Float32, Model, Stream
+from downstream.gait.windows import Cutting, balanced, cut, moments
+
+GRID = "grid.csv"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is tried.
+
+    Attributes:
+        c: penalties.
+        gamma: widths of the kernel; "scale" is 1 / number of features, as these have unit variance.
+        wamp_threshold: in standard deviations of the channel.
+        n_folds: over training people.
+        search_windows: of a class, at most, while searching.
+        fit_windows: of a class, at most, in the final fit; None: all.
+    """
+
+    c: Sequence[float] = (1.0, 10.0, 100.0)
+    gamma: Sequence[float | str] = ("scale", 0.01, 0.003)
+    wamp_threshold: Sequence[float] = (0.03, 0.1, 0.3)
+    n_folds: int = 3
+    search_windows: int = 400
+    fit_windows: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("c", "gamma", "wamp_threshold"):
+            if not getattr(self, name):
+                raise ValueError(f"svm.{name} is empty, expected at least one value")
+        if self.n_folds < 2:
+            raise ValueError(f"svm.n_folds is {self.n_folds}, expected at least 2")
+
+
+def gait_features(x: Float32, wamp_threshold: float) -> NDArray[np.float64]:
+    """RMS, WL, ZC and WAMP of each channel: z-scored windows [n, C, w] -> [n, 4 C], feature by feature."""
+    n, n_channels, length = x.shape
+    flat = x.reshape(n * n_channels, length)
+    columns = [
+        features.rms(flat),
+        features.waveform_length(flat),
+        features.zero_crossings(flat),
+        features.wamp(flat, wamp_threshold),
+    ]
+    return np.concatenate([column.reshape(n, n_channels) for column in columns], axis=1)
+
+
+class GaitSvm(Model):
+    """RBF-SVM on `gait_features`."""
+
+    name = "svm"
+
+    def __init__(self, cutting: Cutting, search: Search) -> None:
+        self.cutting = cutting
+        self.search = search
+        self._pipeline: Any = None
+        self._scale: tuple[Float32, Float32] | None = None
+        self._threshold = 0.0
+        self._n_classes = 0
+
+    def examples(self, stream: Stream, clean: Stream) -> Examples:
+        """Windows [n, C, w]; features wait for the threshold."""
+        return cut(stream, self.cutting)
+
+    def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
+        """Search within the training people, then fit to all of them; `valid` is not looked at.
+
+        Raises:
+            UserError: fewer than two training people, or one class.
+        """
+        people = len(np.unique(train.person))
+        if people < 2 or len(np.unique(train.y)) < 2:
+            raise UserError(f"{fit.label}: the grid search needs two training people and two classes; add subjects")
+        self._n_classes = fit.n_classes or int(train.y.max()) + 1
+        self._scale = moments(train.x) if self.cutting.zscore == "training" else None
+        every = np.arange(len(train))
+        searched = train.take(balanced(train, every, fit.seed, fit.label, "search", limit=self.search.search_windows))
+        rows = self._search(searched, min(self.search.n_folds, people))
+        best = max(rows, key=lambda row: row["balanced_accuracy"])
+        self._threshold = best["wamp_threshold"]
+        kept = every
+        if self.search.fit_windows is not None:
+            kept = balanced(train, every, fit.seed, fit.label, "fit", limit=self.search.fit_windows)
+        fitted = train.take(kept)
+        self._pipeline = _pipeline().set_params(svc__C=best["c"], svc__gamma=best["gamma"])
+        self._pipeline.fit(self._features(fitted.x, self._threshold), fitted.y)
+        fit.folder.mkdir(parents=True, exist_ok=True)
+        with open(fit.folder / GRID, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, [*rows[0], "chosen"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({**row, "chosen": int(row is best)} for row in rows)
+
+    def scores(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """[n, K] decision values, one class against the rest; -inf never, a class that was not fitted is far below."""
+        decision = np.asarray(self._pipeline.decision_function(self._features(x, self._threshold)), np.float64)
+        if decision.ndim == 1:  # of two classes: the second's
+            decision = np.stack([-decision, decision], axis=1)
+        scores = np.full((len(x), self._n_classes), -1e3)
+        scores[:, self._pipeline.classes_] = decision
+        return scores
+
+    def _search(self, train: Examples, n_folds: int) -> list[dict[str, Any]]:
+        """One row a candidate."""
+        from sklearn.model_selection import GridSearchCV, GroupKFold
+
+        grid = {"svc__C": list(self.search.c), "svc__gamma": list(self.search.gamma)}
+        rows: list[dict[str, Any]] = []
+        for threshold in self.search.wamp_threshold:
+            search = GridSearchCV(_pipeline(), grid, scoring="balanced_accuracy", cv=GroupKFold(n_folds), refit=False)
+            search.fit(self._features(train.x, threshold), train.y, groups=train.person)
+            for tried, score in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True):
+                rows.append(
+                    {"wamp_threshold": threshold, "c": tried["svc__C"], "gamma": tried["svc__gamma"],
+                     "balanced_accuracy": float(score)}
+                )  # fmt: skip
+        return rows
+
+    def _features(self, x: NDArray[Any], threshold: float) -> NDArray[np.float64]:
+        if self._scale is not None:
+            x = (x - self._scale[0][:, None]) / self._scale[1][:, None]
+        return gait_features(x, threshold)
+
+
+def _pipeline() -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    return make_pipeline(StandardScaler(), SVC(kernel="rbf", decision_function_shape="ovr", cache_size=200))

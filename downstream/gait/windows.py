@@ -1,0 +1,162 @@
+"""Cutting a stream into windows, and drawing equally many of each class to fit on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ItemError, UserError
+from core.seeding import generator
+from downstream.common.task import Examples, Float32, Int64, Stream
+
+Scope = Literal["training", "recording"]
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How streams become examples.
+
+    Attributes:
+        window_s: length of a window.
+        overlap: of neighbouring windows, as a part of their length.
+        zscore: where the mean and deviation of each channel come from. training: the windows that are fitted on,
+            so that a window's amplitude says something. recording: the whole stream itself, clean, noisy or denoised.
+        per_class: at most so many windows of a class in a stream, spread evenly over it; None: all.
+        relabel: {`Stream.key`: name of the class that it really is}.
+        classes: names of the labels 1, 2, ...
+    """
+
+    window_s: float = 0.2
+    overlap: float = 0.5
+    zscore: Scope = "training"
+    per_class: int | None = None
+    relabel: Mapping[str, str] | None = None
+    classes: tuple[str, ...] = ()
+
+    def samples(self, fs_hz: float) -> tuple[int, int]:
+        """Length of a window and step to the next.
+
+        Raises:
+            UserError: a window or a step of no sample.
+        """
+        length = round(self.window_s * fs_hz)
+        step = round(length * (1 - self.overlap))
+        if length < 8 or step < 1:
+            raise UserError(f"gait: no windows of {self.window_s:g} s with overlap {self.overlap:g} at {fs_hz:g} Hz")
+        return length, step
+
+
+def cut(stream: Stream, cutting: Cutting) -> Examples:
+    """Windows [n, C, w] of a stream whose centre has a label; their class counts from 0.
+
+    Raises:
+        ItemError: the stream is shorter than a window.
+        UserError: it has a label that is no class.
+    """
+    length, step = cutting.samples(stream.fs_hz)
+    n_samples = stream.signal.shape[1]
+    if n_samples < length:
+        raise ItemError(
+            f"{stream.key}: lasts {n_samples / stream.fs_hz:g} s, a window {cutting.window_s:g} s; "
+            "leave the recording out or set downstream.parameters.window_s"
+        )
+    start = np.arange(0, n_samples - length + 1, step)
+    label = _labels(stream, cutting)[start + length // 2]
+    kept = np.flatnonzero(label > 0)
+    if cutting.per_class is not None:
+        own = [_spread(kept[label[kept] == c], cutting.per_class) for c in range(1, len(cutting.classes) + 1)]
+        kept = np.sort(np.concatenate(own))
+    start, label = start[kept], label[kept]
+    signal = stream.signal
+    if cutting.zscore == "recording":
+        mean, deviation = moments(signal[None])
+        signal = ((signal - mean[:, None]) / deviation[:, None]).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(signal, length, axis=1)  # [C, L - w + 1, w]
+    return Examples(
+        x=np.ascontiguousarray(windows[:, start].transpose(1, 0, 2)),
+        y=label - 1,
+        person=np.full(len(start), stream.person),
+        stream=np.full(len(start), stream.key),
+        start=start,
+        repetition=stream.repetition[start + length // 2],
+    )
+
+
+def moments(x: Float32) -> tuple[Float32, Float32]:
+    """Mean and standard deviation of each channel [C], over windows [n, C, w]; a channel without variance has 1."""
+    mean = x.mean(axis=(0, 2), dtype=np.float64)
+    deviation = x.std(axis=(0, 2), dtype=np.float64)
+    return mean.astype(np.float32), np.where(deviation > 0, deviation, 1.0).astype(np.float32)
+
+
+def balanced(examples: Examples, rows: Int64, seed: int, *names: str | int, limit: int | None = None) -> Int64:
+    """Equally many rows of each class, in it as equally many of each person as there are.
+
+    Args:
+        examples: all of them.
+        rows: to draw from.
+        seed: the configuration's.
+        names: of the draw.
+        limit: at most so many of a class; None: as many as the rarest class has.
+
+    Returns:
+        Rows, sorted.
+    """
+    y, person = examples.y[rows], examples.person[rows]
+    classes, counts = np.unique(y, return_counts=True)
+    if not len(rows):
+        return rows
+    wanted = int(counts.min()) if limit is None else min(int(counts.min()), limit)
+    drawn = []
+    for label in classes:
+        own = rows[y == label]
+        people, owner = np.unique(person[y == label], return_inverse=True)
+        shares = equal_shares(np.bincount(owner), wanted)
+        for number, (who, share) in enumerate(zip(people, shares, strict=True)):
+            draw = generator(seed, "downstream", "balance", *names, int(label), str(who))
+            drawn.append(draw.choice(own[owner == number], share, replace=False))
+    return np.sort(np.concatenate(drawn))
+
+
+def equal_shares(available: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """How many to take of each, as equal as they allow, `total` in all.
+
+    Args:
+        available: [n] how many there are.
+        total: no more than their sum.
+
+    >>> equal_shares(np.array([2, 10, 10]), 9).tolist()
+    [2, 4, 3]
+    """
+    shares = np.zeros_like(available)
+    while (left := total - int(shares.sum())) > 0:
+        open_ = np.flatnonzero(shares < available)
+        each = left // len(open_)
+        if each == 0:
+            shares[open_[:left]] += 1
+        else:
+            shares[open_] = np.minimum(shares[open_] + each, available[open_])
+    return shares
+
+
+def _labels(stream: Stream, cutting: Cutting) -> Int64:
+    known = len(cutting.classes)
+    name = (cutting.relabel or {}).get(stream.key)
+    if name is not None:
+        return np.where(stream.label > 0, cutting.classes.index(name) + 1, 0)
+    highest = int(stream.label.max(initial=0))
+    if highest > known:
+        raise UserError(
+            f"{stream.key}: label {highest}, but the task has {known} classes ({', '.join(cutting.classes)}); "
+            "set downstream.parameters.classes to those of the data set"
+        )
+    return stream.label
+
+
+def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many, evenly."""
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)] if len(rows) > most else rows

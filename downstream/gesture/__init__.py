@@ -1,0 +1,1 @@
+"""Gestures: STCNet, fitted on clean recordings, over clean, noisy and denoised ones."""

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# All eight denoisers of the published table on Ninapro DB2: segments of the test set pasted over the recordings, then STCNet.
+#
+#   bash downstream/gesture/run_all.sh                # the published protocol; needs DB2 and a test set of it
+#   bash downstream/gesture/run_all.sh --open         # the open set, every blind denoiser, noise in all samples
+#
+# Data flags: --db2-root --test-npz --qc-index. Other arguments: --config --output --workers --set --force --quiet.
+set -euo pipefail
+
+open=no
+data=()
+arguments=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --open) open=yes; shift ;;
+    --db2-root|--test-npz|--qc-index) data+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
+    --db2-root=*|--test-npz=*|--qc-index=*) data+=("$1"); shift ;;
+    -h|--help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) arguments+=("$1"); shift ;;
+  esac
+done
+
+source "$(dirname "$0")/../../scripts/environment.sh"
+
+if [ "$open" = yes ]; then
+  exec "$PYTHON" downstream/gesture/run.py --denoiser all "${arguments[@]}"
+fi
+
+classical=(hp emd vmd ceemdan)
+networks=(fcn msemg sdemg trustemg_rm)
+worst=0
+step() {
+  local code=0
+  "$PYTHON" "$@" || code=$?
+  [ "$code" -le 1 ] || exit "$code"
+  [ "$code" -eq 0 ] || worst=$code
+}
+for method in "${classical[@]}"; do
+  step downstream/gesture/prepare_classical.py --method "$method" "${data[@]}" "${arguments[@]}"
+done
+for network in "${networks[@]}"; do
+  step downstream/gesture/prepare_neural.py --model-name "$network" "${data[@]}" "${arguments[@]}"
+done
+all=$(IFS=,; echo "${classical[*]},${networks[*]}")
+step downstream/gesture/evaluate.py --denoiser "$all" "${arguments[@]}"
+exit "$worst"

@@ -1,0 +1,94 @@
+"""The gesture task: which movement a window of the envelope belongs to (protocol A11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from core.errors import UserError
+from downstream.common import folds
+from downstream.common.task import Examples, Fold, Model, Protocol, Task
+from downstream.gesture.contrastive import ContrastiveRecipe
+from downstream.gesture.model import STCNetModel, STCNetWithoutContrast
+from downstream.gesture.windows import ENVELOPE_HZ, Cutting, Scaling
+
+
+class GestureTask(Task):
+    """Gestures from the envelope by STCNet.
+
+    Args:
+        movements: number of classes of each exercise, in order: [17, 23, 9] in DB2, [12, 17, 23] in DB1 and DB4.
+        steps, step_samples, hop_s, pad, scaling: see `windows.Cutting`.
+        size: full, the published 6.7 million parameters, or small.
+        contrastive: of the first stage, see `ContrastiveRecipe`; over the published values.
+        warped: augment the second stage, too.
+        n_folds: of people, with the protocol `subjects`.
+        train_repetitions, test_repetitions: of the protocol `published`.
+        envelope: recordings are envelopes at 100 Hz already (DB1): they are not filtered, and no noise can be mixed
+            into them.
+    """
+
+    name = "gesture"
+
+    def __init__(
+        self,
+        movements: Sequence[int] = (17, 23, 9),
+        steps: int = 25,
+        step_samples: int = 20,
+        hop_s: float | None = None,
+        pad: bool = True,
+        scaling: Scaling = "minmax",
+        size: str = "full",
+        contrastive: Mapping[str, Any] | None = None,
+        warped: bool = False,
+        n_folds: int = 5,
+        train_repetitions: Sequence[int] = (1, 3, 4, 6),
+        test_repetitions: Sequence[int] = (2, 5),
+        envelope: bool = False,
+    ) -> None:
+        if not movements or min(movements) < 1:
+            raise ValueError(f"movements: a number of classes for each exercise, got {list(movements)}")
+        if envelope and scaling == "log":
+            raise ValueError("envelope: scaling: minmax is what DB1 is published with; log needs volts")
+        self._cutting = Cutting(steps, step_samples, hop_s, pad, scaling, tuple(movements))
+        self._size, self._warped, self._n_folds = size, warped, n_folds
+        self._contrastive = replace(ContrastiveRecipe(), **(contrastive or {}))
+        self._train, self._test = tuple(train_repetitions), tuple(test_repetitions)
+        self.classes = tuple(f"movement {number}" for number in range(1, sum(movements) + 1))
+        self.is_envelope = envelope
+        self.fs_hz = ENVELOPE_HZ if envelope else 1000.0
+
+    @property
+    def band_hz(self) -> tuple[float, float]:  # type: ignore[override]
+        """The published band.
+
+        Raises:
+            UserError: recordings are envelopes, which must not be filtered.
+        """
+        if self.is_envelope:
+            raise UserError(
+                "gesture: these recordings are envelopes (envelope: true); they cannot be filtered, mixed with noise "
+                "or denoised. `python downstream/gesture/run.py --config FILE` gives the accuracy on clean ones"
+            )
+        return 20.0, 500.0
+
+    def models(self) -> dict[str, Model]:
+        """STCNet after its contrastive stage, and without it."""
+        both: tuple[STCNetModel, ...] = (
+            STCNetModel(self._cutting, self._size, self._contrastive, self._warped),
+            STCNetWithoutContrast(self._cutting, self._size, None, self._warped),
+        )
+        return {model.name: model for model in both}
+
+    def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
+        """By people; `published` by repetition, the same people on both sides, the last training one to select on.
+
+        Raises:
+            UserError: no windows, too few people with a class, or a part that has no repetition.
+        """
+        if not len(examples):
+            raise UserError("gesture: the recordings hold no trial; labels are 0 throughout")
+        if protocol == "published":
+            return folds.by_repetition(examples, self._train, self._test)
+        return folds.by_subject(examples, seed, n_folds=self._n_folds, classes=self.classes)

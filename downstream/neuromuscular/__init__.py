@@ -1,0 +1,1 @@
+"""Neuromuscular disease: healthy, myopathic or neurogenic, from windows of one channel."""

@@ -1,0 +1,118 @@
+"""Healthy, myopathic or neurogenic: the task, its parameters and its splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from core.errors import UserError
+from core.registry import did_you_mean
+from downstream.common.folds import by_subject, stratified_windows
+from downstream.common.task import Examples, Fold, Model, Protocol, Task
+from downstream.neuromuscular.models import Cnn1d, Cnn2d, Plan
+from downstream.neuromuscular.transfer import Transfer
+from downstream.neuromuscular.windows import LABELS
+
+IMAGES = ("stft", "cwt")
+SHORTEST = 128
+
+
+class NeuromuscularTask(Task):
+    """Which group a window of one channel is from.
+
+    Args:
+        fs_hz: rate at which the task works; networks among the denoisers need 1000 Hz.
+        band_hz: of the recordings before all else.
+        window_samples: of a window, a multiple of 64.
+        hop_samples: from window to window; None: half a window.
+        classes: two or three of control, myopathy, neuropathy.
+        image: of the 2-D network: stft or cwt.
+        folds: of people (`subjects`), or of windows (`published`).
+        augment_noise: highest standard deviation of the noise that is added in training, of a window's.
+        augment_shift: a window is moved in training by up to this fraction of itself.
+        transfer: {source, target, head}: data sets of the configuration, see `transfer.Transfer`.
+
+    Raises:
+        ValueError: a parameter out of range.
+    """
+
+    name = "neuromuscular"
+
+    def __init__(
+        self,
+        *,
+        fs_hz: float = 1000.0,
+        band_hz: Sequence[float] = (20.0, 450.0),
+        window_samples: int = 2048,
+        hop_samples: int | None = None,
+        classes: Sequence[str] = tuple(LABELS),
+        image: Literal["stft", "cwt"] = "stft",
+        folds: int = 5,
+        augment_noise: float = 0.1,
+        augment_shift: float = 0.25,
+        transfer: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not fs_hz > 0 or len(band_hz) != 2 or not 0 < band_hz[0] < band_hz[1] <= fs_hz / 2:
+            raise ValueError(f"band_hz is {list(band_hz)}: expected low, high within 0 and half of fs_hz ({fs_hz:g})")
+        if window_samples < SHORTEST or window_samples % 64:
+            raise ValueError(f"window_samples is {window_samples}: expected a multiple of 64, at least {SHORTEST}")
+        hop_samples = window_samples // 2 if hop_samples is None else hop_samples
+        if not 1 <= hop_samples <= window_samples:
+            raise ValueError(f"hop_samples is {hop_samples}: expected 1 to window_samples ({window_samples})")
+        for one in classes:
+            if one not in LABELS:
+                raise ValueError(f"classes: '{one}'{did_you_mean(one, LABELS)}")
+        if len(set(classes)) != len(classes) or len(classes) < 2:
+            raise ValueError(f"classes is {list(classes)}: expected two or three different ones")
+        if image not in IMAGES:
+            raise ValueError(f"image: '{image}'{did_you_mean(image, IMAGES)}")
+        if not 0 <= augment_noise <= 1 or not 0 <= augment_shift <= 1:
+            raise ValueError("augment_noise and augment_shift must lie within 0 to 1")
+        unknown = sorted(set(transfer or {}) - set(Transfer.__dataclass_fields__))
+        if unknown:
+            raise ValueError(f"transfer: '{unknown[0]}'{did_you_mean(unknown[0], Transfer.__dataclass_fields__)}")
+        self.fs_hz = float(fs_hz)
+        self.band_hz = (float(band_hz[0]), float(band_hz[1]))
+        self.classes = tuple(classes)
+        self.n_folds = folds
+        self.transfer = None if transfer is None else Transfer(**transfer)
+        self.plan = Plan(
+            classes=self.classes,
+            window=window_samples,
+            hop=hop_samples,
+            band=(self.band_hz[0] / self.fs_hz, self.band_hz[1] / self.fs_hz),
+            image=image,
+            noise=augment_noise,
+            shift=augment_shift,
+            transfer=self.transfer,
+        )
+
+    def models(self) -> dict[str, Model]:
+        """The 1-D and the 2-D network; in a transfer with head, each also with its head fitted to the target."""
+        found: dict[str, Model] = {"cnn1d": Cnn1d(self.plan), "cnn2d": Cnn2d(self.plan)}
+        if self.transfer is not None and self.transfer.head:
+            found |= {"cnn1d_head": Cnn1d(self.plan, head=True), "cnn2d_head": Cnn2d(self.plan, head=True)}
+        return found
+
+    def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
+        """By subject; `published` shuffles windows into folds, as work that splits signals does, and leaks.
+
+        Raises:
+            UserError: a class that nobody or too few people have.
+        """
+        if self.transfer is not None:
+            if protocol == "published":
+                raise UserError("downstream.protocol: published: a transfer tests people of another set; use subjects")
+            return self.transfer.folds(examples, seed, self.n_folds, self.classes)
+        for y, name in enumerate(self.classes):
+            people = sorted(set(examples.person[examples.y == y].tolist()))
+            if not people:
+                raise UserError(f"class '{name}': nobody has it; add recordings, or leave it out of classes")
+            if len(people) == 1 and protocol == "subjects":
+                raise UserError(
+                    f"class '{name}': one person ({people[0]}), who cannot be in both training and test; such a set "
+                    "can be the target of a transfer, see docs/downstream/neuromuscular.md"
+                )
+        if protocol == "published":
+            return stratified_windows(examples, seed, n_folds=self.n_folds, classes=self.classes)
+        return by_subject(examples, seed, n_folds=self.n_folds, classes=self.classes)

@@ -1,0 +1,67 @@
+"""The layout of the published Table 2, from the results of the gesture and the fatigue task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from core import commandline
+from core.errors import UserError
+from core.layout import Layout
+from core.registry import project_root
+from core.settings import Tables
+
+
+def write(
+    folders: dict[str, Path | None], models: dict[str, str | None], output: Path, settings: Tables | None = None
+) -> Path:
+    """Write table2.{csv,md,tex} and say where.
+
+    Args:
+        folders: task -> the output folder of its run; None: not run.
+        models: task -> its classifier; None: the one that the paper shows.
+        output: folder of the table.
+        settings: intervals; None: the defaults.
+
+    Raises:
+        UserError: no results are named, or those named are not there.
+    """
+    from downstream.common import results, tables
+    from downstream.common.assess import ALL
+    from evaluation import rendering
+
+    if not any(folders.values()):
+        raise UserError("nothing to show: name the results of a task, --gesture FOLDER or --fatigue FOLDER")
+    settings = settings or Tables()
+    printed: dict[str, Any] = yaml.safe_load(
+        (project_root() / "configs" / "downstream" / "table2.yaml").read_text(encoding="utf-8")
+    )
+    found = {}
+    for task, root in folders.items():
+        model = models.get(task) or printed[task]["model"]
+        folder = None if root is None else Layout(root).downstream("predictions", model, ALL)
+        found[task] = None if folder is None else results.read(folder, settings)
+    table = tables.table2(found, printed["rows"], settings.confidence, printed["source"])
+    output.mkdir(parents=True, exist_ok=True)
+    rendering.write([table], output, "table2")
+    return output / "table2.md"
+
+
+def main(
+    gesture: Annotated[Path | None, typer.Option(help="Results of the gesture task, e.g. results/gesture.")] = None,
+    fatigue: Annotated[Path | None, typer.Option(help="Results of the fatigue task, e.g. results/fatigue.")] = None,
+    gesture_model: Annotated[str | None, typer.Option(help="Its classifier; default: stcnet.")] = None,
+    fatigue_model: Annotated[str | None, typer.Option(help="Its classifier; default: cnn, as printed.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("results/table2"),
+) -> int:
+    """Accuracy and F1 of gestures and fatigue for clean, noisy and every denoiser, the printed values beside."""
+    path = write({"gesture": gesture, "fatigue": fatigue}, {"gesture": gesture_model, "fatigue": fatigue_model}, output)
+    typer.echo(f"table2: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    commandline.run(main)

@@ -1,0 +1,477 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pywt
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import registry
+from core.errors import ItemError, UserError
+from core.layout import Layout
+from core.settings import Dataset, Downstream, Noise, Paths, Settings, Source, Tables
+from core.stage import RunOptions
+from data_pipeline.readers.n2001 import N2001Reader, parse_header
+from data_pipeline.readers.simulated_neuromuscular import SimulatedNeuromuscularReader
+from data_pipeline.simulation.neuromuscular import CONDITIONS, draw_patient_muscle
+from downstream.common.running import run_task
+from downstream.common.task import Examples, Fit, Stream, join
+from downstream.neuromuscular import saliency
+from downstream.neuromuscular.explain import explain
+from downstream.neuromuscular.images import Scalogram, Spectrogram, centres
+from downstream.neuromuscular.models import Cnn1d
+from downstream.neuromuscular.networks import ConvNet, cnn1d, cnn2d
+from downstream.neuromuscular.task import NeuromuscularTask
+from downstream.neuromuscular.transfer import fit_head
+from downstream.neuromuscular.windows import LABELS, cut, starts
+from tests.layouts.n2001 import needle, write_n2001, write_pair
+
+CLASSES = tuple(LABELS)
+WIDTH = 128
+QUICK = {"epochs": 2, "batch_size": 16}
+
+
+def stream(label: int = 1, n: int = 400, subject: str = "p1", database: str = "set", seed: int = 0) -> Stream:
+    """White noise smoothed the more, the higher its label."""
+    noise = np.random.default_rng(seed).normal(size=(1, n + label))
+    signal = np.convolve(noise[0], np.ones(label + 1), mode="valid")[None, :n].astype(np.float32)
+    return Stream(database, subject, "E1", signal, np.full(n, label), np.ones(n, np.int64), 1000.0, ("muscle",))
+
+
+def people(per_class: int, database: str = "set", n: int = 600) -> Examples:
+    return join(
+        [
+            cut(stream(label, n, f"{label}-{number}", database, 10 * number + label), CLASSES, WIDTH, WIDTH)
+            for label in LABELS.values()
+            for number in range(per_class)
+        ]
+    )
+
+
+class TestNetworks:
+    @pytest.mark.parametrize(("build", "classes", "count"), [
+        (cnn1d, 2, 14_530), (cnn1d, 3, 14_595), (cnn2d, 2, 23_650), (cnn2d, 3, 23_715),
+    ])  # fmt: skip
+    def test_parameters(self, build, classes: int, count: int) -> None:
+        """Counts of the specification that both are built after."""
+        assert sum(p.numel() for p in build(classes).parameters()) == count
+
+    def test_shapes(self) -> None:
+        assert cnn1d(3).eval()(torch.zeros(2, 1, 2048)).shape == (2, 3)
+        assert cnn2d(2).eval()(torch.zeros(2, 1, 64, 64)).shape == (2, 2)
+
+    @pytest.mark.parametrize("image", ["stft", "cwt"])
+    def test_an_image_has_no_parameters_and_64_by_64_points(self, image: str) -> None:
+        task = NeuromuscularTask(image=image, classes=["control", "neuropathy"])
+        network = task.models()["cnn2d"].build((1, 2048), 2)
+        assert sum(p.numel() for p in network.parameters()) == 23_650
+        assert network.image(torch.zeros(3, 1, 2048)).shape == (3, 1, 64, 64)
+
+    def test_a_tone_lights_its_row(self) -> None:
+        time = np.arange(2048) / 1000
+        tone = torch.from_numpy(np.sqrt(2) * np.sin(2 * np.pi * 125 * time)).float()[None, None]
+        image = Spectrogram(2048)(tone)[0, 0, :, 8:56]
+        assert (image.argmax(dim=0) == 15).all()  # rows are 1000 / 128 Hz apart, the first is bin 1
+        image = Scalogram(2048, (0.02, 0.45))(tone)[0, 0, :, 8:56]
+        nearest = np.abs(centres((0.02, 0.45)) - 0.125).argmin()
+        assert (abs(image.argmax(dim=0) - nearest) <= 1).all()
+
+    def test_the_scalogram_is_that_of_pywavelets(self) -> None:
+        x = np.random.default_rng(1).normal(size=2048)
+        ours = Scalogram(2048, (0.02, 0.45))(torch.from_numpy(x).float()[None, None])[0, 0].numpy()
+        # exp(-t^2 / B) exp(2 pi i t): a Gaussian of sigma_t = 6 / 2 pi periods has B = 2 sigma_t^2
+        frequency = centres((0.02, 0.45))
+        found, _ = pywt.cwt(x, 1 / frequency, f"cmor{2 * (6 / (2 * np.pi)) ** 2}-1.0", method="fft", precision=14)
+        power = (np.abs(found) ** 2).reshape(64, 64, 32).mean(axis=2)
+        for row in range(48):  # above, the wavelet reaches the Nyquist frequency, which PyWavelets folds
+            inner = slice(8, 56)  # PyWavelets has zeros around the window, ours the window itself
+            assert np.corrcoef(10 ** ours[row, inner], power[row, inner])[0, 1] > 0.998
+
+
+class TestWindows:
+    def test_only_stretches_of_one_class(self) -> None:
+        one = stream(1, 1000)
+        label = np.repeat([0, 1, 0, 3, 2], [100, 300, 50, 200, 350])
+        found = cut(replace(one, label=label, repetition=np.arange(1000)), ("neuropathy", "control"), 128, 64)
+        assert found.start.tolist() == [100, 164, 228, 450, 514]
+        assert found.y.tolist() == [1, 1, 1, 0, 0]
+        assert found.repetition.tolist() == found.start.tolist()
+        assert found.x.shape == (5, 1, 128)
+        np.testing.assert_allclose(found.x.mean(axis=2), 0, atol=1e-6)
+        np.testing.assert_allclose(found.x.std(axis=2), 1, rtol=1e-5)
+        row = one.signal[0, 450:578].astype(np.float64)
+        np.testing.assert_allclose(found.x[3, 0], (row - row.mean()) / row.std(), atol=1e-5)
+
+    @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 6), st.integers(1, 6))
+    def test_every_start_is_one_where_a_whole_window_has_its_label(self, label, window: int, hop: int) -> None:
+        label = np.array(label)
+        found = starts(label, [1, 3], window, hop)
+        assert len(set(found.tolist())) == len(found)
+        for start in found:
+            part = label[start : start + window]
+            assert len(part) == window
+            assert set(part.tolist()) in ({1}, {3})
+        longest = max((len(list(run)) for value, run in itertools.groupby(label) if value in (1, 3)), default=0)
+        assert bool(len(found)) == (longest >= window)
+
+    def test_silence_stays_silence_and_scale_does_not_matter(self) -> None:
+        one = stream(2)
+        silent = cut(replace(one, signal=np.zeros_like(one.signal)), CLASSES, 128, 128)
+        assert len(silent) == 3
+        assert (silent.x == 0).all()
+        louder = cut(replace(one, signal=one.signal * 1e-6), CLASSES, 128, 128)
+        np.testing.assert_allclose(louder.x, cut(one, CLASSES, 128, 128).x, atol=1e-5)
+
+    def test_what_cannot_be_cut(self) -> None:
+        with pytest.raises(
+            ItemError, match=r"set/p1/E1: no stretch of a class is as long as a window \(512 samples, 0"
+        ):
+            cut(stream(n=400), CLASSES, 512, 512)
+        tail = stream().signal.copy()
+        tail[0, 390:] = np.nan
+        with pytest.raises(ItemError, match="sample 390 of 400 is not a number"):
+            cut(replace(stream(), signal=tail), CLASSES, 128, 128)
+        with pytest.raises(ItemError, match="label 7; this task has 1 control, 2 myopathy, 3 neuropathy"):
+            cut(stream(7), CLASSES, 128, 128)
+        two = replace(stream(), signal=np.zeros((2, 400), np.float32), channels=("a", "b"))
+        with pytest.raises(ItemError, match=r"2 channels \(a, b\), one is needed; .*datasets.set.parameters.channels"):
+            cut(two, CLASSES, 128, 128)
+        assert len(cut(stream(2), ("control", "neuropathy"), 128, 128)) == 0  # of a class that is left out
+
+
+class TestAugmentation:
+    def test_a_shift_moves_and_noise_is_bounded(self) -> None:
+        plan = NeuromuscularTask(augment_noise=0.0, augment_shift=0.25).plan
+        x = cut(stream(n=2048), CLASSES, 512, 512).x
+        moved = Cnn1d(plan).augment(x, np.random.default_rng(0))
+        shifts = []
+        for before, after in zip(x[:, 0], moved[:, 0], strict=True):
+            matches = [k for k in range(-128, 129) if np.array_equal(np.roll(before, k), after)]
+            assert len(matches) == 1
+            shifts += matches
+        assert len(set(shifts)) > 1
+        noisy = Cnn1d(replace(plan, noise=0.2, shift=0.0)).augment(x, np.random.default_rng(0)) - x
+        assert 0 < noisy.std(axis=2).max() < 0.23
+        assert (x == cut(stream(n=2048), CLASSES, 512, 512).x).all()
+
+
+class TestSplits:
+    def test_everybody_is_tested_once_by_people_they_are_not_fitted_on(self) -> None:
+        examples = people(5)
+        folds = NeuromuscularTask(folds=5).folds(examples, "subjects", 1)
+        assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(len(examples)))
+        for fold in folds:
+            parts = [set(examples.person[rows].tolist()) for rows in (fold.train, fold.valid, fold.test)]
+            assert len(parts[0] | parts[1] | parts[2]) == sum(len(part) for part in parts)
+            assert all(set(examples.y[rows].tolist()) == {0, 1, 2} for rows in (fold.train, fold.valid, fold.test))
+
+    def test_published_leaks(self) -> None:
+        examples = people(3)
+        assert all(fold.shares_people(examples) for fold in NeuromuscularTask().folds(examples, "published", 1))
+
+    def test_one_person_a_class_can_only_be_a_target(self) -> None:
+        with pytest.raises(UserError, match=r"class 'control': one person \(set/1-0\).*target of a transfer"):
+            NeuromuscularTask().folds(people(1), "subjects", 1)
+
+    @pytest.mark.parametrize("change", [
+        {"window_samples": 100}, {"hop_samples": 0}, {"classes": ["control"]}, {"classes": ["control", "als"]},
+        {"image": "mel"}, {"band_hz": [20, 600]}, {"transfer": {"source": "a", "target": "a"}},
+        {"transfer": {"from": "a"}}, {"augment_noise": -1},
+    ])  # fmt: skip
+    def test_refused_parameters(self, change: dict[str, object]) -> None:
+        with pytest.raises(UserError, match=next(iter(change)).partition("_")[0]):
+            registry.find("tasks", "neuromuscular").build(**change)
+
+
+class TestTransfer:
+    def test_as_it_is(self) -> None:
+        examples = join([people(5, "from"), people(1, "to")])
+        task = NeuromuscularTask(transfer={"source": "from", "target": "to", "head": False})
+        assert list(task.models()) == ["cnn1d", "cnn2d"]
+        (fold,) = task.folds(examples, "subjects", 1)
+        assert set(examples.person[fold.test].tolist()) == {"to/1-0", "to/2-0", "to/3-0"}
+        assert {p.partition("/")[0] for p in examples.person[np.concatenate([fold.train, fold.valid])]} == {"from"}
+        assert len(fold.train) + len(fold.valid) + len(fold.test) == len(examples)
+
+    def test_with_its_head_fitted(self) -> None:
+        examples = join([people(5, "from"), people(3, "to")])
+        task = NeuromuscularTask(folds=3, transfer={"source": "from", "target": "to"})
+        assert list(task.models()) == ["cnn1d", "cnn2d", "cnn1d_head", "cnn2d_head"]
+        folds = task.folds(examples, "subjects", 1)
+        assert len(folds) == 3
+        assert not any(fold.shares_people(examples) for fold in folds)
+        every = np.concatenate([fold.test for fold in folds])
+        assert sorted(every.tolist()) == np.flatnonzero([p.startswith("to/") for p in examples.person]).tolist()
+
+    def test_a_target_with_too_few_people_or_none(self) -> None:
+        examples = join([people(5, "from"), people(1, "to")])
+        task = NeuromuscularTask(transfer={"source": "from", "target": "to"})
+        with pytest.raises(UserError, match=r"transfer to 'to': class 'control': 1 subject.*transfer.head=false"):
+            task.folds(examples, "subjects", 1)
+        with pytest.raises(UserError, match="transfer: no window of 'else'"):
+            NeuromuscularTask(transfer={"source": "from", "target": "else"}).folds(examples, "subjects", 1)
+        with pytest.raises(UserError, match="use subjects"):
+            task.folds(examples, "published", 1)
+
+    @pytest.mark.parametrize("classes", [("control", "neuropathy"), CLASSES])
+    def test_a_head_learns_what_the_body_can_tell(self, classes: tuple[str, ...]) -> None:
+        """The target's labels are the source's in another order: as it is all is wrong, with its head all is right."""
+        torch.manual_seed(0)
+        network = cnn1d(len(classes)).eval()
+        k = len(classes)
+        with torch.no_grad():
+            network.head.weight.copy_(10 * torch.eye(k, 64))
+            network.head.bias.zero_()
+        network.features = lambda x: torch.nn.functional.one_hot(x[:, 0, 0].long(), 64).double().float()
+        y = np.arange(30) % k
+        x = np.broadcast_to(y[:, None, None], (30, 1, WIDTH)).astype(np.float32)
+        texts = np.full(30, "to/a")
+        turned = Examples(x, (y + 1) % k, texts, texts, np.arange(30), np.ones(30, np.int64))
+
+        def right() -> float:
+            with torch.no_grad():
+                return float((network.head(network.features(torch.from_numpy(x))).argmax(1).numpy() == turned.y).mean())
+
+        body = [p.clone() for p in network.body.parameters()]
+        assert right() == 0
+        fit_head(network, turned, turned, classes)
+        assert right() == 1
+        assert all(torch.equal(a, b) for a, b in zip(body, network.body.parameters(), strict=True))
+        with pytest.raises(UserError, match=f"class '{classes[0]}' has no window in the target"):
+            fit_head(network, turned.take(np.flatnonzero(turned.y > 0)), turned, classes)
+
+    def test_only_the_source_is_learnt_from_and_the_head_keeps_the_body(self, tmp_path: Path) -> None:
+        examples = join([people(3, "from"), people(3, "to")])
+        task = NeuromuscularTask(window_samples=WIDTH, folds=3, transfer={"source": "from", "target": "to"})
+        fold = task.folds(examples, "subjects", 1)[0]
+        states = {}
+        for name in ("cnn1d", "cnn1d_head"):
+            model = task.models()[name]
+            fit = Fit(tmp_path / name, 1, QUICK, f"{name} fold 1")
+            model.fit(examples.take(fold.train), examples.take(fold.valid), fit)
+            again = task.models()[name]
+            again.load(fit)
+            x = examples.x[fold.test]
+            np.testing.assert_array_equal(again.scores(x), model.scores(x))
+            states[name] = model.network.state_dict()
+        same = {key: torch.equal(states["cnn1d"][key], states["cnn1d_head"][key]) for key in states["cnn1d"]}
+        assert {key for key, value in same.items() if not value} == {"head.weight", "head.bias"}
+
+
+class TestSaliency:
+    @pytest.fixture
+    def fitted(self) -> ConvNet:
+        torch.manual_seed(3)
+        network = cnn1d(3)
+        network.train()(torch.from_numpy(people(2).x))  # running means of the normalisation
+        return network.eval()
+
+    def test_maps_cover_the_samples(self, fitted: ConvNet) -> None:
+        x = people(1).x
+        for network in (fitted, NeuromuscularTask(window_samples=WIDTH).models()["cnn2d"].build((1, WIDTH), 3)):
+            maps = saliency.attributions(network, x, np.zeros(len(x), np.int64))
+            assert tuple(maps) == saliency.METHODS
+            assert all(one.shape == (len(x), WIDTH) and np.isfinite(one).all() for one in maps.values())
+            assert min(maps["saliency"].min(), maps["Grad-CAM"].min()) >= 0
+
+    def test_integrated_gradients_sum_to_the_difference_to_silence(self, fitted: ConvNet) -> None:
+        x, y = people(1).x, people(1).y
+        maps = saliency.attributions(fitted, x, y)
+        with torch.no_grad():
+            logits = fitted(torch.from_numpy(x)) - fitted(torch.zeros(1, 1, WIDTH))
+        expected = logits.numpy()[np.arange(len(y)), y]
+        np.testing.assert_allclose(maps["integrated gradients"].sum(axis=1), expected, atol=0.05)
+
+    def test_saliency_is_the_slope(self, fitted: ConvNet) -> None:
+        x, step = people(1).x[:1].astype(np.float64), 1e-4
+        network = cnn1d(3).double().eval()
+        network.load_state_dict(fitted.state_dict())
+        beside = np.repeat(x, 2, axis=0)
+        beside[:, 0, 40] += [step, -step]
+        with torch.no_grad():
+            high, low = network(torch.from_numpy(beside))[:, 1].tolist()
+        found = saliency.attributions(fitted, x.astype(np.float32), np.array([1]))["saliency"][0, 40]
+        assert found == pytest.approx(abs(high - low) / (2 * step), rel=1e-3, abs=1e-6)
+
+    def test_windows_of_different_people_are_chosen(self) -> None:
+        examples = people(3)
+        rows = saliency.choose(examples, 1, CLASSES)
+        assert examples.y[rows].tolist() == [0, 0, 1, 1, 2, 2]
+        assert len(set(examples.person[rows].tolist())) == 6
+
+
+class TestN2001:
+    def test_a_pair(self, tmp_path: Path) -> None:
+        folder = write_n2001(tmp_path, people=1, records=1, seconds=0.5)
+        reader = registry.find("datasets", "n2001").build(database="n2001", folder=folder)
+        refs = reader.list()
+        assert [(r.subject, r.exercise) for r in refs] == [("A01", "BB01"), ("C01", "BB01"), ("M01", "BB01")]
+        found = [reader.read(ref) for ref in refs]
+        assert [r.trial_label for r in found] == [3, 1, 2]
+        assert (found[0].fs_hz, found[0].channels, found[0].trial_repetition) == (23437.5, ("BB",), 1)
+        assert found[0].signal.shape == (1, 11719)
+        assert 1e-3 < np.ptp(found[0].signal) < 20e-3  # volts
+
+    @pytest.mark.parametrize("order", ["little", "big"])
+    def test_codes_in_either_order_are_volts(self, tmp_path: Path, order: str) -> None:
+        signal_mv = needle(np.random.default_rng(1), "C", 0.5)
+        write_pair(tmp_path, "N2001C03BB07", signal_mv, order)
+        for byte_order in ("header", order):
+            reader = N2001Reader("n2001", tmp_path, byte_order=byte_order)
+            (ref,) = reader.list()
+            np.testing.assert_allclose(reader.read(ref).signal[0], signal_mv * 1e-3, atol=0.51e-6)
+        swapped = N2001Reader("n2001", tmp_path, byte_order="big" if order == "little" else "little")
+        with pytest.raises(ItemError, match=f"the other way they are a signal; set byte_order: {order}"):
+            swapped.read(ref)
+
+    def test_what_the_header_does_not_say_is_a_parameter(self, tmp_path: Path) -> None:
+        signal_mv = needle(np.random.default_rng(1), "M", 0.5)
+        write_pair(tmp_path, "N2001M01TA01", signal_mv)
+        header = tmp_path / "N2001M01TA01.hea"
+        (ref,) = N2001Reader("n2001", tmp_path).list()
+        header.write_text("N2001M01TA01 1 23437.5\nN2001M01TA01.bin\n")
+        with pytest.raises(ItemError, match=r"n2001: N2001M01TA01: .*no 16-bit format .*byte_order: little or big"):
+            N2001Reader("n2001", tmp_path).read(ref)
+        with pytest.raises(ItemError, match="no gain; say what a code stands for with unit"):
+            N2001Reader("n2001", tmp_path, byte_order="little").read(ref)
+        recording = N2001Reader("n2001", tmp_path, byte_order="little", unit=1e-6).read(ref)
+        np.testing.assert_allclose(recording.signal[0], signal_mv * 1e-3, atol=0.51e-6)
+
+    def test_pairs_with_a_fault(self, tmp_path: Path) -> None:
+        write_pair(tmp_path, "N2001A01BB01", needle(np.random.default_rng(1), "A", 0.2))
+        data, header = tmp_path / "N2001A01BB01.bin", tmp_path / "N2001A01BB01.hea"
+        content, text = data.read_bytes(), header.read_text()
+        reader = N2001Reader("n2001", tmp_path)
+        (ref,) = reader.list()
+        faults = [
+            (data, content[:-2], "4687 samples, the header says 4688; truncated"),
+            (data, content[:-1], "half a sample too many"),
+            (data, b"", "holds no sample"),
+            (header, text.replace("23437.5", "10000").encode(), "says 10000 Hz, the configuration fs_hz: 23437.5"),
+            (header, text.replace(" 1 23437", " 2 23437").encode(), r"announces 2 signal\(s\) and describes 1"),
+            (header, text.replace("/mV", "/deg").encode(), "unit 'deg' is no voltage"),
+            (header, b"\x00\xff not a header", "is not a header"),
+        ]
+        for path, fault, message in faults:
+            path.write_bytes(fault)
+            with pytest.raises(ItemError, match=message):
+                reader.read(ref)
+            assert reader.list()[0].fingerprint != ref.fingerprint
+            data.write_bytes(content)
+            header.write_text(text)
+        header.unlink()
+        assert [r.key for r in reader.list()] == ["N2001A01BB01"]  # not lost
+        with pytest.raises(ItemError, match=r"no \.hea file; a recording is a pair"):
+            reader.read(ref)
+
+    def test_a_baseline(self) -> None:
+        header = parse_header("x 1 23437.5 10\nx.bin 61 200(5)/uV 16 3\n")
+        assert (header.order, header.gain, header.baseline, header.unit) == ("big", 200.0, 5.0, "uV")
+        assert parse_header("x 1 23437.5 10\nx.bin 16 200 12 3\n").baseline == 3.0
+
+
+class TestSimulated:
+    def test_units_are_larger_and_longer_after_reinnervation_and_smaller_and_shorter_in_myopathy(self) -> None:
+        amplitude, duration = {}, {}
+        for condition in CONDITIONS:
+            peaks, lengths = [], []
+            for number in range(1, 5):
+                shapes = draw_patient_muscle(2025, f"{condition}{number:02d}", condition).potentials(2000.0)
+                waveform = shapes.waveform[:, 0, 0]  # [U, N]
+                seen = np.abs(waveform) > 0.1 * np.abs(waveform).max(axis=1, keepdims=True)
+                last = seen.shape[1] - seen[:, ::-1].argmax(axis=1)
+                lengths.append(np.median(last - seen.argmax(axis=1)) / 2000)
+                peaks.append(np.median(np.ptp(waveform, axis=1)))
+            amplitude[condition], duration[condition] = np.median(peaks), np.median(lengths)
+        assert amplitude["neuropathy"] > 1.3 * amplitude["control"]
+        assert amplitude["myopathy"] < 0.6 * amplitude["control"]
+        assert duration["neuropathy"] > 1.05 * duration["control"]
+        assert duration["myopathy"] < 0.95 * duration["control"]
+
+    def test_fewer_units_that_fire_fast_and_many_recruited_early(self) -> None:
+        drawn = {c: draw_patient_muscle(1, f"{c}01", c) for c in CONDITIONS}
+        pools = {c: d.muscle.pool for c, d in drawn.items()}
+        active, rate = {}, {}
+        for condition, pool in pools.items():
+            found = pool.rate_hz(pool.excitation(0.15 * drawn[condition].effort))
+            active[condition], rate[condition] = (found > 0).mean(), found[found > 0].mean()
+        assert pools["neuropathy"].parameters.n_units < 0.6 * pools["control"].parameters.n_units
+        assert rate["neuropathy"] > 1.2 * rate["control"]
+        assert active["myopathy"] > 1.1 * active["control"]
+
+    def test_layout_and_repeatability(self) -> None:
+        small = {"n_per_group": 2, "n_contractions": 2, "hold_s": 1.0}
+        reader = SimulatedNeuromuscularReader(**small)
+        refs = reader.list()
+        assert len({ref.fingerprint for ref in refs}) == len(refs) == 12
+        recording = reader.read(refs[-1])
+        assert (recording.signal.shape, recording.trial_label, recording.trial_repetition) == ((1, 2000), 3, 2)
+        assert 1e-6 < recording.signal.std() < 1e-3
+        again = SimulatedNeuromuscularReader(**{**small, "n_per_group": 3}).read(refs[-1])
+        assert again.signal.tobytes() == recording.signal.tobytes()
+        for change in ({"seed": 1}, {"hold_s": 2.0}, {"force": (0.1, 0.2)}, {"fs_hz": 1000.0}):
+            other = SimulatedNeuromuscularReader(**{**small, **change})
+            assert other.list()[0].fingerprint != refs[0].fingerprint
+        with pytest.raises(ItemError, match="not simulated; there are 2 people a group"):
+            reader.read(replace(refs[0], subject="control09"))
+        for wrong in ({"n_per_group": 0}, {"hold_s": 0.1}, {"force": (0.3, 0.1)}, {"seed": -1}, {"fs_hz": 500.0}):
+            with pytest.raises(ValueError, match=next(iter(wrong))):
+                SimulatedNeuromuscularReader(**wrong)
+
+
+def configuration(tmp_path: Path, data_root: Path, datasets: dict[str, Dataset], **parameters: object) -> Settings:
+    return Settings(
+        seed=5,
+        paths=Paths(data_root=str(data_root), output=str(tmp_path / "out")),
+        datasets=datasets,
+        noise=Noise(piece_s=20, kinds={kind: [Source(source=kind.lower())] for kind in ("PLI", "WGN")}),
+        tables=Tables(bootstrap_resamples=100),
+        downstream=Downstream(
+            task="neuromuscular",
+            parameters={"window_samples": 512, "folds": 3, **parameters},
+            models=("cnn1d",),
+            recipe={"cnn1d": QUICK},
+            denoisers=("hp",),
+        ),
+    )
+
+
+def test_from_n2001_files_to_the_table_and_the_maps(tmp_path: Path) -> None:
+    folder = write_n2001(tmp_path, people=3, records=1, seconds=1.2)
+    next(iter(folder.rglob("*A02*.hea"))).unlink()  # reported, not silently lost
+    write_pair(folder, "N2001A04BB01", needle(np.random.default_rng(1), "A", 1.2))
+    settings = configuration(tmp_path, tmp_path, {"n2001": Dataset()})
+    layout = Layout(tmp_path / "out")
+    reports = run_task(settings, layout, RunOptions())
+    assert {report.stage: report.n_failures for report in reports}["prepare"] == 1
+    table = (layout.tables / "neuromuscular_cnn1d.csv").read_text()
+    assert [line.split(",")[0] for line in table.splitlines()][1:4] == ["clean", "noisy", "hp"]
+    report = explain(settings, layout)
+    picture = layout.tables / "neuromuscular_cnn1d_saliency.png"
+    assert str(picture) in report.lines[0]
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.realdata
+def test_emgdb_cannot_be_split_and_can_be_asked(tmp_path: Path, real_data: Path) -> None:
+    settings = configuration(tmp_path, real_data, {"emgdb": Dataset()}, window_samples=2048)
+    with pytest.raises(UserError, match=r"class 'control': one person \(emgdb/healthy\)"):
+        run_task(settings, Layout(tmp_path / "alone"), RunOptions())
+    simulated = Dataset(parameters={"n_per_group": 3, "n_contractions": 1, "hold_s": 2.1})
+    settings = configuration(
+        tmp_path,
+        real_data,
+        {"simulated_neuromuscular": simulated, "emgdb": Dataset()},
+        window_samples=2048,
+        transfer={"source": "simulated_neuromuscular", "target": "emgdb", "head": False},
+    )
+    layout = Layout(tmp_path / "out")
+    assert not any(report.n_failures for report in run_task(settings, layout, RunOptions()))
+    rows = (layout.tables / "neuromuscular_cnn1d.csv").read_text().splitlines()
+    clean = dict(zip(rows[0].split(","), rows[1].split(","), strict=True))
+    assert clean["n_people"] == "3"
