@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import Failure
+from core.artifact import Artifact, Failure
 from core.errors import ItemError
 from core.layout import Layout
 from core.seeding import generator
@@ -30,23 +30,28 @@ class NoisyJob:
     shard: str
     library: Path
     settings: Settings
+    power: dict[tuple[str, str], float] | None  # by person and channel; None: each stream's own
 
 
 def contaminate(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """Mix noise of the test library into every stream.
 
     The SNR is drawn once a stream and the kinds of noise once a channel, over the whole stream (protocol F:
-    with one name each, where the published code adds numbers up to seeds that collide).
+    with one name each, where the published code adds numbers up to seeds that collide). It refers to the power of
+    that channel over all streams of the person, unless `downstream.noise_level` is `stream`: a stream may hold one
+    class alone, and noise in proportion to each stream would tell the classifier which.
     """
     clean = streams.open_streams(layout.downstream(CLEAN))
+    power = power_by_person(clean) if settings.downstream.noise_level == "person" else None
     library = NoiseLibrary.open(layout.noise("test"))
     jobs = [
-        Job(shard.name, NoisyJob(clean.folder, shard.name, layout.noise("test"), settings))
+        Job(shard.name, NoisyJob(clean.folder, shard.name, layout.noise("test"), settings, power))
         for shard in clean.manifest.shards
         if shard.count
     ]
     wanted = settings.downstream
-    section = {"snr_db": list(wanted.snr_db), "n_kinds": list(wanted.n_kinds), "floor_db": settings.mix.wgn_floor_db}
+    section = {"snr_db": list(wanted.snr_db), "n_kinds": list(wanted.n_kinds), "floor_db": settings.mix.wgn_floor_db,
+               "noise_level": wanted.noise_level}  # fmt: skip
     result = run_stage(
         layout.downstream(NOISY), SCHEMA, jobs, mix_stream,
         section={"task": wanted.task, **section},
@@ -59,15 +64,26 @@ def contaminate(settings: Settings, layout: Layout, options: RunOptions) -> Repo
 def mix_stream(job: NoisyJob) -> Made:
     """One noisy stream."""
     stream = streams.load(streams.open_streams(job.clean), job.shard)
+    own = None
+    if job.power is not None:
+        own = np.array([job.power[stream.person, channel] for channel in stream.channels])
     try:
-        noisy = noisy_version(stream, NoiseLibrary.open(job.library), job.settings)
+        noisy = noisy_version(stream, NoiseLibrary.open(job.library), job.settings, own)
     except ItemError as error:
         return Made(streams.empty(), [Failure(stream.key, str(error))])
     return Made(streams.to_arrays(noisy))
 
 
-def noisy_version(stream: Stream, library: NoiseLibrary, settings: Settings) -> Stream:
-    """The stream with noise; channels that are all zero stay so, having no SNR.
+def noisy_version(
+    stream: Stream, library: NoiseLibrary, settings: Settings, power: NDArray[np.float64] | None = None
+) -> Stream:
+    """The stream with noise.
+
+    Args:
+        stream: clean.
+        library: where the noise comes from.
+        settings: SNRs, numbers of kinds, seed.
+        power: [C] what the SNR refers to, V^2; None: each channel's own. A channel of power 0 gets no noise.
 
     Raises:
         ItemError: noise that is silent where it was drawn.
@@ -75,27 +91,42 @@ def noisy_version(stream: Stream, library: NoiseLibrary, settings: Settings) -> 
     wanted, seed = settings.downstream, settings.seed
     floor_db = settings.mix.wgn_floor_db
     snr_db = float(generator(seed, "downstream", "snr", stream.key).choice(np.array(wanted.snr_db)))
-    live = np.flatnonzero(stream.signal.any(axis=1))
+    level = mean_square(stream.signal) if power is None else power
+    live = np.flatnonzero(level > 0)
     if not live.size:
         return stream
     draws = [generator(seed, "downstream", "noise", stream.key, stream.channels[c]) for c in live]
     room = len(mixing.drawable(snr_db, 2, floor_db, library.kinds))
     counts = np.array([min(int(draw.choice(np.array(wanted.n_kinds))), room) for draw in draws])
-    clean = stream.signal[live]
-    length = clean.shape[1]
+    names = [f"{stream.key}/{stream.channels[c]}" for c in live]
+    length = stream.signal.shape[1]
     longest = min(length, *(int(library.piece_lengths(kind).min()) for kind in library.kinds))
     noisy = stream.signal.copy()
-    # a stream longer than the noise is mixed in blocks as equal as can be; each has the SNR
+    # a stream longer than the noise is mixed in blocks as equal as can be
     edges = np.linspace(0, length, -(-length // longest) + 1).round().astype(int).tolist()
     for start, stop in itertools.pairwise(edges):
-        part = clean[:, start:stop]
-        loud: NDArray[np.bool_] = np.asarray(part.any(axis=1))
-        if not loud.any():
-            continue
-        chosen = [draw for draw, is_loud in zip(draws, loud, strict=True) if is_loud]
-        recipe = mixing.draw_recipes(chosen, snr_db, counts[loud], library, stop - start, floor_db)
-        names = [f"{stream.key}/{stream.channels[c]}" for c in live[loud]]
-        noisy[live[loud], start:stop], _ = mixing.mix_recipes(
-            part[loud], recipe, library, snr_db, "exact", floor_db, names
-        )
+        # the mixing rule scales noise to a signal's energy: it is handed a constant of the power wanted, so that the
+        # noise is as loud where this stream is quiet
+        constant = np.repeat(np.sqrt(level[live])[:, None], stop - start, axis=1).astype(np.float32)  # [c, l]
+        recipe = mixing.draw_recipes(draws, snr_db, counts, library, stop - start, floor_db)
+        mixed, _ = mixing.mix_recipes(constant, recipe, library, snr_db, "exact", floor_db, names)
+        noisy[live, start:stop] += mixed - constant
     return replace(stream, signal=noisy)
+
+
+def mean_square(signal: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[C, L] -> [C] power of each channel, V^2."""
+    power: NDArray[np.float64] = np.square(signal, dtype=np.float64).mean(axis=1)
+    return power
+
+
+def power_by_person(clean: Artifact) -> dict[tuple[str, str], float]:
+    """Power of each person and channel over all streams, rest included, V^2."""
+    energy: dict[tuple[str, str], float] = {}
+    samples: dict[tuple[str, str], int] = {}
+    for _, stream in streams.each(clean):
+        for channel, power in zip(stream.channels, mean_square(stream.signal), strict=True):
+            key, n = (stream.person, channel), stream.signal.shape[1]
+            energy[key] = energy.get(key, 0.0) + float(power) * n
+            samples[key] = samples.get(key, 0) + n
+    return {key: energy[key] / samples[key] for key in energy}

@@ -111,6 +111,21 @@ def test_noise_has_the_snr_is_named_and_leaves_silence_silent(library):
     assert other.signal.tobytes() != noisy.signal.tobytes()
 
 
+def test_noise_as_loud_as_the_person_says_nothing_of_the_stream(library):
+    """Streams of one class each: the noise must not tell a loud class from a quiet one."""
+    loud = stream("E1")
+    quiet = replace(loud, signal=(0.1 * loud.signal).astype(np.float32))
+    power = np.array([1e-8, 0.0, 4e-8])
+    added = []
+    for clean in (loud, quiet):
+        noisy = noisy_version(clean, library, settings(snr_db=[3.0]), power)
+        added.append((noisy.signal - clean.signal).astype(np.float64))
+        ratio_db = 10 * np.log10(power[[0, 2]] / (added[-1][[0, 2]] ** 2).mean(axis=1))
+        assert ratio_db == pytest.approx([3.0, 3.0], abs=1e-3)
+        assert not noisy.signal[1].any()
+    np.testing.assert_allclose(added[0], added[1], atol=1e-10)
+
+
 def test_channels_do_not_depend_on_one_another(library):
     clean = stream("E1")
     noisy = noisy_version(clean, library, settings())
