@@ -100,7 +100,7 @@ class NeuralDenoiser(Denoiser):
     ) -> None:
         if window_samples is not None and window_samples < self.min_samples:
             raise UserError(f"'{self.name}': window_samples is {window_samples}, at least {self.min_samples}")
-        if batch_size < 1:
+        if batch_size != int(batch_size) or batch_size < 1:
             raise UserError(f"'{self.name}': batch_size is {batch_size}, at least 1")
         fields = [field.name for field in dataclasses.fields(self.Size)]
         for key in size:

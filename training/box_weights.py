@@ -135,6 +135,8 @@ def _scores(results: Path, name: str) -> list[str]:
         raise UserError(f"{table}: not there; evaluate first: cleansemg run --config configs/demo.yaml")
     with table.open() as file:
         rows = list(csv.DictReader(file))
+    if Layout(results).weights(name).exists():
+        raise UserError(f"{results}: scored '{name}' with weights of its own; run it with --set train.models=[]")
     mine = [row for row in rows if row["denoiser"] == name]
     if not mine:
         raise UserError(f"{table}: has no row for '{name}'; add it to evaluate.denoisers")

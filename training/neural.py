@@ -38,6 +38,7 @@ SCHEMA = Schema("weights", 1, "python training/train_neural.py")
 BEST, LOSSES, CURVES = "best.safetensors", "losses.csv", "curves.png"
 RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
 LOSS_NAMES = {"l1": "mean absolute error", "l2": "mean squared error", "snr": "-SNR, dB", "own": "network's own"}
+KEPT = ("loss", "normalise_clip", "optimizer", "betas", "weight_decay", "batch_size", "clip_norm")
 OWN_FILES = (BEST, LOSSES, CURVES, RECIPE, CHECKPOINT, artifact.MANIFEST)
 
 
@@ -160,11 +161,21 @@ def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, 
         (f"configs/denoisers/{entry.name}.yaml, training", entry.extra.get("training") or {}),
         (f"{settings.config_file}, train.recipe", settings.train.recipe),
     ]
+    if settings.train.start == "box":
+        layers.insert(1, ("the weights in the box", _fitted_with(entry)))
     for name, values in settings.train.overrides.items():
         if registry.find("denoisers", name).name == entry.name:
             layers.append((f"{settings.config_file}, train.overrides.{name}", values))
     layers.append(("command line", command_line or {}))
     return recipes.resolve(layers)
+
+
+def _fitted_with(entry: Entry) -> dict[str, Any]:
+    """What fitting on must keep, or the weights from the box are of no use: their loss, scaling and optimiser."""
+    from denoising import loading, weights
+
+    recipe = weights.read(loading.box_weights(entry))[1].get("recipe", {})
+    return {key: recipe[key] for key in KEPT if key in recipe}
 
 
 def _train(

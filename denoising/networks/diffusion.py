@@ -46,11 +46,11 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
             raise UserError(f"sampler is '{self.sampler}'{did_you_mean(self.sampler, SAMPLERS)}")
-        if self.steps < 1:
+        if self.steps != int(self.steps) or self.steps < 1:
             raise UserError(f"steps is {self.steps}, at least 1 (5 to 10 are usual)")
         if not 0 <= self.eta <= 1:
             raise UserError(f"eta is {self.eta}, from 0 to 1")
-        if self.samples < 1:
+        if self.samples != int(self.samples) or self.samples < 1:
             raise UserError(f"samples is {self.samples}, at least 1")
 
 
