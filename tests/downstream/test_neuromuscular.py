@@ -16,9 +16,6 @@ from core.errors import ItemError, UserError
 from core.layout import Layout
 from core.settings import Dataset, Downstream, Noise, Paths, Settings, Source, Tables
 from core.stage import RunOptions
-from data_pipeline.readers.n2001 import N2001Reader, parse_header
-from data_pipeline.readers.simulated_neuromuscular import SimulatedNeuromuscularReader
-from data_pipeline.simulation.neuromuscular import CONDITIONS, draw_patient_muscle
 from downstream.common.running import run_task
 from downstream.common.task import Examples, Fit, Stream, join
 from downstream.neuromuscular import saliency
@@ -303,125 +300,6 @@ class TestSaliency:
         rows = saliency.choose(examples, 1, CLASSES)
         assert examples.y[rows].tolist() == [0, 0, 1, 1, 2, 2]
         assert len(set(examples.person[rows].tolist())) == 6
-
-
-class TestN2001:
-    def test_a_pair(self, tmp_path: Path) -> None:
-        folder = write_n2001(tmp_path, people=1, records=1, seconds=0.5)
-        reader = registry.find("datasets", "n2001").build(database="n2001", folder=folder)
-        refs = reader.list()
-        assert [(r.subject, r.exercise) for r in refs] == [("A01", "BB01"), ("C01", "BB01"), ("M01", "BB01")]
-        found = [reader.read(ref) for ref in refs]
-        assert [r.trial_label for r in found] == [3, 1, 2]
-        assert (found[0].fs_hz, found[0].channels, found[0].trial_repetition) == (23437.5, ("BB",), 1)
-        assert found[0].signal.shape == (1, 11719)
-        assert 1e-3 < np.ptp(found[0].signal) < 20e-3  # volts
-
-    @pytest.mark.parametrize("order", ["little", "big"])
-    def test_codes_in_either_order_are_volts(self, tmp_path: Path, order: str) -> None:
-        signal_mv = needle(np.random.default_rng(1), "C", 0.5)
-        write_pair(tmp_path, "N2001C03BB07", signal_mv, order)
-        for byte_order in ("header", order):
-            reader = N2001Reader("n2001", tmp_path, byte_order=byte_order)
-            (ref,) = reader.list()
-            np.testing.assert_allclose(reader.read(ref).signal[0], signal_mv * 1e-3, atol=0.51e-6)
-        swapped = N2001Reader("n2001", tmp_path, byte_order="big" if order == "little" else "little")
-        with pytest.raises(ItemError, match=f"the other way they are a signal; set byte_order: {order}"):
-            swapped.read(ref)
-
-    def test_what_the_header_does_not_say_is_a_parameter(self, tmp_path: Path) -> None:
-        signal_mv = needle(np.random.default_rng(1), "M", 0.5)
-        write_pair(tmp_path, "N2001M01TA01", signal_mv)
-        header = tmp_path / "N2001M01TA01.hea"
-        (ref,) = N2001Reader("n2001", tmp_path).list()
-        header.write_text("N2001M01TA01 1 23437.5\nN2001M01TA01.bin\n")
-        with pytest.raises(ItemError, match=r"n2001: N2001M01TA01: .*no 16-bit format .*byte_order: little or big"):
-            N2001Reader("n2001", tmp_path).read(ref)
-        with pytest.raises(ItemError, match="no gain; say what a code stands for with unit"):
-            N2001Reader("n2001", tmp_path, byte_order="little").read(ref)
-        recording = N2001Reader("n2001", tmp_path, byte_order="little", unit=1e-6).read(ref)
-        np.testing.assert_allclose(recording.signal[0], signal_mv * 1e-3, atol=0.51e-6)
-
-    def test_pairs_with_a_fault(self, tmp_path: Path) -> None:
-        write_pair(tmp_path, "N2001A01BB01", needle(np.random.default_rng(1), "A", 0.2))
-        data, header = tmp_path / "N2001A01BB01.bin", tmp_path / "N2001A01BB01.hea"
-        content, text = data.read_bytes(), header.read_text()
-        reader = N2001Reader("n2001", tmp_path)
-        (ref,) = reader.list()
-        faults = [
-            (data, content[:-2], "4687 samples, the header says 4688; truncated"),
-            (data, content[:-1], "half a sample too many"),
-            (data, b"", "holds no sample"),
-            (header, text.replace("23437.5", "10000").encode(), "says 10000 Hz, the configuration fs_hz: 23437.5"),
-            (header, text.replace(" 1 23437", " 2 23437").encode(), r"announces 2 signal\(s\) and describes 1"),
-            (header, text.replace("/mV", "/deg").encode(), "unit 'deg' is no voltage"),
-            (header, b"\x00\xff not a header", "is not a header"),
-        ]
-        for path, fault, message in faults:
-            path.write_bytes(fault)
-            with pytest.raises(ItemError, match=message):
-                reader.read(ref)
-            assert reader.list()[0].fingerprint != ref.fingerprint
-            data.write_bytes(content)
-            header.write_text(text)
-        header.unlink()
-        assert [r.key for r in reader.list()] == ["N2001A01BB01"]  # not lost
-        with pytest.raises(ItemError, match=r"no \.hea file; a recording is a pair"):
-            reader.read(ref)
-
-    def test_a_baseline(self) -> None:
-        header = parse_header("x 1 23437.5 10\nx.bin 61 200(5)/uV 16 3\n")
-        assert (header.order, header.gain, header.baseline, header.unit) == ("big", 200.0, 5.0, "uV")
-        assert parse_header("x 1 23437.5 10\nx.bin 16 200 12 3\n").baseline == 3.0
-
-
-class TestSimulated:
-    def test_units_are_larger_and_longer_after_reinnervation_and_smaller_and_shorter_in_myopathy(self) -> None:
-        amplitude, duration = {}, {}
-        for condition in CONDITIONS:
-            peaks, lengths = [], []
-            for number in range(1, 5):
-                shapes = draw_patient_muscle(2025, f"{condition}{number:02d}", condition).potentials(2000.0)
-                waveform = shapes.waveform[:, 0, 0]  # [U, N]
-                seen = np.abs(waveform) > 0.1 * np.abs(waveform).max(axis=1, keepdims=True)
-                last = seen.shape[1] - seen[:, ::-1].argmax(axis=1)
-                lengths.append(np.median(last - seen.argmax(axis=1)) / 2000)
-                peaks.append(np.median(np.ptp(waveform, axis=1)))
-            amplitude[condition], duration[condition] = np.median(peaks), np.median(lengths)
-        assert amplitude["neuropathy"] > 1.3 * amplitude["control"]
-        assert amplitude["myopathy"] < 0.6 * amplitude["control"]
-        assert duration["neuropathy"] > 1.05 * duration["control"]
-        assert duration["myopathy"] < 0.95 * duration["control"]
-
-    def test_fewer_units_that_fire_fast_and_many_recruited_early(self) -> None:
-        drawn = {c: draw_patient_muscle(1, f"{c}01", c) for c in CONDITIONS}
-        pools = {c: d.muscle.pool for c, d in drawn.items()}
-        active, rate = {}, {}
-        for condition, pool in pools.items():
-            found = pool.rate_hz(pool.excitation(0.15 * drawn[condition].effort))
-            active[condition], rate[condition] = (found > 0).mean(), found[found > 0].mean()
-        assert pools["neuropathy"].parameters.n_units < 0.6 * pools["control"].parameters.n_units
-        assert rate["neuropathy"] > 1.2 * rate["control"]
-        assert active["myopathy"] > 1.1 * active["control"]
-
-    def test_layout_and_repeatability(self) -> None:
-        small = {"n_per_group": 2, "n_contractions": 2, "hold_s": 1.0}
-        reader = SimulatedNeuromuscularReader(**small)
-        refs = reader.list()
-        assert len({ref.fingerprint for ref in refs}) == len(refs) == 12
-        recording = reader.read(refs[-1])
-        assert (recording.signal.shape, recording.trial_label, recording.trial_repetition) == ((1, 2000), 3, 2)
-        assert 1e-6 < recording.signal.std() < 1e-3
-        again = SimulatedNeuromuscularReader(**{**small, "n_per_group": 3}).read(refs[-1])
-        assert again.signal.tobytes() == recording.signal.tobytes()
-        for change in ({"seed": 1}, {"hold_s": 2.0}, {"force": (0.1, 0.2)}, {"fs_hz": 1000.0}):
-            other = SimulatedNeuromuscularReader(**{**small, **change})
-            assert other.list()[0].fingerprint != refs[0].fingerprint
-        with pytest.raises(ItemError, match="not simulated; there are 2 people a group"):
-            reader.read(replace(refs[0], subject="control09"))
-        for wrong in ({"n_per_group": 0}, {"hold_s": 0.1}, {"force": (0.3, 0.1)}, {"seed": -1}, {"fs_hz": 500.0}):
-            with pytest.raises(ValueError, match=next(iter(wrong))):
-                SimulatedNeuromuscularReader(**wrong)
 
 
 def configuration(tmp_path: Path, data_root: Path, datasets: dict[str, Dataset], **parameters: object) -> Settings:
