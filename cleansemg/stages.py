@@ -21,19 +21,15 @@ STAGES = {
     "evaluate": "evaluation.evaluating:run",
     "tables": "evaluation.tables:run",
 }
-TASK_STAGES = {
-    "noise": "noise.library:build_libraries",
-    "prepare": "downstream.common.streams:prepare",
-    "contaminate": "downstream.common.contaminate:contaminate",
-    "denoise": "downstream.common.denoise:denoise",
-    "assess": "downstream.common.assess:assess",
-    "report": "downstream.common.report:report",
-}
 
 
 def of(settings: Settings) -> dict[str, str]:
     """The stages of a configuration: a task's where it names one, the benchmark's otherwise."""
-    return STAGES if settings.downstream.task is None else TASK_STAGES
+    if settings.downstream.task is None:
+        return STAGES
+    from downstream.common.running import stages_of
+
+    return stages_of(settings)
 
 
 def parse(text: str, stages: Mapping[str, str] = STAGES) -> list[str]:

@@ -80,8 +80,11 @@ def assess(
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by torch; its idle threads otherwise spin
     task = open_task(settings)
-    inputs = [(CLEAN, layout.downstream(CLEAN)), (NOISY, layout.downstream(NOISY))]
-    inputs += [(row.label, layout.downstream("denoised", row.label)) for row in chosen(settings, layout, names)]
+    inputs = [(CLEAN, layout.downstream(CLEAN))]
+    denoised = chosen(settings, layout, names)
+    if task.takes_noise:
+        inputs += [(NOISY, layout.downstream(NOISY))]
+        inputs += [(row.label, layout.downstream("denoised", row.label)) for row in denoised]
     fingerprints = {name: open_streams(folder).manifest.fingerprint for name, folder in inputs}
     clean = open_streams(inputs[0][1])
     lines, n_failures = [], 0

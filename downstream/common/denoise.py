@@ -16,7 +16,7 @@ from core.settings import DenoiserRow, Settings
 from core.stage import Job, Made, Report, RunOptions, run_stage
 from denoising import Denoiser, InputError
 from downstream.common import placement, streams
-from downstream.common.streams import NOISY, SCHEMA
+from downstream.common.streams import NOISY, SCHEMA, open_task
 from downstream.common.task import Stream
 from evaluation.candidates import Candidate, candidates
 
@@ -35,9 +35,14 @@ def chosen(settings: Settings, layout: Layout, names: Sequence[str] | None = Non
     """The denoisers of the configuration on their blind track: nobody tells a task which noise there is.
 
     Raises:
-        UserError: an unknown name, or a denoiser without a blind track.
+        UserError: an unknown name, a denoiser without a blind track, or a task whose recordings take no noise.
     """
     wanted = configured(settings, names)
+    if wanted and not open_task(settings).takes_noise:
+        raise UserError(
+            f"{settings.config_file}: these recordings are envelopes; nothing can be mixed into them or denoised. "
+            "Name no denoisers: the table has the clean row alone"
+        )
     rows = candidates(settings, layout, names=wanted) if wanted else []
     blind = [row for row in rows if row.track == "blind"]
     missing = sorted({row.label for row in rows} - {row.label for row in blind})

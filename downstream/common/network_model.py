@@ -16,6 +16,7 @@ from torch import nn
 from core.artifact import canonical_json
 from core.errors import UserError
 from core.seeding import generator, torch_seed
+from downstream.common.losses import LOSSES
 from downstream.common.task import Examples, Fit, Float32, Model
 from training import checkpoint, loop
 from training import recipe as recipes
@@ -23,7 +24,7 @@ from training.batches import Batch, Share, split
 from training.curves import write_curves, write_losses
 from training.recipe import Recipe
 
-CHECKPOINT, LOSSES, CURVES = "checkpoint.pt", "losses.csv", "curves.png"
+CHECKPOINT, CURVES = "checkpoint.pt", "curves.png"
 SCORED_AT_ONCE = 128
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.npz import atomic_write
+from downstream.common.losses import Losses
 from downstream.common.results import InputResult, ModelResult
 from downstream.common.streams import CLEAN, NOISY
 from downstream.common.tables import LEAKS_TITLE
+from training.curves import TRAIN_COLOUR, VALID_COLOUR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,6 +84,28 @@ def accuracy_by_input(result: ModelResult, path: Path) -> None:
     axes.set_xlabel("accuracy, % (dashed: noisy; dotted: always the most frequent class)")
     axes.grid(axis="x", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+    _finish(figure, result, path)
+
+
+def losses(result: ModelResult, folds: Sequence[Losses], path: Path) -> None:
+    """Training and validation loss of every fold by epoch; a ring marks the epoch that was kept."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(7.0, 4.0)
+    axes = figure.add_subplot()
+    for number, fold in enumerate(folds):
+        epochs = list(fold)
+        best = min(fold, key=lambda epoch: fold[epoch][1])
+        labels = ("training", "validation", "kept") if number == 0 else (None, None, None)
+        axes.plot(epochs, [fold[e][0] for e in epochs], color=TRAIN_COLOUR, lw=1.2, alpha=0.8, label=labels[0])
+        axes.plot(epochs, [fold[e][1] for e in epochs], color=VALID_COLOUR, lw=1.2, alpha=0.8, label=labels[1])
+        axes.plot(best, fold[best][1], "o", ms=7, mfc="none", mec=VALID_COLOUR, label=labels[2])
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"cross entropy, {len(folds)} fold(s)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
     _finish(figure, result, path)
 
 

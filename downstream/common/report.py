@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.layout import Layout
 from core.settings import Settings
 from core.stage import Report, RunOptions
-from downstream.common import pictures, results, tables
+from downstream.common import losses, pictures, results, tables
 from downstream.common.assess import ALL, chosen_models, group
 from downstream.common.streams import CLEAN, NOISY, open_task
 from evaluation import rendering
@@ -27,7 +27,8 @@ def report(
     """
     task = open_task(settings)
     lines = []
-    for model in chosen_models(settings, task, models):
+    shown_models = chosen_models(settings, task, models)
+    for model in shown_models:
         result = results.read(layout.downstream("predictions", model, group(names)), settings.tables)
         table = tables.model_table(result, settings.tables.confidence)
         name = f"{task.name}_{model}" + ("" if group(names) == ALL else f"_{group(names)}")
@@ -35,7 +36,11 @@ def report(
         rendering.write([table], layout.tables, name)
         pictures.confusion_matrices(result, layout.tables / f"{name}_confusion.png")
         pictures.accuracy_by_input(result, layout.tables / f"{name}_accuracy.png")
+        folds = losses.fold_files(layout.downstream("models", model))
+        if folds:
+            pictures.losses(result, [losses.read(path) for path in folds], layout.tables / f"{name}_losses.png")
         shown = [result.input(CLEAN), result.input(NOISY), pictures.best_denoiser(result)]
         accuracies = [f"{found.name} {100 * found.values['accuracy']:.1f} %" for found in shown if found]
         lines.append(f"{model}: accuracy {', '.join(accuracies)}; {layout.tables / name}.md")
+    lines += task.extras(settings, layout, names, shown_models)
     return Report("report", tuple(lines))

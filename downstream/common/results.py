@@ -25,7 +25,8 @@ class InputResult:
         name: of the input.
         values: measure -> value, parts of 1.
         interval: measure -> lower and upper limit, NaN below two people.
-        over_noisy: accuracy minus that of the noisy input, and its limits (people resampled alike in both).
+        over_noisy: accuracy minus that of the noisy input, and its limits (people resampled alike in both); NaN where
+            there is no noisy input.
         confusion: [K, K] counts.
         n_examples, n_people, n_failed: tested, whose, and not answered because their stream failed.
         fold_accuracy: accuracy in each fold.
@@ -88,16 +89,17 @@ def read(folder: Path, settings: Tables) -> ModelResult:
     for name in names:
         own, fold = answers[name], columns["fold"][rows[name]]
         right = own.label == own.predicted
-        gain = resampled[name]["accuracy"] - resampled[NOISY]["accuracy"]
+        over_noisy = (float("nan"),) * 3
+        if NOISY in names:
+            gain = resampled[name]["accuracy"] - resampled[NOISY]["accuracy"]
+            difference = values[name]["accuracy"] - values[NOISY]["accuracy"]
+            over_noisy = (difference, *scores.limits(gain, settings.confidence))
         inputs.append(
             InputResult(
                 name=name,
                 values=values[name],
                 interval={m: scores.limits(resampled[name][m], settings.confidence) for m in MEASURES},
-                over_noisy=(
-                    values[name]["accuracy"] - values[NOISY]["accuracy"],
-                    *scores.limits(gain, settings.confidence),
-                ),
+                over_noisy=over_noisy,
                 confusion=scores.confusion(own),
                 n_examples=len(own.label),
                 n_people=len(set(own.person.tolist())),

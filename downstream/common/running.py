@@ -16,6 +16,15 @@ from core.settings import Settings
 from core.stage import Report, RunOptions
 
 ALL = "all"
+STAGES = {
+    "noise": "noise.library:build_libraries",
+    "prepare": "downstream.common.streams:prepare",
+    "contaminate": "downstream.common.contaminate:contaminate",
+    "denoise": "downstream.common.denoise:denoise",
+    "assess": "downstream.common.assess:assess",
+    "report": "downstream.common.report:report",
+}
+STAGES_WITHOUT_NOISE = ("prepare", "assess", "report")
 
 
 def run_task(
@@ -46,16 +55,24 @@ def run_task(
     from noise.library import build_libraries
 
     names = None if denoisers is None else list(denoisers)
-    chosen_models(settings, open_task(settings), models)  # a wrong name is said before the work, not after it
+    task = open_task(settings)
+    chosen_models(settings, task, models)  # a wrong name is said before the work, not after it
     chosen(settings, layout, names)
-    return [
-        build_libraries(settings, layout, options),
-        prepare(settings, layout, options),
-        contaminate(settings, layout, options),
-        denoise(settings, layout, options, names),
-        assess(settings, layout, options, names, models),
-        report(settings, layout, options, names, models),
-    ]
+    reports = [build_libraries(settings, layout, options)] if task.takes_noise else []
+    reports.append(prepare(settings, layout, options))
+    if task.takes_noise:
+        reports += [contaminate(settings, layout, options), denoise(settings, layout, options, names)]
+    reports.append(assess(settings, layout, options, names, models))
+    reports.append(report(settings, layout, options, names, models))
+    return reports
+
+
+def stages_of(settings: Settings) -> dict[str, str]:
+    """Name of each stage of a task -> `module:function`, in order; without those of noise where it takes none."""
+    from downstream.common.streams import open_task
+
+    wanted = STAGES if open_task(settings).takes_noise else {name: STAGES[name] for name in STAGES_WITHOUT_NOISE}
+    return dict(wanted)
 
 
 def main(task: str, models: Sequence[str] = ()) -> NoReturn:

@@ -33,7 +33,7 @@ class PrepareJob:
     reader: RecordingReader
     ref: RecordingRef
     fs_hz: float
-    band_hz: tuple[float, float]
+    band_hz: tuple[float, float] | None
 
 
 def open_task(settings: Settings) -> Task:
@@ -70,7 +70,7 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             inputs[f"{name}/{ref.key}"] = ref.fingerprint
     result = run_stage(
         layout.downstream(CLEAN), SCHEMA, jobs, read_stream,
-        section={"task": task.name, "fs_hz": task.fs_hz, "band_hz": list(task.band_hz)},
+        section={"task": task.name, "fs_hz": task.fs_hz, "band_hz": task.band_hz and list(task.band_hz)},
         inputs=inputs, seed=settings.seed, options=options, label="prepare",
         info={"fs_hz": task.fs_hz, "classes": list(task.classes)},
     )  # fmt: skip
@@ -89,16 +89,23 @@ def read_stream(job: PrepareJob) -> Made:
     return Made(to_arrays(stream))
 
 
-def clean_stream(recording: Recording, fs_hz: float, band_hz: tuple[float, float]) -> Stream:
+def clean_stream(recording: Recording, fs_hz: float, band_hz: tuple[float, float] | None) -> Stream:
     """A recording, band-passed (Butterworth order 4, zero phase) and resampled, with the nearest sample's labels.
+
+    Without a band the samples stay as they are.
 
     Raises:
         ItemError: no samples, a sample that is not finite (a filter would spread it over the whole channel),
-            or a label track of another length.
+            a label track of another length, or, without a band, another rate than `fs_hz`.
     """
     _require_whole(recording)
-    signal = dsp.band_pass(recording.signal, *band_hz, recording.fs_hz)
-    resampled = dsp.resample(signal, recording.fs_hz, fs_hz).astype(np.float32)
+    if band_hz is None:
+        if recording.fs_hz != fs_hz:
+            raise ItemError(f"is at {recording.fs_hz:g} Hz, not an envelope at {fs_hz:g} Hz; set envelope: false")
+        resampled = recording.signal.astype(np.float32)
+    else:
+        signal = dsp.band_pass(recording.signal, *band_hz, recording.fs_hz)
+        resampled = dsp.resample(signal, recording.fs_hz, fs_hz).astype(np.float32)
     n = resampled.shape[1]
     nearest = np.round(np.arange(n) * recording.fs_hz / fs_hz).astype(np.int64)  # sample of the recording
 

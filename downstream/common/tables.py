@@ -9,6 +9,7 @@ import numpy as np
 
 from downstream.common.results import InputResult, ModelResult
 from downstream.common.scores import MEASURES
+from downstream.common.streams import NOISY
 from evaluation.rendering import Column, Table
 
 HEADINGS = {
@@ -19,6 +20,7 @@ HEADINGS = {
     "balanced_accuracy": "balanced accuracy %",
     "auc": "AUC %",
 }
+FEW_PEOPLE = 5
 LEAKS_TITLE = "LEAKS: people are tested who were also fitted on"
 
 
@@ -113,6 +115,13 @@ def _notes(result: ModelResult, confidence: float) -> list[str]:
         )
     if result.n_people < 2:
         notes.append("No intervals: they need at least two tested people.")
+    elif result.n_people < FEW_PEOPLE:
+        notes.append(
+            f"{result.n_people} tested people: so few cannot show how people differ, and the intervals are narrower "
+            "than they claim."
+        )
+    if result.input(NOISY) is None:
+        notes.append("No noisy row: these recordings are envelopes, into which nothing can be mixed at a known SNR.")
     failed = [found.name for found in result.inputs if found.n_failed]
     if failed:
         notes.append(

@@ -11,10 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from core.layout import Layout
+    from core.settings import Settings
 
 Protocol = Literal["subjects", "published"]
 Float32 = NDArray[np.float32]
@@ -156,12 +160,25 @@ class Model(ABC):
 
 
 class Task(ABC):
-    """A task: its classes, its models, and who is in which part."""
+    """A task: its classes, its models, and who is in which part.
+
+    Attributes:
+        name: of the task.
+        classes: names of the classes, by number.
+        fs_hz: rate at which it works.
+        band_hz: of the recordings before all else. None: they are not signals but something made of them (an envelope),
+            already at `fs_hz`; they are taken as they are, and nothing can be mixed into them or denoised.
+    """
 
     name: ClassVar[str]
     classes: tuple[str, ...]
     fs_hz: float = 1000.0
-    band_hz: tuple[float, float] = (20.0, 450.0)
+    band_hz: tuple[float, float] | None = (20.0, 450.0)
+
+    @property
+    def takes_noise(self) -> bool:
+        """Whether there is a noisy version of a recording."""
+        return self.band_hz is not None
 
     @abstractmethod
     def models(self) -> dict[str, Model]:
@@ -173,3 +190,19 @@ class Task(ABC):
 
         With `subjects`, the parts of a fold share no person. `published` repeats the source's split.
         """
+
+    def extras(
+        self, settings: Settings, layout: Layout, names: Sequence[str] | None, models: Sequence[str]
+    ) -> list[str]:
+        """What the report of this task shows beyond tables and confusion matrices, written below `layout.tables`.
+
+        Args:
+            settings: the configuration.
+            layout: of finished predictions.
+            names: the denoisers of the run; None: the configuration's.
+            models: the classifiers of the run.
+
+        Returns:
+            Lines for the report, with the files' names.
+        """
+        return []

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 
-from core import commandline
 from core.artifact import Artifact
-from core.commandline import OutputOption, QuietOption, SetOption
 from core.errors import UserError
 from core.layout import Layout
 from core.settings import Settings, Tables
-from core.stage import Report
 from data_pipeline.readers.gait_states import STATES
-from downstream.common import scores
+from downstream.common import losses, scores
 from downstream.common.assess import ALL, LEAKS, SCHEMA, group
-from downstream.common.network_model import LOSSES
-from downstream.common.running import parse_denoisers
 from downstream.common.scores import Answers
 from downstream.common.streams import open_task
 from evaluation import rendering
 from evaluation.rendering import Column, Table
 
-CONFIG = Path("configs/downstream/gait.yaml")
 MEASURES = {"accuracy": "accuracy %", "f1": "macro F1 %", "balanced_accuracy": "balanced accuracy %"}
 PRINTED = {"cnn": {"accuracy": 90.2, "f1": 89.0}, "svm": {"accuracy": 78.5, "f1": 77.0}}  # percent
 PRINTED_LOSS = (
@@ -94,16 +86,16 @@ def comparison(cnn: Path, svm: Path, settings: Tables, note: str = WHY_NOT) -> T
     return Table(title, shown, rows, [percent, note])
 
 
-def loss_by_epoch(losses: Sequence[Path]) -> Table:
+def loss_by_epoch(files: Sequence[Path]) -> Table:
     """A row for each epoch: mean training and validation loss of the CNN over folds, and the printed loss.
 
     Args:
-        losses: `losses.csv` of each fold.
+        files: `losses.csv` of each fold.
 
     Raises:
         UserError: one is absent.
     """
-    folds = [_losses(path) for path in losses]
+    folds = [losses.read(path) for path in files]
     epochs = max((max(fold) for fold in folds), default=0)
     rows: list[Mapping[str, Any]] = []
     for epoch in range(1, max(epochs, len(PRINTED_LOSS)) + 1):
@@ -124,13 +116,16 @@ def loss_by_epoch(losses: Sequence[Path]) -> Table:
     return Table("Gait: loss of the CNN by epoch", shown, rows, [note])
 
 
-def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> Report:
+def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[str]:
     """Write gait_cnn_svm and gait_loss, each as .csv, .md and .tex, from finished predictions.
 
     Args:
         settings: the configuration.
         layout: where results are.
         names: the denoisers of the run; None: the configuration's.
+
+    Returns:
+        Lines that say where.
 
     Raises:
         ArtifactError: predictions are absent or unfinished.
@@ -142,25 +137,9 @@ def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None
     suffix = "" if group(names) == ALL else f"_{group(names)}"
     layout.tables.mkdir(parents=True, exist_ok=True)
     rendering.write([comparison(cnn, svm, settings.tables, note)], layout.tables, f"gait_cnn_svm{suffix}")
-    rendering.write([loss_by_epoch(fold_losses(layout.downstream("models", "cnn")))], layout.tables, "gait_loss")
-    return Report("compare", (str(layout.tables / f"gait_cnn_svm{suffix}.md"), str(layout.tables / "gait_loss.md")))
-
-
-def main(
-    config: Annotated[Path, typer.Option("--config", help="Configuration of the task.")] = CONFIG,
-    denoiser: Annotated[list[str] | None, typer.Option(help="As in the run whose predictions these are.")] = None,
-    output: OutputOption = None,
-    overrides: SetOption = None,
-    quiet: QuietOption = False,
-) -> int:
-    """Write the table of the CNN against the SVM, and the one of the loss by epoch, from a finished run."""
-    settings, layout = commandline.prepare(config, output, overrides, quiet)
-    return commandline.finish([write(settings, layout, parse_denoisers(denoiser or [ALL]))])
-
-
-def fold_losses(models: Path) -> list[Path]:
-    """`losses.csv` of each fold below the CNN's folder."""
-    return sorted(models.glob(f"fold*/{LOSSES}"), key=lambda path: int(path.parent.name.removeprefix("fold")))
+    rendering.write([loss_by_epoch(losses.fold_files(layout.downstream("models", "cnn")))], layout.tables, "gait_loss")
+    both, loss = layout.tables / f"gait_cnn_svm{suffix}.md", layout.tables / "gait_loss.md"
+    return [f"CNN and SVM: {both}; loss by epoch: {loss}"]
 
 
 def _rows(
@@ -186,16 +165,3 @@ def _rows(
         row.update({f"printed_{name}": printed.get(measure) for name, printed in PRINTED.items()})
         rows.append(row)
     return rows
-
-
-def _losses(path: Path) -> dict[int, tuple[float, float]]:
-    """{epoch: training and validation loss}."""
-    try:
-        lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except FileNotFoundError:
-        raise UserError(f"{path}: not there; fit the CNN first") from None
-    return {int(line["epoch"]): (float(line["train_loss"]), float(line["valid_loss"])) for line in lines}
-
-
-if __name__ == "__main__":
-    commandline.run(main)

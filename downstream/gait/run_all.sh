@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The gait task with every denoiser, then the CNN against the SVM and the loss by epoch.
+# The gait task with every denoiser.
 #
 #   bash downstream/gait/run_all.sh                  # the open set
 #   bash downstream/gait/run_all.sh --original       # PhysioNet long-lasting walking: by person, then as published
@@ -9,12 +9,9 @@ set -euo pipefail
 
 configs=(configs/downstream/gait.yaml)
 arguments=()
-compared=()
 while [ $# -gt 0 ]; do
   case $1 in
     --original) configs=(configs/downstream/gait_walking.yaml configs/downstream/gait_published.yaml); shift ;;
-    --denoiser|--set) arguments+=("$1" "${2:?$1 needs a value}"); compared+=("$1" "$2"); shift 2 ;;
-    --denoiser=*|--set=*|--quiet) arguments+=("$1"); compared+=("$1"); shift ;;
     -h|--help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) arguments+=("$1"); shift ;;
   esac
@@ -28,6 +25,5 @@ for config in "${configs[@]}"; do
   "$PYTHON" downstream/gait/run.py --config "$config" "${arguments[@]}" || code=$?
   [ "$code" -le 1 ] || exit "$code"
   [ "$code" -eq 0 ] || worst=$code
-  "$PYTHON" -m downstream.gait.compare --config "$config" "${compared[@]}"
 done
 exit "$worst"

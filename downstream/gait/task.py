@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from core.layout import Layout
 from core.registry import did_you_mean
+from core.settings import Settings
 from downstream.common import folds
 from downstream.common.task import Examples, Fold, Model, Protocol, Task
 from downstream.gait.cnn import GaitCnn
@@ -100,3 +102,13 @@ class GaitTask(Task):
         rows = balanced(examples, np.arange(len(examples)), seed, "published")
         split = folds.random_windows(examples.take(rows), seed, test_fraction=self.test_fraction, classes=self.classes)
         return [Fold(rows[fold.train], rows[fold.valid], rows[fold.test]) for fold in split]
+
+    def extras(
+        self, settings: Settings, layout: Layout, names: Sequence[str] | None, models: Sequence[str]
+    ) -> list[str]:
+        """The CNN beside the SVM, and its loss by epoch, where both classifiers were run."""
+        from downstream.gait import compare
+
+        if {"cnn", "svm"} - set(models):
+            return []
+        return compare.write(settings, layout, names)

@@ -1,12 +1,16 @@
-"""What prepare_neural.py and prepare_classical.py share: clean streams, then noisy and denoised ones."""
-
-from __future__ import annotations
+"""What prepare_neural.py and prepare_classical.py do: clean streams, then noisy and denoised ones."""
 
 from pathlib import Path
+from typing import Annotated, NoReturn
 
-from core.commandline import finish, prepare
+import typer
+
+from core import commandline
+from core.commandline import ForceOption, OutputOption, QuietOption, SetOption, WorkersOption, finish, prepare
 from core.errors import UserError
+from core.layout import Layout
 from core.registry import find
+from core.settings import Settings
 from core.stage import Report, RunOptions
 from downstream.common import streams
 from downstream.common.streams import CLEAN, NOISY
@@ -19,24 +23,71 @@ TEST_NPZ = Path("outputs/test_data/test_combined.npz")
 QC_INDEX = Path("outputs/preprocessed/DB2/logs/qc_index.csv")
 
 
-def run(
+NAMED = {
+    "classical": typer.Option("--method", help="A classical denoiser, e.g. hp, emd, vmd, ceemdan."),
+    "neural": typer.Option("--model-name", help="A network: fcn, msemg, or a published name, TrustEMGNet_RM."),
+}
+
+
+def main(of: Family) -> NoReturn:
+    """The command line of prepare_classical.py and prepare_neural.py."""
+
+    def command(
+        method: Annotated[str, NAMED[of]],
+        model_path: Annotated[
+            Path | None,
+            typer.Option(help="Weights; default: those of the run, or those in the box.", hidden=of == "classical"),
+        ] = None,
+        config: Annotated[Path, typer.Option("--config", help="Configuration of the task.")] = CONFIG,
+        db2_root: Annotated[Path | None, typer.Option(help="Folder of DB2; default: the configuration's.")] = None,
+        test_npz: Annotated[Path, typer.Option(help="test_combined.npz, ours or the published one.")] = TEST_NPZ,
+        qc_index: Annotated[Path, typer.Option(help="Index of the quality control.")] = QC_INDEX,
+        output_noisy: Annotated[Path | None, typer.Option(help="Folder of the noisy streams.")] = None,
+        output_denoised: Annotated[Path | None, typer.Option(help="Folder of the denoised streams.")] = None,
+        output: OutputOption = None,
+        workers: WorkersOption = 1,
+        overrides: SetOption = None,
+        force: ForceOption = False,
+        quiet: QuietOption = False,
+    ) -> int:
+        """Noisy and denoised recordings for the gesture task.
+
+        The published protocol: 2 s segments of the test set, which passed the quality control, are pasted over the
+        clean recordings, each into its own file and exercise; everything else stays clean. What --output-noisy and
+        --output-denoised leave out goes where downstream/gesture/evaluate.py looks for it.
+        """
+        own = [f"datasets.{DATABASE}.folder={db2_root.absolute()}"] if db2_root else []
+        settings, layout = prepare(config, output, [*own, *(overrides or [])], quiet)
+        folders = (output_noisy, output_denoised)
+        options = RunOptions(workers, force)
+        return finish(paste(settings, layout, options, method, of, model_path, test_npz, qc_index, folders))
+
+    commandline.run(command)
+
+
+def paste(
+    settings: Settings,
+    layout: Layout,
+    options: RunOptions,
     method: str,
     of: Family,
     weights: Path | None,
-    *,
-    config: Path,
-    db2_root: Path | None,
     test_npz: Path,
     qc_index: Path,
-    output_noisy: Path | None,
-    output_denoised: Path | None,
-    output: Path | None,
-    workers: int,
-    overrides: list[str] | None,
-    force: bool,
-    quiet: bool,
-) -> int:
+    folders: tuple[Path | None, Path | None] = (None, None),
+) -> list[Report]:
     """Write the streams of one denoiser; clean and noisy ones are written by the first call and kept.
+
+    Args:
+        settings: the configuration.
+        layout: where streams go.
+        options: workers and force.
+        method: the denoiser.
+        of: the family that it must be of.
+        weights: of a network; None: those of the run, or those in the box.
+        test_npz: the test set.
+        qc_index: where its segments were cut from.
+        folders: of the noisy and of the denoised streams; None: where the task looks for them.
 
     Raises:
         UserError: an unknown method or one of the other family, a file that is absent, a method that has to be told
@@ -46,21 +97,18 @@ def run(
     if family(entry) != of:
         other = "prepare_classical.py --method" if of == "neural" else "prepare_neural.py --model-name"
         raise UserError(f"'{method}' is not a {of} denoiser; use downstream/gesture/{other} {method}")
-    own = [f"datasets.{DATABASE}.folder={Path(db2_root).absolute()}"] if db2_root else []
-    settings, layout = prepare(config, output, [*own, *(overrides or [])], quiet)
     blind = [row for row in candidates(settings, layout, names=[method], weights=weights) if row.track == "blind"]
     if not blind:
         raise UserError(f"'{method}' has to be told the noise; only blind denoisers here")
-    options = RunOptions(workers, force)
-    reports = [streams.prepare(settings, layout, RunOptions(workers))]
+    reports = [streams.prepare(settings, layout, RunOptions(options.workers))]
     clean = streams.open_streams(layout.downstream(CLEAN))
     targets = [
-        (None, output_noisy or layout.downstream(NOISY)),
-        (blind[0], output_denoised or layout.downstream("denoised", blind[0].label)),
+        (None, folders[0] or layout.downstream(NOISY)),
+        (blind[0], folders[1] or layout.downstream("denoised", blind[0].label)),
     ]
     for candidate, folder in targets:
         result = paste_all(clean, folder, test_npz, qc_index, candidate, settings.seed, options)
         what = "noisy" if candidate is None else candidate.label
         count = sum(shard.count > 0 for shard in result.artifact.manifest.shards)
         reports.append(Report("paste", (f"{what}: {count} streams, {folder}",), len(result.failures)))
-    return finish(reports)
+    return reports

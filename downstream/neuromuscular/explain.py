@@ -1,29 +1,23 @@
-"""Saliency maps of the fitted networks over a few test windows of each class; `--help` says how."""
+"""Saliency maps of the fitted networks over a few test windows of each class."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
-
-from core import commandline
-from core.commandline import OutputOption, QuietOption, SetOption
 from core.errors import UserError
 from core.layout import Layout
 from core.settings import Settings
-from core.stage import Report
 from downstream.common.assess import checked_folds, chosen_models, clean_examples
 from downstream.common.streams import CLEAN, open_streams, open_task
 from downstream.common.task import Fit
 from downstream.neuromuscular import saliency
 from downstream.neuromuscular.models import NETWORK, WindowModel
 
-CONFIG = Path("configs/downstream/neuromuscular.yaml")
 
-
-def explain(settings: Settings, layout: Layout) -> Report:
+def explain(settings: Settings, layout: Layout, models: Sequence[str] | None = None) -> list[str]:
     """Write TASK_MODEL_saliency.png beside the tables, of the first fold's network and clean test windows.
+
+    Returns lines that say where.
 
     Raises:
         UserError: another task's configuration, or networks that are not fitted yet.
@@ -32,7 +26,7 @@ def explain(settings: Settings, layout: Layout) -> Report:
     task = open_task(settings)
     clean = open_streams(layout.downstream(CLEAN))
     lines = []
-    for name in chosen_models(settings, task, None):
+    for name in chosen_models(settings, task, models):
         model = task.models()[name]
         if not isinstance(model, WindowModel):
             raise UserError(f"{settings.config_file}: saliency maps are for the task neuromuscular, not '{task.name}'")
@@ -46,20 +40,5 @@ def explain(settings: Settings, layout: Layout) -> Report:
         path = layout.tables / f"{task.name}_{name}_saliency.png"
         title = f"{task.name}, {name}: what the answer rests on, clean test windows"
         saliency.draw(path, saliency.explain(model.fitted, shown, task.classes), task.fs_hz, title)
-        lines.append(f"{name}: {path}")
-    return Report("explain", tuple(lines))
-
-
-def command(
-    config: Annotated[Path, typer.Option("--config", help="Configuration of the task.")] = CONFIG,
-    output: OutputOption = None,
-    overrides: SetOption = None,
-    quiet: QuietOption = False,
-) -> int:
-    """Draw saliency, integrated gradients and Grad-CAM over test windows, after run.py."""
-    settings, layout = commandline.prepare(config, output, overrides, quiet)
-    return commandline.finish([explain(settings, layout)])
-
-
-if __name__ == "__main__":
-    commandline.run(command)
+        lines.append(f"{name}: saliency maps in {path}")
+    return lines

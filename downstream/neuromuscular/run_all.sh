@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The neuromuscular task with every denoiser, then the saliency maps.
+# The neuromuscular task with every denoiser, and the saliency maps.
 #
 #   bash downstream/neuromuscular/run_all.sh               # the simulated set
 #   bash downstream/neuromuscular/run_all.sh --original    # EMGLAB N2001
@@ -10,15 +10,12 @@ set -euo pipefail
 
 config=configs/downstream/neuromuscular.yaml
 arguments=()
-shared=()
 while [ $# -gt 0 ]; do
   case $1 in
     --original) config=configs/downstream/neuromuscular_published.yaml; shift ;;
     --transfer) config=configs/downstream/neuromuscular_transfer.yaml; shift ;;
     --config) config=${2:?--config needs a value}; shift 2 ;;
     --config=*) config=${1#*=}; shift ;;
-    --output|--set) shared+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
-    --output=*|--set=*|--quiet) shared+=("$1"); shift ;;
     -h|--help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) arguments+=("$1"); shift ;;
   esac
@@ -26,8 +23,4 @@ done
 
 source "$(dirname "$0")/../../scripts/environment.sh"
 
-code=0
-"$PYTHON" downstream/neuromuscular/run.py --config "$config" "${shared[@]}" "${arguments[@]}" || code=$?
-[ "$code" -le 1 ] || exit "$code"
-"$PYTHON" -m downstream.neuromuscular.explain --config "$config" "${shared[@]}"
-exit "$code"
+exec "$PYTHON" downstream/neuromuscular/run.py --config "$config" "${arguments[@]}"

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from core.errors import UserError
+from core.layout import Layout
 from core.registry import did_you_mean
+from core.settings import Settings
 from downstream.common.folds import by_subject, stratified_windows
 from downstream.common.task import Examples, Fold, Model, Protocol, Task
 from downstream.neuromuscular.models import Cnn1d, Cnn2d, Plan
@@ -116,3 +118,11 @@ class NeuromuscularTask(Task):
         if protocol == "published":
             return stratified_windows(examples, seed, n_folds=self.n_folds, classes=self.classes)
         return by_subject(examples, seed, n_folds=self.n_folds, classes=self.classes)
+
+    def extras(
+        self, settings: Settings, layout: Layout, names: Sequence[str] | None, models: Sequence[str]
+    ) -> list[str]:
+        """Saliency maps over the waveforms."""
+        from downstream.neuromuscular.explain import explain
+
+        return explain(settings, layout, models)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-import inspect
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cleansemg import stages
 from core import config, dsp, npz, registry
 from core.errors import ItemError, UserError
 from core.layout import Layout
@@ -20,8 +22,10 @@ from data_pipeline.recording import Recording
 from data_pipeline.segment_ids import segment_id
 from data_pipeline.trials import find_trials
 from downstream.common import streams
+from downstream.common.running import run_task
 from downstream.common.task import Stream
-from downstream.gesture import envelopes, evaluate, pasting, prepare_classical, prepare_neural, preparing
+from downstream.gesture import evaluate, pasting, preparing
+from tests.conftest import ROOT
 from tests.layouts import ninapro
 
 FS_HZ = 1000.0
@@ -93,12 +97,12 @@ def segments(recording: Recording, start: int, stop: int, channel: int) -> list[
 
 
 def prepare(published: Published, output: Path, method: str = "hp", **changes: Any) -> int:
-    arguments: dict[str, Any] = {
-        "config": Path("configs/downstream/gesture_published.yaml"), "db2_root": published.root / "DB2",
-        "test_npz": published.test_npz, "qc_index": published.index, "output_noisy": None, "output_denoised": None,
-        "output": output, "workers": 1, "overrides": QUICK, "force": False, "quiet": True, **changes,
-    }  # fmt: skip
-    return preparing.run(method, "classical", None, **arguments)
+    settings = config.load(
+        Path("configs/downstream/gesture_published.yaml"), [f"datasets.DB2.folder={published.root / 'DB2'}", *QUICK]
+    )
+    paths = {"test_npz": published.test_npz, "qc_index": published.index, **changes}
+    reports = preparing.paste(settings, Layout(output), RunOptions(), method, "classical", None, **paths)
+    return sum(report.n_failures for report in reports)
 
 
 @pytest.fixture(scope="module")
@@ -199,10 +203,24 @@ def test_a_test_set_of_another_run_is_refused(published: Published, tmp_path: Pa
         pasting.requests(published.columns, pasting.read_slots(shorter))
 
 
-def test_the_published_command_lines_have_their_flags() -> None:
-    common = {"db2_root", "test_npz", "qc_index", "output_noisy", "output_denoised"}
-    assert {*common, "model_name", "model_path"} <= set(inspect.signature(prepare_neural.main).parameters)
-    assert {*common, "method"} <= set(inspect.signature(prepare_classical.main).parameters)
+def shell(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_published_command_lines_work_as_written(published: Published, tmp_path: Path) -> None:
+    data = ["--db2-root", published.root / "DB2", "--test-npz", published.test_npz, "--qc-index", published.index]
+    folders = ["--output-noisy", tmp_path / "noisy", "--output-denoised", tmp_path / "denoised", "--output", tmp_path]
+    weights = ROOT / "denoising/weights/fcn.safetensors"
+    network = ["--model-name", "fcn", "--model-path", weights]
+    done = shell("downstream/gesture/prepare_neural.py", *network, *data, *folders)
+    assert done.returncode == 0, done.stderr
+    for folder in ("noisy", "denoised"):
+        assert len(list(streams.each(streams.open_streams(tmp_path / folder)))) == 6
+    done = shell("downstream/gesture/prepare_classical.py", "--method", "hp", *data, "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = shell("downstream/gesture/prepare_classical.py", "--method", "fcn", *data, "--output", tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "prepare_neural.py --model-name fcn" in done.stderr
 
 
 def test_the_prepared_streams_give_the_published_table_and_it_says_that_it_leaks(prepared: Layout) -> None:
@@ -224,9 +242,15 @@ def test_db1_is_read_as_the_envelope_that_it_is_and_gives_clean_accuracy(tmp_pat
         [f"datasets.DB1.folder={tmp_path / 'DB1'}", "downstream.parameters.test_repetitions=[2]", *QUICK],
     )
     layout = Layout(tmp_path / "out")
-    reports = envelopes.run_clean(settings, layout, RunOptions())
+    reports = run_task(settings, layout, RunOptions())
+    assert [report.stage for report in reports] == ["prepare", "assess", "report"]
+    assert list(stages.of(settings)) == ["prepare", "assess", "report"]
     assert not any(report.n_failures for report in reports)
-    assert "clean accuracy" in reports[1].lines[0]
+    table = (layout.tables / "gesture_stcnet_ce.md").read_text(encoding="utf-8")
+    assert "No noisy row" in table
+    assert "nan" not in table
+    with pytest.raises(UserError, match="nothing can be mixed into them or denoised"):
+        run_task(settings, layout, RunOptions(), ["hp"])
     (first, *_) = opened(layout, "clean").values()
     reader = registry.find("datasets", "DB1").build(database="DB1", folder=tmp_path / "DB1")
     assert [(ref.subject, ref.exercise) for ref in reader.list()] == [
@@ -241,6 +265,6 @@ def test_db1_is_read_as_the_envelope_that_it_is_and_gives_clean_accuracy(tmp_pat
 def test_a_recording_that_is_no_envelope_fails_and_the_others_go_on(tmp_path: Path) -> None:
     ninapro.write_tree(tmp_path, ("DB2",), 1, n_repetitions=1, trial_s=0.3, rest_s=0.1, oddities=False)
     reader = registry.find("datasets", "DB2").build(database="DB2", folder=tmp_path / "DB2")
-    made = envelopes.read_envelope(envelopes.ReadJob(reader, reader.list()[0]))
+    made = streams.read_stream(streams.PrepareJob(reader, reader.list()[0], 100.0, None))
     assert "2000 Hz, not an envelope" in made.failures[0].cause
     assert not len(made.arrays["label"])

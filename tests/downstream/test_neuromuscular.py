@@ -19,7 +19,6 @@ from core.stage import RunOptions
 from downstream.common.running import run_task
 from downstream.common.task import Examples, Fit, Stream, join
 from downstream.neuromuscular import saliency
-from downstream.neuromuscular.explain import explain
 from downstream.neuromuscular.images import Scalogram, Spectrogram, centres
 from downstream.neuromuscular.models import Cnn1d
 from downstream.neuromuscular.networks import ConvNet, cnn1d, cnn2d
@@ -329,9 +328,8 @@ def test_from_n2001_files_to_the_table_and_the_maps(tmp_path: Path) -> None:
     assert {report.stage: report.n_failures for report in reports}["prepare"] == 1
     table = (layout.tables / "neuromuscular_cnn1d.csv").read_text()
     assert [line.split(",")[0] for line in table.splitlines()][1:4] == ["clean", "noisy", "hp"]
-    report = explain(settings, layout)
     picture = layout.tables / "neuromuscular_cnn1d_saliency.png"
-    assert str(picture) in report.lines[0]
+    assert any(str(picture) in line for line in reports[-1].lines)
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
