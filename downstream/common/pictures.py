@@ -79,6 +79,7 @@ def accuracy_by_input(result: ModelResult, path: Path) -> None:
     if noisy is not None and noisy.n_examples:
         axes.axvline(100 * noisy.values["accuracy"], color=NOISY_COLOUR, lw=1, ls="--", zorder=0)
     axes.axvline(100 * result.largest_class, color=REFERENCE_COLOUR, lw=1, ls=":", zorder=0)
+    axes.set_xlim(left=min(axes.get_xlim()[0], 100 * result.largest_class - 2))  # so that the dotted line shows
     axes.set_yticks(range(len(shown)), [found.name for found in shown])
     axes.set_ylim(len(shown) - 0.4, -0.8)
     axes.set_xlabel("accuracy, % (dashed: noisy; dotted: always the most frequent class)")

@@ -16,7 +16,7 @@ from data_pipeline.readers.gait_states import STATES
 from downstream.common import losses, scores
 from downstream.common.assess import ALL, LEAKS, SCHEMA, group
 from downstream.common.scores import Answers
-from downstream.common.streams import open_task
+from downstream.common.streams import CLEAN, open_task
 from evaluation import rendering
 from evaluation.rendering import Column, Table
 
@@ -162,6 +162,7 @@ def _rows(
         for name, (value, resampled) in cells.items():
             row[name] = 100 * value
             row[f"{name}_low"], row[f"{name}_high"] = scores.limits(100 * resampled, settings.confidence)
-        row.update({f"printed_{name}": printed.get(measure) for name, printed in PRINTED.items()})
+        if given == CLEAN:  # the study adds no noise
+            row.update({f"printed_{name}": printed.get(measure) for name, printed in PRINTED.items()})
         rows.append(row)
     return rows
