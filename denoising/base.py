@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
 from denoising.labels import LabelsLike, NoiseLabels, parse_labels
+
+if TYPE_CHECKING:
+    from denoising.causal import CausalDenoiser
 
 FloatArray = NDArray[np.floating]
 
@@ -34,13 +37,15 @@ class Denoiser(ABC):
     min_samples: ClassVar[int] = 1
     sign_equivariant: ClassVar[bool] = False  # promises denoise(-x) = -denoise(x)
     scale_tolerance: ClassVar[float] = 1e-5  # how far denoise(a x) / a may be from denoise(x), of its RMS
+    resamples: bool = False  # takes another rate by resampling both ways (`any_rate`); `load` turns it on
 
     def denoise(self, noisy: FloatArray, fs_hz: float, labels: LabelsLike | None = None) -> NDArray[np.float32]:
         """Denoise a batch.
 
         Args:
             noisy: [n, L] or [L], any unit, finite.
-            fs_hz: sampling rate in Hz.
+            fs_hz: sampling rate in Hz. One that is not the denoiser's is refused, or where `resamples` is on
+                resampled to it and back: what lies above its Nyquist frequency is then dropped.
             labels: the kinds of noise of each signal (the oracle track): one text as "PLI+ECG" or set
                 of kinds a signal, or `NoiseLabels`; None on the blind track.
 
@@ -51,6 +56,10 @@ class Denoiser(ABC):
             InputError: wrong shape, not finite, shorter than `min_samples`, of another rate.
             UserError: labels missing where they are needed, unknown, or not one a signal.
         """
+        if self.resamples and self.sampling_rate_hz is not None and fs_hz != self.sampling_rate_hz:
+            from denoising import any_rate
+
+            return any_rate.denoise(self, noisy, fs_hz, labels)
         batch = self._checked(noisy, fs_hz)
         if labels is None and self.needs_labels:
             raise UserError(f"denoiser '{self.name}' needs labels: the kinds of noise in each signal")
@@ -68,22 +77,36 @@ class Denoiser(ABC):
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
         """[n, L] float64, checked -> [n, L]."""
 
-    def _checked(self, noisy: FloatArray, fs_hz: float) -> NDArray[np.float64]:
+    def causal(self, fs_hz: float, n_channels: int) -> CausalDenoiser | None:
+        """The form of this denoiser that looks at the past alone, sample by sample; None where it has none.
+
+        Raises:
+            InputError: a rate or a number of channels that it refuses.
+        """
+        return None
+
+    @staticmethod
+    def checked_signals(noisy: FloatArray) -> NDArray[np.float64]:
+        """[n, L] or [L] -> [n, L] float64; raises InputError where it is not that, or not finite."""
         array = np.asarray(noisy)
         if array.dtype.kind not in "fiu":
             raise InputError(f"expected real numbers, got an array of {array.dtype}")
         if array.ndim not in (1, 2) or array.size == 0:
             raise InputError(f"expected signals as [n, L] or [L], got shape {array.shape}")
         batch = np.atleast_2d(array).astype(np.float64)
+        finite = np.isfinite(batch).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            sample = int(np.argmin(np.isfinite(batch[row])))
+            raise InputError(f"signal {row} is not finite at sample {sample}")
+        return batch
+
+    def _checked(self, noisy: FloatArray, fs_hz: float) -> NDArray[np.float64]:
+        batch = self.checked_signals(noisy)
         if not np.isfinite(fs_hz) or fs_hz <= 0:
             raise InputError(f"fs_hz must be a positive number of Hz, got {fs_hz!r}")
         if self.sampling_rate_hz is not None and fs_hz != self.sampling_rate_hz:
             raise InputError(f"'{self.name}' works at {self.sampling_rate_hz:g} Hz, got {fs_hz:g} Hz; resample first")
         if batch.shape[1] < self.min_samples:
             raise InputError(f"'{self.name}' needs {self.min_samples} samples, got {batch.shape[1]}")
-        finite = np.isfinite(batch).all(axis=1)
-        if not finite.all():
-            row = int(np.argmin(finite))
-            sample = int(np.argmin(np.isfinite(batch[row])))
-            raise InputError(f"signal {row} is not finite at sample {sample}")
         return batch

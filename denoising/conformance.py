@@ -16,6 +16,7 @@ from core.dsp import band_pass
 from core.errors import UserError
 from core.seeding import generator
 from core.settings import KIND_ORDER
+from denoising.any_rate import LOWEST_HZ
 from denoising.base import Denoiser, InputError
 from denoising.labels import NoiseLabels
 
@@ -158,7 +159,7 @@ def _takes_any_length(factory: Factory, track: str) -> str:
 
 def _takes_any_sampling_rate(factory: Factory, track: str) -> None:
     denoiser = factory()
-    if denoiser.sampling_rate_hz is not None:
+    if denoiser.sampling_rate_hz is not None and not denoiser.resamples:
         raise _SkippedError(f"works at {denoiser.sampling_rate_hz:g} Hz only")
     for fs_hz in OTHER_RATES_HZ:
         _signals(denoiser, track, fs_hz=fs_hz).run(denoiser)
@@ -245,7 +246,8 @@ def _refuses_what_is_not_a_signal(factory: Factory, track: str) -> None:
     for rate in (0.0, -fs_hz, np.nan, np.inf):
         _refused(denoiser, noisy, rate, signals, f"a rate of {rate} Hz")
     if denoiser.sampling_rate_hz is not None:
-        _refused(denoiser, noisy, fs_hz + 1, signals, f"a rate of {fs_hz + 1} Hz")
+        rate = LOWEST_HZ - 1 if denoiser.resamples else fs_hz + 1
+        _refused(denoiser, noisy, rate, signals, f"a rate of {rate} Hz")
 
 
 def _checks_its_labels(factory: Factory, track: str) -> None:

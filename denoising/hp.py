@@ -1,6 +1,6 @@
 """The chain of infinite-impulse-response filters that surface EMG is usually cleaned with.
 
-One definition for both tracks; all filters are run forwards and backwards, Butterworth of order 4:
+One definition for both tracks; all filters are run forwards and backwards (`causal`: forwards), Butterworth of order 4:
 
     step              blind                            oracle
     notch             where `power_line` finds a line  signals with PLI: at the known frequency, or at the
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from core import dsp
 from core.errors import UserError
 from denoising.base import Denoiser, InputError
+from denoising.causal import CausalHighPass
 from denoising.labels import NoiseLabels
 from denoising.noise_evidence import NOTCH_WIDTH_HZ, SLOW_RATIO, is_slow, without_line
 from denoising.power_line import THRESHOLD, find_power_line
@@ -73,10 +74,23 @@ class HighPass(Denoiser):
         if self.band_hz[0] >= self.band_hz[1]:
             raise UserError(f"hp: band_hz is {self.band_hz}, expected low, high")
 
-    def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> NDArray[np.float64]:
+    def causal(self, fs_hz: float, n_channels: int) -> CausalHighPass:
+        """The filters forwards only, where the blind form has them (`denoising/causal.py`)."""
+        if np.isfinite(fs_hz):
+            self._check_rate(fs_hz)
+        return CausalHighPass(
+            fs_hz, n_channels,
+            cutoff_hz=self.cutoff_hz, order=self.order, notch_width_hz=self.notch_width_hz,
+            n_harmonics=self.n_harmonics, line_threshold=self.line_threshold, slow_ratio=self.slow_ratio,
+        )  # fmt: skip
+
+    def _check_rate(self, fs_hz: float) -> None:
         highest_hz = max(self.cutoff_hz, self.band_hz[0])
         if highest_hz >= dsp.NYQUIST_MARGIN * fs_hz / 2:
             raise InputError(f"hp: a cut-off of {highest_hz:g} Hz does not fit a sampling rate of {fs_hz:g} Hz")
+
+    def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> NDArray[np.float64]:
+        self._check_rate(fs_hz)
         cleaned = np.stack([self._without_line(row, fs_hz, labels, i) for i, row in enumerate(noisy)])
         if labels is None:
             always = self.slow_ratio == 0

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from denoising.base import Denoiser
+from denoising.causal import CausalIdentity
 from denoising.labels import NoiseLabels
 
 
@@ -17,3 +18,7 @@ class Identity(Denoiser):
 
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> NDArray[np.float64]:
         return noisy
+
+    def causal(self, fs_hz: float, n_channels: int) -> CausalIdentity:
+        """The same, sample by sample."""
+        return CausalIdentity(fs_hz, n_channels)

@@ -15,7 +15,10 @@ WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 
 
 def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) -> Denoiser:
-    """Build a denoiser.
+    """Build a denoiser, one for any sampling rate from 200 Hz.
+
+    A network takes one rate; what `load` returns resamples other rates to it and its output back, and drops what lies
+    above the network's Nyquist frequency (`denoising/any_rate.py`; `resamples = False` on it turns that off).
 
     Args:
         name: of a YAML in configs/denoisers/, one of its aliases, or `package.module:Class`.
@@ -93,4 +96,5 @@ def _with_weights(entry: Entry, path: Path, parameters: dict[str, Any]) -> Denoi
 
 def _build(entry: Entry, parameters: dict[str, Any]) -> Denoiser:
     denoiser: Denoiser = entry.build(**parameters)
+    denoiser.resamples = True
     return denoiser

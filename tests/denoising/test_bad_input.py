@@ -83,6 +83,11 @@ def test_input_that_is_too_short_is_refused(denoiser: NeuralDenoiser) -> None:
         denoiser.denoise(np.zeros((2, 0)), FS_HZ)
 
 
-def test_another_rate_is_refused(denoiser: NeuralDenoiser) -> None:
+def test_another_rate_is_refused_where_none_resamples(
+    denoiser: NeuralDenoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="works from 200 Hz on, got 199 Hz"):
+        denoiser.denoise(emg(1), 199.0)
+    monkeypatch.setattr(denoiser, "resamples", False)
     with pytest.raises(InputError, match="works at 1000 Hz, got 2000 Hz; resample first"):
         denoiser.denoise(emg(1), 2000.0)
