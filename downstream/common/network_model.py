@@ -25,7 +25,7 @@ from training.curves import write_curves, write_losses
 from training.recipe import Recipe
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.png"
-SCORED_AT_ONCE = 128
+SCORED_AT_ONCE = 16  # of 4 s in four channels: their activations stay in the cache, 1.5 times as fast as 128
 
 
 class NetworkModel(Model):
