@@ -1,0 +1,110 @@
+"""MATLAB files of version 5 and older, read whole."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from data_pipeline.signal_files.array_keys import (
+    CHANNEL_KEYS,
+    RATE_KEYS,
+    START_KEYS,
+    TIME_KEYS,
+    UNIT_KEYS,
+    Variable,
+    describe,
+    pick_signal,
+    rate_of_stamps,
+)
+from data_pipeline.signal_files.choosing import Wishes, check_length
+from data_pipeline.signal_files.info import FileInfo
+from data_pipeline.signal_files.signal_file import SignalFile
+
+NUMERIC = frozenset({"double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"})
+MAX_VALUES = 2**31 // 8 * 2
+MAX_UNPACKED_RATIO = 1100  # deflate can do no better
+
+
+class MatFile(SignalFile):
+    """One matrix of a MATLAB file.
+
+    Raises:
+        UserError: version 7.3, damaged, several matrices to choose from, or none of real numbers.
+    """
+
+    def __init__(self, path: Path, wishes: Wishes) -> None:
+        import scipy.io
+
+        with open(path, "rb") as file:
+            beginning = file.read(128)
+        if beginning.startswith((b"MATLAB 7.3", b"\x89HDF")):
+            raise UserError(f"{path}: is a MATLAB 7.3 file (HDF5); load it in MATLAB and save it with -v7")
+        size = path.stat().st_size
+        variables = []
+        for name, shape, kind in _call(path, scipy.io.whosmat, str(path)):
+            variable = Variable(name, tuple(int(n) for n in shape), kind in NUMERIC)
+            if variable.size > MAX_VALUES or variable.size > size * MAX_UNPACKED_RATIO:
+                raise UserError(f"{path}: '{name}' announces {variable.size} values in a file of {size} bytes; refused")
+            variables.append(variable)
+        known = {*RATE_KEYS, *UNIT_KEYS, *CHANNEL_KEYS, *TIME_KEYS, *START_KEYS}
+        signal = pick_signal(path, variables, wishes)
+        wanted = [signal.name, *(v.name for v in variables if v.name.lower() in known)]
+        found: dict[str, Any] = _call(path, scipy.io.loadmat, str(path), variable_names=wanted)
+        array = found[signal.name]
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+            raise UserError(f"{path}: '{signal.name}' is no table of real numbers")
+        said = {name: found[name] for name in wanted[1:] if name in found and isinstance(found[name], np.ndarray)}
+
+        def stamps(name: str, length: int) -> float | None:
+            values = said[name]
+            fits = values.size == length and length >= 3 and values.dtype.kind in "fiu"
+            return rate_of_stamps(path, name, values) if fits else None
+
+        chosen = describe(path, signal, said, array.dtype.name, wishes, stamps)
+        check_length(path, chosen.n_samples, len(chosen.channels), chosen.fs_hz)
+        self._table = array if chosen.layout.time_first else array.T  # [T, C]
+        layout = replace(chosen.layout, compressed=True)
+        self.info = FileInfo(path, "mat", chosen.fs_hz, chosen.channels, chosen.n_samples, layout, chosen.start_s)
+
+    def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
+        columns = [channel.column for channel in self.info.channels]
+        for start in range(0, self._table.shape[0], max_samples):
+            yield self._table[start : start + max_samples, columns].astype(np.float64).T
+
+
+def _call(path: Path, function: Any, *arguments: Any, **options: Any) -> Any:
+    """Call scipy, whose errors on bad files are of many kinds.
+
+    Raises:
+        UserError: truncated, or no MATLAB file.
+    """
+    from scipy.io.matlab import MatReadError
+
+    try:
+        return function(*arguments, **options)
+    except NotImplementedError as error:
+        raise UserError(f"{path}: {str(error).splitlines()[0]}; load it in MATLAB and save it with -v7") from None
+    except (
+        ValueError,
+        MatReadError,
+        TypeError,
+        KeyError,
+        IndexError,
+        OSError,
+        EOFError,
+        AttributeError,
+        zlib.error,
+        MemoryError,
+        OverflowError,
+        UnicodeDecodeError,
+        SystemError,
+    ) as error:
+        cause = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: truncated, or no MATLAB file ({cause[:120]})") from None

@@ -1,0 +1,143 @@
+"""Text files of numbers (CSV, TSV, TXT), read in blocks."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from data_pipeline.signal_files.choosing import Wishes
+from data_pipeline.signal_files.info import FileInfo, TableLayout
+from data_pipeline.signal_files.reblocking import fill_gaps, reblock
+from data_pipeline.signal_files.signal_file import SignalFile
+from data_pipeline.signal_files.table_shape import choose_columns, find_shape, time_column
+from data_pipeline.signal_files.text_sniffing import ALONE, BLANK, MISSING, parse, parse_line, sniff, split_line
+from data_pipeline.signal_files.time_stamps import MissingSamples
+
+CHUNK_CHARACTERS = 1 << 22
+MAX_LINE_CHARACTERS = 1 << 20
+
+
+class TextFile(SignalFile):
+    """A CSV, TSV or TXT file.
+
+    Raises:
+        UserError: no table of numbers, or one that does not say enough; see `choose_columns`.
+    """
+
+    def __init__(self, path: Path, file_format: str, wishes: Wishes) -> None:
+        dialect, lines = sniff(path)
+        rows = [parse_line(line, dialect.delimiter, dialect.decimal) for line in lines]
+        shape = find_shape(path, rows)
+        time, _ = time_column(path, shape, rows, wishes)
+        header = lines[: shape.header_rows]
+        texts = []
+        if time is not None:
+            cells = (split_line(line, dialect.delimiter) for line in lines[shape.header_rows :])
+            texts = [row[time] for row in cells if time < len(row) and row[time].lower() not in MISSING]
+        columns = choose_columns(path, shape, rows, texts, header, wishes)
+        layout = replace(
+            columns.layout,
+            preamble=tuple(header[: shape.preamble_rows]),
+            delimiter=dialect.delimiter,
+            decimal=dialect.decimal,
+            encoding=dialect.encoding,
+            newline=dialect.newline,
+        )
+        self.info = FileInfo(path, file_format, columns.fs_hz, columns.channels, None, layout, columns.start_s)
+        self._layout: TableLayout = layout
+
+    def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
+        yield from reblock(self._pieces(max_samples), max_samples)
+
+    def _pieces(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
+        """[C, l] of any length."""
+        path, time = self.info.path, self._layout.time
+        missing = None if time is None else MissingSamples(path, time)
+        columns = [channel.column for channel in self.info.channels]
+        for text, line in self._chunks():
+            table = self._parse(text, line, [*columns, time.column] if time else columns)
+            if missing is None:
+                yield table
+                continue
+            gaps = missing.before(table[-1], lambda row, text=text, line=line: _line_of(text, row, line))  # type: ignore[misc]
+            yield from fill_gaps(table[:-1], gaps, max_samples)
+        if missing is not None:
+            missing.report()
+
+    def _chunks(self) -> Iterator[tuple[str, int]]:
+        """Whole lines, and the number of the first (from 1)."""
+        path, line = self.info.path, self._layout.header_lines + 1
+        with open(path, encoding=self._layout.encoding, newline=None) as file:
+            for _ in itertools.islice(file, self._layout.header_lines):
+                pass
+            rest = ""
+            try:
+                while chunk := file.read(CHUNK_CHARACTERS):
+                    whole, mark, after = (rest + chunk).rpartition("\n")
+                    rest = after
+                    if len(rest) > MAX_LINE_CHARACTERS:
+                        raise UserError(
+                            f"{path}: a line after line {line} is longer than {MAX_LINE_CHARACTERS} characters"
+                        )
+                    if mark:
+                        yield whole, line
+                        line += whole.count("\n") + 1
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path}: after line {line}: bytes that are no text ({error.reason})") from None
+            if rest:
+                yield rest, line
+
+    def _parse(self, text: str, line: int, columns: list[int]) -> NDArray[np.float64]:
+        """[n, l] the columns' numbers."""
+        import pandas as pd
+
+        layout = self._layout
+        if "\0" in text:
+            raise UserError(f"{self.info.path}: after line {line}: bytes that are no text")
+        if not text.strip("\n"):
+            return np.empty((len(columns), 0))
+        delimiter = {ALONE: "\x1f", BLANK: r"\s+"}.get(layout.delimiter, layout.delimiter)
+        width = layout.width + 2  # two more, to notice rows that are too long; a first row of that width sets it
+        beyond = [layout.width, layout.width + 1]
+        first = {ALONE: "\x1f", BLANK: " "}.get(layout.delimiter, layout.delimiter).join(["0"] * width)
+        try:
+            table = pd.read_csv(
+                io.StringIO(f"{first}\n{text}"),
+                sep=delimiter,
+                decimal=layout.decimal,
+                header=None,
+                dtype={**dict.fromkeys(range(width), str), **dict.fromkeys(columns, np.float64)},
+                usecols=[*sorted(set(columns)), *beyond],
+                skipinitialspace=layout.delimiter != BLANK,
+                engine="c",
+                low_memory=False,  # else each of its pieces must be as wide as the first row
+            ).iloc[1:]
+            if table[beyond].notna().any(axis=None):
+                raise ValueError("rows of different lengths")
+        except ValueError as error:
+            raise UserError(f"{self.info.path}: {self._explain(text, line, columns) or error}") from None
+        return np.ascontiguousarray(table[columns].to_numpy(np.float64).T)
+
+    def _explain(self, text: str, line: int, columns: list[int]) -> str:
+        """What is wrong with a text that cannot be parsed, and where."""
+        for number, row in enumerate(text.split("\n"), line):
+            cells = split_line(row, self._layout.delimiter)
+            if any(cells[self._layout.width :]):
+                return f"line {number}: {len(cells)} cells, expected {self._layout.width}"
+            for column in columns:
+                if column < len(cells) and isinstance(parse(cells[column], self._layout.decimal), str):
+                    return f"line {number}, column {column}: '{cells[column][:40]}' is not a number"
+        return ""
+
+
+def _line_of(text: str, row: int, first: int) -> int:
+    """Line of the row-th that is not blank."""
+    filled = (number for number, line in enumerate(text.split("\n"), first) if line.strip(" "))
+    return next(itertools.islice(filled, row, None), first)
