@@ -58,6 +58,16 @@ class Layout:
         """A task's streams, predictions and pictures."""
         return self.root.joinpath("downstream", *names)
 
+    def quality_mixtures(self, part: str) -> Path:
+        """Fixed mixtures that quality models are fitted to, chosen by or tested on."""
+        return self.root / "quality" / "mixtures" / part
+
+    def quality_weights(self, model: str) -> Path:
+        return self.root / "quality" / "weights" / model
+
+    def quality_predictions(self, model: str) -> Path:
+        return self.root / "quality" / "predictions" / model
+
     @property
     def tables(self) -> Path:
         return self.root / "tables"

@@ -15,8 +15,10 @@ from core.layout import Layout
 from core.registry import Entry, did_you_mean, find, load_class
 from core.settings import DenoiserRow, Settings
 from denoising.loading import box_weights
+from evaluation.quality import models
 
 Family = Literal["classical", "neural"]
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Candidate:
     Attributes:
         label: the row's name and the folder's.
         name: what `denoising.load` takes.
-        track: "blind" or "oracle".
+        track: "blind", "oracle", or "auto": the oracle track with kinds of noise that the quality network finds.
         weights: file of a network's weights; None for a classical method or the weights in the box.
         parameters: over those of the denoiser's YAML.
         sets: names of the test sets to run it on; None: all.
@@ -84,11 +86,14 @@ def candidates(
         if only_family and family(entry) != only_family:
             continue
         chosen = weights or (Path(row.weights) if row.weights else _trained(entry, layout))
-        for track in _tracks(entry, row):
-            merged = {**(parameters or {}).get((entry.name, track), {}), **row.parameters}
+        for track in _tracks(entry, row, settings):
+            told = "oracle" if track == AUTO else track  # calibrated for being told kinds, by whomever
+            merged = {**(parameters or {}).get((entry.name, told), {}), **row.parameters}
             identity = {"class": entry.target, "parameters": {**entry.parameters, **merged}}
             if family(entry) == "neural":
                 identity["weights"] = _weights_hash(entry, chosen)
+            if track == AUTO:
+                identity["labels"] = npz.sha256(models.box_weights())
             name = row.name if ":" in row.name else entry.name
             own_weights = chosen if family(entry) == "neural" else None
             found.append(Candidate(row.label or entry.name, name, track, own_weights, merged, row.sets, identity))
@@ -99,10 +104,15 @@ def candidates(
     return found
 
 
-def _tracks(entry: Entry, row: DenoiserRow) -> tuple[str, ...]:
+def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ...]:
+    """The track that the row names, or those of `evaluate.tracks` that the denoiser has, or all but auto."""
     tracks: tuple[str, ...] = load_class(entry.target).tracks
+    own = tracks
+    if {"blind", "oracle"} <= set(tracks):  # one that needs more than the kinds has no blind track
+        tracks = (*tracks, AUTO)
     if row.track is None:
-        return tracks
+        wanted = settings.evaluate.tracks
+        return own if wanted is None else tuple(track for track in tracks if track in wanted)
     if row.track not in tracks:
         raise UserError(f"evaluate.denoisers: '{row.name}' has no {row.track} track{did_you_mean(row.track, tracks)}")
     return (row.track,)

@@ -77,7 +77,7 @@ def score_shard(job: ScoreJob) -> Made:
     clean, noisy = np.asarray(table["clean"]), np.asarray(table["noisy"])  # [n, L]
     fs_hz = _one_rate(table["fs_hz"], job)
     active = np.asarray(table["active"]) if "active" in table else None  # [n, L] of test sets cut from whole recordings
-    labels = _labels(table) if job.candidate.track == "oracle" else None
+    labels = _track_labels(job.candidate.track, table, noisy, fs_hz)
     denoised, causes = _denoise(_denoiser(job.candidate), noisy, fs_hz, labels)
     failed = np.array([cause is not None for cause in causes])
     arrays: dict[str, NDArray[Any]] = {name: np.asarray(table[name]) for name in LABELS}
@@ -131,6 +131,19 @@ def _denoise(
         except Exception as error:  # noqa: BLE001 - as above; it is recorded and counted
             causes.append(f"{type(error).__name__}: {error}")
     return estimates, causes
+
+
+def _track_labels(
+    track: str, table: Mapping[str, NDArray[Any]], noisy: NDArray[np.float32], fs_hz: float
+) -> NoiseLabels | None:
+    """What a track tells a denoiser: nothing, the truth, or what the quality network finds in the mixture."""
+    if track == "oracle":
+        return _labels(table)
+    if track == "auto":
+        from evaluation.quality import noise_labels
+
+        return noise_labels(noisy, fs_hz)
+    return None
 
 
 def _labels(table: Mapping[str, NDArray[Any]]) -> NoiseLabels:
