@@ -149,6 +149,20 @@ def test_reproducible_gives_back_torchs_state() -> None:
     assert (torch.get_num_threads(), torch.get_deterministic_debug_mode()) == before[1:]
 
 
+def test_bfloat16_gradients_of_convolutions_are_finite_inside_reproducible() -> None:
+    """On processors with AMX, deterministic torch makes them NaN unless fresh memory is left as it is."""
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    with loop.reproducible(1):
+        torch.manual_seed(0)
+        layers = torch.nn.Sequential(torch.nn.Conv1d(1, 64, 55, padding=27), torch.nn.Conv1d(64, 1, 55, padding=27))
+        for _ in range(5):
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = layers(torch.randn(16, 1, 2000)).float().square().mean()
+            loss.backward()
+        assert all(bool(torch.isfinite(p.grad).all()) for p in layers.parameters() if p.grad is not None)
+    assert torch.utils.deterministic.fill_uninitialized_memory == fill
+
+
 def test_batch_must_divide_over_processes(tmp_path: Path) -> None:
     class ThreeProcesses:
         process_index, num_processes = 0, 3
