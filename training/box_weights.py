@@ -1,7 +1,8 @@
 """Command line: put trained networks into the box, `denoising/weights/`, each with its model card.
 
 For maintainers, after `training/train_neural.py --config configs/weights.yaml` and a run of `configs/demo.yaml`
-that evaluated those weights on people that they have not seen (docs/weights.md).
+that evaluated those weights on people that they have not seen; and for those fitted on to the open recordings, after
+`cleansemg run --config configs/open.yaml`, with `--folder denoising/weights/open` (docs/weights.md).
 """
 
 from __future__ import annotations
@@ -113,29 +114,29 @@ def describe(settings: Settings, layout: Layout, name: str, path: Path, results:
         f"| recipe | {_plain(recipe)} |",
         f"| epochs | {len(history)}, best {info['epoch']} |",
         f"| validation loss | {info['valid_loss']:.4g}, on people and noise pieces that training has not seen |",
-        "| licence | the project's (MIT); no recording of a person is in the data |",
+        f"| licence | the project's (MIT); {_origin(settings)} |",
         "",
-        (
-            "Made for 1000 Hz, windows of 2 s and more. Fitted to simulated recordings alone: for those of people, "
-            "fit it on with `--set train.start=box` (docs/training.md)."
-        ),
+        f"Made for 1000 Hz, windows of 2 s and more. {_advice(settings)}",
         "",
         f"![Losses by epoch]({name}.png)",
         "",
     ]
     if results is not None:
-        lines += _scores(results, name)
+        lines += _scores(results, name, own=results.resolve() == layout.root.resolve())
     return "\n".join(lines)
 
 
-def _scores(results: Path, name: str) -> list[str]:
-    """The rows of this network and of what it is to be compared with, from a run's Table 1."""
+def _scores(results: Path, name: str, own: bool) -> list[str]:
+    """The rows of this network and of what it is to be compared with, from a run's Table 1.
+
+    `own`: the run is the one that fitted these weights, and so has evaluated them.
+    """
     table = results / "tables" / "table1.csv"
     if not table.exists():
         raise UserError(f"{table}: not there; evaluate first: cleansemg run --config configs/demo.yaml")
     with table.open() as file:
         rows = list(csv.DictReader(file))
-    if Layout(results).weights(name).exists():
+    if not own and Layout(results).weights(name).exists():
         raise UserError(f"{results}: scored '{name}' with weights of its own; run it with --set train.models=[]")
     mine = [row for row in rows if row["denoiser"] == name]
     if not mine:
@@ -145,7 +146,7 @@ def _scores(results: Path, name: str) -> list[str]:
     title = yaml.safe_load((results / "tables" / "config.yaml").read_text())["title"]
     lines = [
         (
-            f'On the test set of "{title}", {mine[0]["n_mixtures"]} mixtures of {mine[0]["n_subjects"]} simulated '
+            f'On the test set of "{title}", {mine[0]["n_mixtures"]} mixtures of {mine[0]["n_subjects"]} '
             "people, none of them in the training:"
         ),
         "",
@@ -156,6 +157,26 @@ def _scores(results: Path, name: str) -> list[str]:
         interval = f"{float(row['SNRimp']):.2f} ({float(row['SNRimp_low']):.2f} to {float(row['SNRimp_high']):.2f})"
         lines.append(f"| {label} | {interval} | {float(row['PRD']):.1f} | {float(row['RMSE_MNF']):.1f} |")
     return [*lines, ""]
+
+
+def is_simulated(settings: Settings) -> bool:
+    """Whether no recording of a person is among the data."""
+    return all(name.startswith("simulated") for name in settings.enabled_datasets)
+
+
+def _origin(settings: Settings) -> str:
+    if is_simulated(settings):
+        return "no recording of a person is in the data"
+    return "sources and licences of the recordings are in configs/datasets/ and docs/noise.md"
+
+
+def _advice(settings: Settings) -> str:
+    if is_simulated(settings):
+        return (
+            "Fitted to simulated recordings alone: for those of people, fit it on with `--set train.start=box` "
+            "(docs/training.md)."
+        )
+    return 'Fitted on from the simulated set to the training people of these recordings: `load(NAME, weights="open")`.'
 
 
 def classical_methods() -> set[str]:

@@ -116,12 +116,12 @@ def reproducible(threads: int) -> Iterator[None]:
     before_threads = torch.get_num_threads()
     before_mode = torch.get_deterministic_debug_mode()
     before_benchmark = torch.backends.cudnn.benchmark
-    before_fill = torch.utils.deterministic.fill_uninitialized_memory
+    before_fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # torch would fill fresh memory with NaN; bfloat16 convolutions on processors with AMX (oneDNN of torch 2.13) multiply
-    # the padding of their weight gradients, which is such memory, by zero, and all becomes NaN
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # torch would fill fresh memory with NaN; bfloat16 convolutions on processors with AMX (oneDNN of torch 2.13)
+    # multiply the padding of their weight gradients, which is such memory, by zero, and all becomes NaN
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     try:
         with torch.random.fork_rng():
@@ -130,7 +130,7 @@ def reproducible(threads: int) -> Iterator[None]:
         torch.set_num_threads(before_threads)
         torch.set_deterministic_debug_mode(before_mode)
         torch.backends.cudnn.benchmark = before_benchmark
-        torch.utils.deterministic.fill_uninitialized_memory = before_fill
+        torch.utils.deterministic.fill_uninitialized_memory = before_fill  # type: ignore[attr-defined]
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

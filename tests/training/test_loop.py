@@ -151,7 +151,7 @@ def test_reproducible_gives_back_torchs_state() -> None:
 
 def test_bfloat16_gradients_of_convolutions_are_finite_inside_reproducible() -> None:
     """On processors with AMX, deterministic torch makes them NaN unless fresh memory is left as it is."""
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     with loop.reproducible(1):
         torch.manual_seed(0)
         layers = torch.nn.Sequential(torch.nn.Conv1d(1, 64, 55, padding=27), torch.nn.Conv1d(64, 1, 55, padding=27))
