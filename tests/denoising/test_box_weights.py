@@ -65,3 +65,15 @@ def test_the_weights_take_noise_away(path: Path) -> None:
     gain_db = 10 * np.log10((noise**2).sum(1) / ((estimate - clean) ** 2).sum(1))
     assert gain_db.mean() > 3.0
     assert gain_db.min() > 1.0
+
+
+@pytest.mark.parametrize("name", ["fcn", "trustemg_rm", "msemg"])
+def test_bfloat16_means_the_same_as_float32(name: str) -> None:
+    """What training computes in bfloat16 is used in float32; processors with AMX once computed something else."""
+    network = load(name).network.eval()  # type: ignore[attr-defined]
+    x = 0.3 * torch.randn(16, 2000, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        exact = network(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            short = network(x).float()
+    assert float((short - exact).norm() / exact.norm()) < 0.1
