@@ -1,45 +1,130 @@
-"""Pictures beside the tables."""
+"""Pictures beside the tables; the same scores give the same bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.npz import atomic_write
+from core.settings import Settings
 from evaluation.scores import Scores
+from evaluation.statistics import ranks
+from evaluation.statistics.bootstrap import subject_bootstrap
 
-REFERENCE_ROWS = ("identity", "zero", "wiener_oracle")
-
-
-def snr_curves(every: Sequence[Scores], column: str, path: Path) -> None:
-    """SNR improvement over input SNR, one curve a denoiser and track; the same scores give the same bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+REFERENCE_ROWS = ("identity", "zero", "wiener_oracle")
+REFERENCE_STYLES = {"identity": "-", "zero": ":", "wiener_oracle": "--"}
+TRACK_STYLES = {"blind": "-", "auto": ":", "oracle": "--"}
+# Okabe and Ito's colours for readers of all kinds of sight, then darker ones
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FB5", "#8C564B", "#5C8A00", "#B00040",
+    "#00808A", "#6B6B00",
+)  # fmt: skip
+MARKERS = "osD^vP*Xh"
+
+
+def snr_curves(every: Sequence[Scores], column: str, path: Path, settings: Settings) -> None:
+    """SNR improvement over input SNR, one curve a denoiser and track, its interval over subjects as a band."""
+    figure = new_figure(9, 5)
     axes = figure.add_subplot()
-    colours: dict[str, str] = {}
+    draw_snr_curves(axes, every, column, settings)
+    axes.set_title(
+        "SNR improvement by SNR (dashed: told the kinds of noise; bands: intervals)", loc="left", fontsize=11
+    )
+    figure.legend(loc="outside right center", fontsize=8, frameon=False, handlelength=3.5)
+    save_png(figure, path)
+
+
+def critical_differences(found: ranks.Ranks, track: str, path: Path) -> None:
+    """Mean ranks over subjects, bars across denoisers that are not critically different."""
+    figure = new_figure(9, critical_difference_height(found))
+    axes = figure.add_subplot()
+    ranks.draw(found, axes)
+    axes.set_title(critical_difference_title(found, track), loc="left", fontsize=11)
+    save_png(figure, path)
+
+
+def critical_difference_title(found: ranks.Ranks, track: str) -> str:
+    """What the diagram shows, and how far apart two ranks must be."""
+    return (
+        f"{track} track: mean rank of SNRimp over {found.n_subjects} subjects; "
+        f"critical difference {found.critical_difference:.2f}"
+    )
+
+
+def critical_difference_height(found: ranks.Ranks) -> float:
+    """Inches that the diagram needs."""
+    return 1.3 + 0.16 * len(found.labels)
+
+
+def draw_snr_curves(axes: Axes, every: Sequence[Scores], column: str, settings: Settings) -> None:
+    """The curves, with labels for a legend."""
+    colours = colours_of(every)
+    tables = settings.tables
     for scores in every:
         snrs = np.unique(scores.snr_db)
         values = scores.values[column]
-        means = [_mean(values[scores.snr_db == snr]) for snr in snrs]
+        masks = [scores.snr_db == snr for snr in snrs]
+        means = [_mean(values[mask]) for mask in masks]
+        limits = [
+            subject_bootstrap(
+                values[mask, None], scores.subject[mask], tables.bootstrap_resamples, tables.confidence, settings.seed
+            )
+            for mask in masks
+        ]
         reference = scores.label in REFERENCE_ROWS
-        colour = "0.45" if reference else colours.setdefault(scores.label, f"C{len(colours) % 10}")
-        style = {"identity": "-", "zero": ":", "wiener_oracle": "--"}.get(scores.label)
+        colour, marker = colours[scores.label]
+        low, high = ([float(pair[end][0]) for pair in limits] for end in (0, 1))
+        axes.fill_between(snrs, low, high, color=colour, alpha=0.13, linewidth=0)
         axes.plot(
-            snrs, means, color=colour, linestyle=style or ("--" if scores.track == "oracle" else "-"),
-            marker=None if reference else "o", markersize=4, linewidth=1.2 if reference else 1.8,
-            label=f"{scores.label} ({scores.track})",
+            snrs, means, color=colour, linestyle=REFERENCE_STYLES.get(scores.label) or TRACK_STYLES[scores.track],
+            marker=None if reference else marker, markersize=4, linewidth=1.2 if reference else 1.8,
+            label=plain(f"{scores.label} ({scores.track})"),
         )  # fmt: skip
     axes.set_xlabel("SNR of the mixture (dB)")
     axes.set_ylabel("SNR improvement (dB)")
-    axes.set_title("SNR improvement by SNR (dashed: told the kinds of noise)", loc="left", fontsize=11)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right center", fontsize=8, frameon=False, handlelength=3.5)
+
+
+def colours_of(every: Sequence[Scores]) -> Mapping[str, tuple[str, str]]:
+    """Colour and marker of each denoiser, the same on every track; floor and ceiling are grey."""
+    found: dict[str, tuple[str, str]] = {}
+    n = 0
+    for scores in every:
+        if scores.label in found:
+            continue
+        if scores.label in REFERENCE_ROWS:
+            found[scores.label] = ("0.45", "x")
+        else:
+            found[scores.label] = (COLOURS[n % len(COLOURS)], MARKERS[(n // len(COLOURS) + n) % len(MARKERS)])
+            n += 1
+    return found
+
+
+def plain(text: str) -> str:
+    """A name that matplotlib shows as it is, not as a formula."""
+    return text.replace("$", r"\$")
+
+
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """A figure that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write atomically, without a date."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     atomic_write(path, buffer.getvalue())

@@ -55,7 +55,7 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
 
     def order(artifact: Artifact) -> tuple[int, str, int]:
         label, track = artifact.manifest.info["denoiser"], artifact.manifest.info["track"]
-        return rank.get(label, len(rank)), label, ("blind", "oracle").index(track)
+        return rank.get(label, len(rank)), label, ("blind", "auto", "oracle").index(track)
 
     return [_scores(artifact) for artifact in sorted(artifacts, key=order)]
 

@@ -1,9 +1,10 @@
-"""The tables stage: Table 1, SNR by number of kinds, single kinds, and the published numbers beside ours."""
+"""The tables stage: Table 1, its breakdowns, paired tests, and the published numbers beside ours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,18 @@ from numpy.typing import NDArray
 
 from core.config import save
 from core.layout import Layout
+from core.npz import atomic_write
 from core.registry import project_root
-from core.settings import KIND_ORDER, Kind, Settings
+from core.settings import Settings
 from core.stage import Report, RunOptions
 from data_pipeline import subject_split
 from evaluation import metrics, pictures, protocol_tables
-from evaluation.intervals import subject_bootstrap
 from evaluation.metrics import MetricInfo
-from evaluation.rendering import Column, Table, write
+from evaluation.rendering import Column, Table, to_csv, write
 from evaluation.scores import Scores, read_scores
+from evaluation.statistics import breakdowns, comparison_tables
+from evaluation.statistics.bootstrap import subject_bootstrap
+from evaluation.statistics.breakdowns import limit_columns, means
 
 BLANK = float("nan")
 HEADLINE = "SNRimp"
@@ -47,9 +51,17 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         write([table], layout.tables, "table1_published")
     cells = read_scores(settings, layout, "grid") if _evaluated(layout, "grid") else []
     if cells:
-        write([_stamped(t, labels) for t in snr_by_kinds(cells, profile)], layout.tables, "snr_by_kinds")
-    write([_stamped(by_noise(cells or combined, profile), labels)], layout.tables, "by_noise")
-    pictures.snr_curves(cells or combined, f"{profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png")
+        _write_long(snr_by_kinds(cells, profile, settings), labels, layout.tables, "snr_by_kinds")
+    every = cells or combined
+    write([_stamped(breakdowns.by_kind(every, profile, settings, None), labels)], layout.tables, "by_noise")
+    for name, tables in (
+        ("by_snr", breakdowns.by_snr(every, profile, settings)),
+        ("by_count", breakdowns.by_count(every, profile, settings)),
+        ("by_database", breakdowns.by_database(combined, profile, settings)),
+    ):
+        _write_long(tables, labels, layout.tables, name)
+    _write_comparisons(combined, profile, settings, layout, labels)
+    pictures.snr_curves(every, f"{profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png", settings)
     save(settings, layout.tables / "config.yaml")
     n_failed = sum(int(scores.failed.sum()) for scores in [*combined, *cells])
     lines = [f"{layout.tables / 'table1.md'}: {len(main.rows)} rows"]
@@ -71,17 +83,34 @@ def _run_printed(settings: Settings, layout: Layout) -> Report:
     if printed.parameters:
         write([protocol_tables.parameters_table(settings, printed, labels)], layout.tables, "table2")
     write([protocol_tables.by_snr(every, printed, labels)], layout.tables, "by_snr")
-    alone = by_noise(every, printed.profile, settings.tables.kind_names)
-    write([replace(alone, notes=["Mixtures of one kind, all SNRs.", *labels])], layout.tables, "by_noise")
-    pictures.snr_curves(every, f"{printed.profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png")
+    alone = breakdowns.by_kind(every, printed.profile, settings, settings.tables.kind_names)
+    write([_stamped(alone, labels)], layout.tables, "by_noise")
+    by_database = breakdowns.by_database(every, printed.profile, settings)
+    _write_long(by_database, labels, layout.tables, "by_database")
+    _write_comparisons(every, printed.profile, settings, layout, labels)
+    pictures.snr_curves(every, f"{printed.profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png", settings)
     save(settings, layout.tables / "config.yaml")
     n_failed = sum(int(scores.failed.sum()) for scores in every)
     return Report("tables", (f"{layout.tables / 'table1.md'}: {len(main.rows)} rows", *labels), n_failed)
 
 
+def _write_comparisons(
+    every: Sequence[Scores], profile: str, settings: Settings, layout: Layout, labels: Sequence[str]
+) -> None:
+    """Paired tests, ranks, and the diagram of their critical differences for each track that has one."""
+    tests = comparison_tables.paired(every, profile, settings)
+    _write_long(tests, labels, layout.tables, "paired")
+    ranks = comparison_tables.ranks_of(every, profile)
+    write([_stamped(comparison_tables.ranks_table(ranks), labels)], layout.tables, "ranks")
+    for track, found in ranks.items():
+        if found is not None:
+            pictures.critical_differences(found, track, layout.tables / f"critical_differences_{track}.png")
+
+
 def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Sequence[str]) -> Table:
     """One row a denoiser and track: means over all mixtures, with intervals over subjects."""
     infos = list(metrics.catalogue(profile).values())
+    tests, test_notes = comparison_tables.beside_best(every, profile, settings)
     rows = []
     for scores in every:
         values = scores.of(profile, [info.key for info in infos])
@@ -92,14 +121,16 @@ def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Seq
             row[f"{info.key}_low"] = float(low[column]) / info.table_scale
             row[f"{info.key}_high"] = float(high[column]) / info.table_scale
         row |= {"n_mixtures": len(values), "n_subjects": len(set(scores.subject)), "n_failed": int(scores.failed.sum())}
-        rows.append(row)
+        rows.append(row | tests.get((scores.label, scores.track), {}))
     columns = [Column("denoiser", "denoiser"), Column("track", "track")]
     for info in infos:
         interval = (f"{info.key}_low", f"{info.key}_high")
         shown = interval if info.key == HEADLINE else None
         columns += [Column(info.key, _heading(info), info.decimals, shown), *(Column(key) for key in interval)]
     columns += [Column("n_mixtures", "n"), Column("n_subjects"), Column("n_failed", "failed")]
-    return Table(f"Table 1: {settings.title}", columns, rows, notes)
+    columns += [Column("p_best", "p vs best", 4), Column("effect_best")]
+    tested = [test_notes[0] + comparison_tables.ROUNDED, *test_notes[1:]] if test_notes else []
+    return Table(f"Table 1: {settings.title}", columns, rows, [*notes, *tested])
 
 
 def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
@@ -133,49 +164,31 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
     return Table("Beside the published Table 1", columns, rows, [note])
 
 
-def snr_by_kinds(cells: Sequence[Scores], profile: str) -> list[Table]:
-    """Mean of every metric a cell in one long table, and SNR improvement as a matrix a denoiser."""
+def snr_by_kinds(cells: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
+    """Mean of every metric a cell, with intervals, in one long table, and SNR improvement as a matrix a denoiser."""
     infos = list(metrics.catalogue(profile).values())
     snrs = sorted({float(snr) for scores in cells for snr in scores.snr_db})
     counts = sorted({int(k) for scores in cells for k in scores.n_kinds})
     long_rows: list[dict[str, Any]] = []
     matrices = []
     for scores in cells:
-        values = scores.of(profile, [info.key for info in infos])
         matrix = []
         for snr in snrs:
             line: dict[str, Any] = {"snr_db": f"{snr:g}"}
             for k in counts:
-                cell = values[(scores.snr_db == snr) & (scores.n_kinds == k)]
-                means = {info.key: _mean(cell[:, i]) / info.table_scale for i, info in enumerate(infos)}
+                cell = (scores.snr_db == snr) & (scores.n_kinds == k)
+                found = means(scores, profile, infos, cell, settings)
                 who = {"denoiser": scores.label, "track": scores.track, "snr_db": snr, "n_kinds": k}
-                long_rows.append({**who, **means, "n_mixtures": len(cell)})
-                line[f"k{k}"] = means[HEADLINE]
+                long_rows.append({**who, **found, "n_mixtures": int(cell.sum())})
+                line[f"k{k}"] = found[HEADLINE]
             matrix.append(line)
         columns = [Column("snr_db", "SNR (dB)"), *(Column(f"k{k}", f"k = {k}", 2) for k in counts)]
         matrices.append(Table(f"{scores.label}, {scores.track}: {HEADLINE} (dB)", columns, matrix))
-    keys = ["denoiser", "track", "snr_db", "n_kinds", *(info.key for info in infos), "n_mixtures"]
-    overview = Table("SNR by number of kinds", [Column(key) for key in keys], long_rows)
+    long = [Column(key) for key in ("denoiser", "track", "snr_db", "n_kinds")]
+    for info in infos:
+        long += [Column(info.key), *limit_columns(info.key)]
+    overview = Table("SNR by number of kinds", [*long, Column("n_mixtures")], long_rows)
     return [overview, *matrices]
-
-
-def by_noise(every: Sequence[Scores], profile: str, names: Mapping[Kind, str] | None = None) -> Table:
-    """SNR improvement by kind of noise, from the mixtures that hold that kind alone; `names` for other headings."""
-    rows = []
-    for scores in every:
-        values = scores.of(profile, [HEADLINE])[:, 0]
-        row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
-        for column, kind in enumerate(KIND_ORDER):
-            alone = scores.kinds[:, column] & (scores.n_kinds == 1)
-            row[kind] = _mean(values[alone])
-            row[f"n_{kind}"] = int(alone.sum())
-        rows.append(row)
-    headings = {str(kind): name for kind, name in (names or {}).items()}
-    columns = [Column("denoiser", "denoiser"), Column("track", "track")]
-    columns += [Column(kind, headings.get(kind, kind), 2) for kind in KIND_ORDER]
-    columns += [Column(f"n_{kind}") for kind in KIND_ORDER]
-    note = "Mixtures of one kind, all SNRs. White noise is never drawn alone below its floor, so its SNRs start there."
-    return Table(f"{HEADLINE} (dB) by kind of noise", columns, rows, [note])
 
 
 def _notes(settings: Settings, layout: Layout, every: Sequence[Scores]) -> list[str]:
@@ -192,6 +205,13 @@ def _notes(settings: Settings, layout: Layout, every: Sequence[Scores]) -> list[
 def _stamped(table: Table, labels: Sequence[str]) -> Table:
     """The table with what the parts of the run share under it."""
     return replace(table, notes=[*table.notes, *labels])
+
+
+def _write_long(tables: Sequence[Table], labels: Sequence[str], folder: Path, name: str) -> None:
+    """The first table, too long to read, as CSV; the others, made of it, as Markdown and LaTeX."""
+    stamped = [_stamped(table, labels) for table in tables]
+    write(stamped[1:], folder, name)
+    atomic_write(folder / f"{name}.csv", to_csv(stamped[0]).encode())
 
 
 def _remarks(settings: Settings, layout: Layout) -> list[str]:

@@ -20,7 +20,7 @@ def report(
     names: Sequence[str] | None = None,
     models: Sequence[str] | None = None,
 ) -> Report:
-    """Write TASK_MODEL.{csv,md,tex} and its pictures for every model; with `names`, TASK_MODEL_NAMES.
+    """Write TASK_MODEL.{csv,md,tex}, TASK_MODEL_paired and pictures for every model; with `names`, TASK_MODEL_NAMES.
 
     Raises:
         ArtifactError: predictions are absent or unfinished.
@@ -34,6 +34,8 @@ def report(
         name = f"{task.name}_{model}" + ("" if group(names) == ALL else f"_{group(names)}")
         layout.tables.mkdir(parents=True, exist_ok=True)
         rendering.write([table], layout.tables, name)
+        paired = tables.paired_table(result, settings.tables.confidence)
+        rendering.write([paired], layout.tables, f"{name}_paired")
         pictures.confusion_matrices(result, layout.tables / f"{name}_confusion.png")
         pictures.accuracy_by_input(result, layout.tables / f"{name}_accuracy.png")
         folds = losses.fold_files(layout.downstream("models", model))

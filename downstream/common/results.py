@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,8 @@ from core.settings import Tables
 from downstream.common import scores
 from downstream.common.assess import LEAKS, SCHEMA
 from downstream.common.scores import MEASURES, Answers
-from downstream.common.streams import NOISY
+from downstream.common.streams import CLEAN, NOISY
+from evaluation.statistics.comparisons import Comparison, compare_values, corrected
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class ModelResult:
     n_people: int
     largest_class: float  # part of the tested examples
     inputs: tuple[InputResult, ...]
+    pairs: tuple[Comparison, ...]  # accuracy of every two inputs but clean, over people
 
     def input(self, name: str) -> InputResult | None:
         """The input of a name, where it is there."""
@@ -70,7 +74,7 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         ArtifactError: the predictions are absent, unfinished or altered.
     """
     artifact = Artifact.open(folder, SCHEMA)
-    columns = artifact.columns("input", "label", "predicted", "scores", "person", "fold", LEAKS)
+    columns = artifact.columns("input", "label", "predicted", "scores", "person", "fold", "stream", "start", LEAKS)
     info, seed = artifact.manifest.info, artifact.manifest.seed
     names = list(info["inputs"])
     rows = {name: np.flatnonzero(columns["input"] == name) for name in names}
@@ -119,4 +123,26 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         n_people=len(people),
         largest_class=float(np.bincount(label).max() / len(label)),
         inputs=tuple(inputs),
+        pairs=_pairs(columns, {name: at for name, at in rows.items() if name != CLEAN}, settings, seed),
     )
+
+
+def _pairs(
+    columns: Mapping[str, NDArray[Any]], rows: Mapping[str, NDArray[np.int64]], settings: Tables, seed: int
+) -> tuple[Comparison, ...]:
+    """Accuracy of every two inputs over people, on the examples that both have."""
+    position: dict[tuple[int, str, int], int] = {}
+    places = {}
+    for name, at in rows.items():
+        keys = zip(*(columns[key][at].tolist() for key in ("fold", "stream", "start")), strict=True)
+        places[name] = np.array([position.setdefault(key, len(position)) for key in keys], np.int64)
+    right = {name: np.full(len(position), np.nan) for name in rows}  # NaN: the input has no answer to this example
+    person = np.empty(len(position), columns["person"].dtype)
+    for name, at in rows.items():
+        right[name][places[name]] = columns["label"][at] == columns["predicted"][at]
+        person[places[name]] = columns["person"][at]
+    found = [
+        compare_values(right[a] - right[b], person, ("", "accuracy", a, b), settings, seed)
+        for a, b in itertools.combinations(rows, 2)
+    ]
+    return tuple(corrected(found))

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from core import commandline
-from core.commandline import ForceOption, OutputOption, QuietOption, SetOption, WorkersOption
+from core.commandline import ForceOption, OutputOption, QuietOption, SchedulerOption, SetOption, WorkersOption
 from core.errors import UserError
 from core.layout import Layout
 from core.settings import Settings
@@ -93,13 +93,16 @@ def main(task: str, models: Sequence[str] = ()) -> NoReturn:
         ] = None,
         output: OutputOption = None,
         workers: WorkersOption = 1,
+        scheduler: SchedulerOption = None,
         overrides: SetOption = None,
         force: ForceOption = False,
         quiet: QuietOption = False,
     ) -> int:
         settings, layout = commandline.prepare(config, output, overrides, quiet)
         names = parse_denoisers(denoiser or [ALL])
-        return commandline.finish(run_task(settings, layout, RunOptions(workers, force), names, models or None))
+        return commandline.finish(
+            run_task(settings, layout, RunOptions(workers, force, scheduler), names, models or None)
+        )
 
     command.__doc__ = f"Run the task '{task}' from recordings to its table: clean, noisy and denoised inputs."
     commandline.run(command)

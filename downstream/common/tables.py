@@ -11,6 +11,7 @@ from downstream.common.results import InputResult, ModelResult
 from downstream.common.scores import MEASURES
 from downstream.common.streams import NOISY
 from evaluation.rendering import Column, Table
+from evaluation.statistics.paired import power_note
 
 HEADINGS = {
     "accuracy": "accuracy %",
@@ -43,6 +44,32 @@ def model_table(result: ModelResult, confidence: float) -> Table:
     return Table(
         _title(title, result.leaks), columns, [_row(found) for found in result.inputs], _notes(result, confidence)
     )
+
+
+def paired_table(result: ModelResult, confidence: float) -> Table:
+    """Accuracy of every two inputs but clean, in points: differences over people with their tests."""
+    limits = ("difference_low", "difference_high")
+    columns = [
+        Column("a", "a"), Column("b", "b"), Column("difference", "a - b, points", 1, limits),
+        *(Column(key) for key in limits), Column("effect", "effect", 2), Column("p", "p", 4),
+        Column("p_holm", "p, Holm", 4), Column("n_people", "people"), Column("n_examples", "examples"),
+    ]  # fmt: skip
+    rows = [
+        {
+            "a": one.a, "b": one.b, "difference": 100 * one.difference, "difference_low": 100 * one.low,
+            "difference_high": 100 * one.high, "effect": one.effect, "p": one.p, "p_holm": one.p_holm,
+            "n_people": one.n_subjects, "n_examples": one.n_mixtures,
+        }
+        for one in result.pairs
+    ]  # fmt: skip
+    how = (
+        "Two-sided Wilcoxon signed-rank tests of accuracy by person, over the examples that both inputs have; p by "
+        "Holm's correction over all pairs. Effect: matched-pairs rank-biserial correlation, from -1 to 1. Brackets: "
+        f"{100 * confidence:g} % interval, bootstrap over people."
+    )
+    power = power_note(max((one.n_subjects for one in result.pairs), default=0), len(result.pairs))
+    title = _title(f"{result.task}, {result.model}: paired comparisons of accuracy", result.leaks)
+    return Table(title, columns, rows, [how, power] if power else [how])
 
 
 def table2(

@@ -1,6 +1,8 @@
+import time
+
 import numpy as np
 
-from evaluation.intervals import subject_bootstrap
+from evaluation.statistics.bootstrap import bootstrap_of_sums, by_subject, subject_bootstrap
 
 
 def test_equals_a_plain_bootstrap_in_distribution():
@@ -39,3 +41,24 @@ def test_one_subject_has_no_interval():
     low, high = subject_bootstrap(np.ones((5, 1)), np.array(["a"] * 5), 100, 0.95, seed=1)
     assert np.isnan(low[0])
     assert np.isnan(high[0])
+
+
+def test_sums_by_subject_hold_what_the_bootstrap_needs():
+    subjects = np.array(["b", "a", "b"])
+    values = np.array([[1.0], [2.0], [np.nan]])
+    sums, counts = by_subject(values, subjects)
+    assert sums.tolist() == [[2.0], [1.0]]
+    assert counts.tolist() == [[1.0], [1.0]]
+    one = subject_bootstrap(values, subjects, 200, 0.9, seed=4)
+    other = bootstrap_of_sums(sums, counts, 200, 0.9, seed=4)
+    assert [limit.tolist() for limit in one] == [limit.tolist() for limit in other]
+
+
+def test_ten_thousand_resamples_of_a_hundred_thousand_segments_take_seconds():
+    rng = np.random.default_rng(0)
+    subjects = np.array([f"db/{i}" for i in range(40)])[rng.integers(40, size=100_000)]
+    values = rng.normal(size=(100_000, 9))
+    started = time.process_time()
+    low, high = subject_bootstrap(values, subjects, 10_000, 0.95, seed=1)
+    assert time.process_time() - started < 10
+    assert (low < high).all()

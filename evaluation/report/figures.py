@@ -1,0 +1,118 @@
+"""Pictures of the report as SVG inside the page; the same run gives the same text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation import pictures
+from evaluation.report.costs import Cost
+from evaluation.report.run import Run
+from evaluation.scores import Scores
+from evaluation.statistics import ranks as ranking
+from evaluation.statistics.bootstrap import subject_bootstrap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEADLINE = "SNRimp"
+
+
+def snr_curves(run: Run) -> dict[str, str]:
+    """SNR improvement over SNR, a picture a track; floor and ceiling stand in each."""
+    found = {}
+    for track in dict.fromkeys(scores.track for scores in run.cells):
+        shown = [s for s in run.cells if s.track == track or s.label in pictures.REFERENCE_ROWS]
+        figure = pictures.new_figure(8.6, max(4.2, 1.2 + 0.23 * len(shown)))
+        axes = figure.add_subplot()
+        pictures.draw_snr_curves(axes, shown, f"{run.profile}.{HEADLINE}", run.settings)
+        axes.set_title(f"{track} track", loc="left", fontsize=11)
+        figure.legend(loc="outside right center", fontsize=8, frameon=False, handlelength=3.0)
+        found[track] = to_svg(figure, f"snr-{track}", f"SNR improvement over input SNR, {track} track")
+    return found
+
+
+def critical_differences(found: Mapping[str, ranking.Ranks | None]) -> dict[str, str]:
+    """Demšar's diagram a track that has one."""
+    shown = {}
+    for track, ranks in found.items():
+        if ranks is None:
+            continue
+        figure = pictures.new_figure(8.6, pictures.critical_difference_height(ranks))
+        axes = figure.add_subplot()
+        ranking.draw(ranks, axes)
+        title = pictures.critical_difference_title(ranks, track)
+        axes.set_title(title, loc="left", fontsize=11)
+        shown[track] = to_svg(figure, f"ranks-{track}", title)
+    return shown
+
+
+def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
+    """SNR improvement with its interval against real-time factor and against parameters; empty without costs."""
+    by_row = {(cost.label, cost.track): cost for cost in costs if cost.real_time_factor is not None}
+    rows = [s for s in run.main if (s.label, s.track) in by_row and s.label not in pictures.REFERENCE_ROWS]
+    if not rows:
+        return ""
+    figure = pictures.new_figure(9.4, max(4.2, 1.2 + 0.23 * len(rows)))
+    speed, size = figure.subplots(1, 2, sharey=True)
+    colours = pictures.colours_of(run.main)
+    fewest = min((c.parameters for c in by_row.values() if c.parameters), default=0)
+    untrained = fewest / 8 if fewest else 1.0  # where methods without trained parameters stand on the logarithmic axis
+    for scores in rows:
+        cost = by_row[scores.label, scores.track]
+        mean, low, high = _headline(scores, run)
+        colour, marker = colours[scores.label]
+        error = [[max(mean - low, 0)], [max(high - mean, 0)]] if np.isfinite([low, high]).all() else None
+        for axes, x in ((speed, cost.real_time_factor), (size, cost.parameters or untrained)):
+            axes.errorbar(
+                [x], [mean], yerr=error, color=colour, marker=marker, markersize=7, elinewidth=1, linestyle="none",
+                markerfacecolor="white" if scores.track == "oracle" else colour,
+                label=pictures.plain(f"{scores.label} ({scores.track})"),
+            )  # fmt: skip
+    speed.set_xscale("log")
+    speed.axvline(1.0, color="0.6", linewidth=1, linestyle=":")
+    speed.set_xlabel("real-time factor (1: as long as the signal)")
+    speed.set_ylabel("SNR improvement (dB)")
+    size.set_xscale("log")
+    size.set_xlabel("trained parameters")
+    if fewest and any(not by_row[s.label, s.track].parameters for s in rows):
+        size.axvline(untrained * 2, color="0.6", linewidth=1, linestyle=":")
+        size.text(untrained, 1.01, "none", transform=size.get_xaxis_transform(), ha="center", fontsize=8, color="0.35")
+    for axes in (speed, size):
+        axes.grid(alpha=0.3)
+    figure.legend(*speed.get_legend_handles_labels(), loc="outside right center", fontsize=8, frameon=False)
+    return to_svg(figure, "cost", "SNR improvement against real-time factor and against parameters")
+
+
+def to_svg(figure: Figure, name: str, description: str) -> str:
+    """The figure as an `svg` element; ids carry `name`, because several pictures share a page."""
+    import matplotlib as mpl
+
+    text = StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "path.simplify_threshold": 0.2}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    body = text.getvalue()
+    body = body[body.index("<svg") :]  # without XML declaration and document type
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    prefix = re.sub(r"\W+", "-", name)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
+    body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', body)
+    body = body.replace("'DejaVu Sans', 'Bitstream Vera Sans'", "Helvetica, Arial, 'DejaVu Sans'")
+    from markupsafe import escape
+
+    return body.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" ', 1)
+
+
+def _headline(scores: Scores, run: Run) -> tuple[float, float, float]:
+    values = scores.of(run.profile, [HEADLINE])
+    tables = run.settings.tables
+    low, high = subject_bootstrap(
+        values, scores.subject, tables.bootstrap_resamples, tables.confidence, run.settings.seed
+    )
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan"), float(low[0]), float(high[0])

@@ -1,0 +1,116 @@
+"""The leaderboard: means and intervals of every denoiser, for each SNR and each kind or number of noises.
+
+All of them are computed here and lie in the page as JSON: a browser can sort and choose, but draws no resamples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.settings import KIND_ORDER
+from evaluation import metrics
+from evaluation.metrics import MetricInfo
+from evaluation.report.run import Run
+from evaluation.report.views import p_text
+from evaluation.scores import Scores
+from evaluation.statistics import breakdowns, comparison_tables
+from evaluation.statistics.comparisons import BOUNDS
+
+ALL = "all"
+
+
+def leaderboard(run: Run) -> dict[str, Any]:
+    """What the page's table shows, ready for JSON.
+
+    Returns:
+        metrics: name, whether higher is better, decimals; snrs and noises: key and name of each choice; rows: label,
+        track, whether it is floor or ceiling, p against the best; cells: "SNR|noise" -> for each row, None or
+        [mixtures, failed, [[mean, low, high] a metric]]; sets: the test set behind "all|all" and behind the others.
+    """
+    infos = [
+        info for info in metrics.catalogue(run.profile).values() if f"{run.profile}.{info.key}" in run.main[0].values
+    ]
+    tests, notes = comparison_tables.beside_best(run.main, run.profile, run.settings)
+    snrs = sorted({float(snr) for scores in run.cells for snr in scores.snr_db})
+    noises = _noises(run)
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for scores in [*run.main, *run.cells]:
+        who = (scores.label, scores.track)
+        rows.setdefault(
+            who,
+            {
+                "label": scores.label, "track": scores.track, "bound": scores.label in (*BOUNDS, "identity"),
+                "p": _json(tests.get(who, {}).get("p_best"), 12), "p_shown": p_text(tests.get(who, {}).get("p_best")),
+            },
+        )  # fmt: skip
+    cells: dict[str, list[Any]] = {}
+    for snr in (ALL, *(f"{snr:g}" for snr in snrs)):
+        for noise in noises:
+            whole = snr == ALL and noise == ALL
+            source = {(s.label, s.track): s for s in (run.main if whole else run.cells)}
+            cells[f"{snr}|{noise}"] = [
+                _cell(source[who], _mask(source[who], snr, noise), run, infos) if who in source else None
+                for who in rows
+            ]
+    return {
+        "metrics": [
+            {
+                "key": i.key, "name": i.display_name, "unit": _unit(i), "higher": i.better == "higher",
+                "decimals": i.decimals,
+            }
+            for i in infos
+        ],
+        "snrs": [{"key": ALL, "name": "all SNRs"}, *({"key": f"{snr:g}", "name": f"{snr:g} dB"} for snr in snrs)],
+        "noises": [{"key": key, "name": name} for key, name in noises.items()],
+        "tracks": list(dict.fromkeys(track for _, track in rows)),
+        "rows": list(rows.values()),
+        "cells": cells,
+        "sets": {"all": run.set_name, "cells": run.cells_name},
+        "notes": notes,
+    }  # fmt: skip
+
+
+def _noises(run: Run) -> dict[str, str]:
+    """Choices of noise: all, a number of kinds, one kind alone; those that the mixtures have."""
+    names = {str(kind): name for kind, name in run.settings.tables.kind_names.items()}
+    found = {ALL: "all noise"}
+    for k in sorted({int(k) for scores in run.cells for k in scores.n_kinds}):
+        found[f"k{k}"] = f"{k} kind{'s' if k > 1 else ''} at once"
+    for column, kind in enumerate(KIND_ORDER):
+        if any((scores.kinds[:, column] & (scores.n_kinds == 1)).any() for scores in run.cells):
+            found[kind] = f"{names.get(kind, kind)} alone"
+    return found
+
+
+def _mask(scores: Scores, snr: str, noise: str) -> NDArray[np.bool_]:
+    mask = np.ones(len(scores.snr_db), np.bool_)
+    if snr != ALL:
+        mask &= scores.snr_db == float(snr)
+    if noise in KIND_ORDER:
+        mask &= scores.kinds[:, KIND_ORDER.index(noise)] & (scores.n_kinds == 1)
+    elif noise != ALL:
+        mask &= scores.n_kinds == int(noise.removeprefix("k"))
+    return mask
+
+
+def _cell(scores: Scores, mask: NDArray[np.bool_], run: Run, infos: list[MetricInfo]) -> list[Any]:
+    found: Mapping[str, float] = breakdowns.means(scores, run.profile, infos, mask, run.settings)
+    numbers = [[_json(found[f"{i.key}{end}"], i.decimals + 2) for end in ("", "_low", "_high")] for i in infos]
+    return [int(mask.sum()), int(scores.failed[mask].sum()), numbers]
+
+
+def _json(value: Any, decimals: int) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, float):
+        return round(value, decimals) + 0.0 if math.isfinite(value) else None
+    return value
+
+
+def _unit(info: MetricInfo) -> str:
+    scale = "" if info.table_scale == 1 else f"{info.table_scale:.0e} ".replace("e-0", "e-")
+    return f"{scale}{info.unit}".strip()

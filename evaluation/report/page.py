@@ -1,0 +1,182 @@
+"""The page: everything that the report shows, put into one HTML file that asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import UserError
+from core.npz import atomic_write
+from core.stage import disk_error
+from evaluation.rendering import Table
+from evaluation.report import costs, examples, figures, leaderboard, provenance, published, task_tables
+from evaluation.report.pairs import pair_matrices
+from evaluation.report.run import Run, open_run
+from evaluation.report.views import number, view
+from evaluation.statistics import breakdowns, comparison_tables
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `make_report` did."""
+
+    path: Path
+    n_rows: int
+    n_tasks: int
+    n_bytes: int
+
+
+def make_report(results: Path, output: Path, tasks: Sequence[Path] | None = None, measure_cost: bool = True) -> Made:
+    """Write the report of a finished run.
+
+    Args:
+        results: a folder of `cleansemg run` with its tables.
+        output: the HTML file.
+        tasks: folders of finished tasks; None: those in `RESULTS/../downstream`.
+        measure_cost: measure what `RESULTS/tables/costs.csv` does not hold yet.
+
+    Raises:
+        UserError: no such results or tasks, or the file cannot be written.
+        ArtifactError: results are altered or incomplete.
+    """
+    if output.is_dir():
+        raise UserError(f"--output {output}: is a folder; name a file, e.g. {output / 'report.html'}")
+    run = open_run(results)
+    folders = task_tables.default_folders(results) if tasks is None else list(tasks)
+    text = render(run, task_tables.read_tasks(folders), costs.costs_of(run, measure_cost))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(output, text.encode("utf-8"))
+    except OSError as error:
+        raise disk_error(output.parent, error) from error
+    return Made(output, len(run.main), len(folders), len(text.encode("utf-8")))
+
+
+def render(run: Run, tasks: Sequence[task_tables.TaskResult], measured: Sequence[costs.Cost]) -> str:
+    """The page as text; the same run, tasks and costs give the same text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    board = leaderboard.leaderboard(run)
+    script = (ASSETS / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    ranks = comparison_tables.ranks_of(run.main, run.profile)
+    cases, no_cases = examples.examples(run)
+    beside = published.published(run)
+    content: dict[str, Any] = {
+        "title": run.settings.title,
+        "labels": run.labels,
+        "note": run.settings.tables.note,
+        "summary": _summary(run),
+        "board": board,
+        "board_json": _json_in_html(board),
+        "confidence": f"{run.settings.tables.confidence:.0%}",
+        "resamples": run.settings.tables.bootstrap_resamples,
+        "curves": _drawn(figures.snr_curves(run)),
+        "cells_name": run.cells_name,
+        "breakdowns": [view(table) for table in _breakdowns(run)],
+        "cost_picture": Markup(figures.quality_against_cost(run, measured)),  # noqa: S704 - drawn here, names escaped
+        "cost_table": view(_cost_table(run, measured)),
+        "pairs": pair_matrices(run),
+        "diagrams": _drawn(figures.critical_differences(ranks)),
+        "ranks": view(comparison_tables.ranks_table(ranks)),
+        "published": None if beside is None else view(beside.table, beside.differences),
+        "reasons": [] if beside is None else beside.reasons,
+        "tasks": [(view(task.table), None if task.paired is None else view(task.paired)) for task in tasks],
+        "examples": [(case.case, case.caption, _markup(case.svg)) for case in cases],
+        "no_examples": no_cases,
+        "failures": provenance.failures(run),
+        "data": [view(table) for table in provenance.data_tables(run)],
+        "artifacts": [view(table) for table in provenance.artifacts(run)],
+        "versions": view(provenance.library_versions(run)),
+        "config": provenance.config_text(run),
+        "command": provenance.command(run),
+        "css": Markup((ASSETS / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - the project's own file
+        "script": Markup(script),  # noqa: S704 - the project's own file
+        "script_hash": f"sha256-{digest}",
+    }
+    loader = FileSystemLoader(ASSETS)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"code": _code, "number": number}
+    return environment.get_template("report.html.jinja").render(content)
+
+
+def _summary(run: Run) -> Mapping[str, str]:
+    n, subjects = len(run.main[0].snr_db), len(set(run.main[0].subject.tolist()))
+    found = {
+        "denoisers": str(len({scores.label for scores in run.main})),
+        "mixtures": f"{n:,}",
+        "test subjects": str(subjects),
+        "databases": ", ".join(sorted({str(name).partition("/")[0] for name in run.main[0].subject})),
+    }
+    best = examples.leader(run)
+    return found if best is None else {**found, "leading": f"{best.label} ({best.track})"}
+
+
+def _breakdowns(run: Run) -> list[Table]:
+    """As the tables stage makes them, but for the note on brackets: here intervals are small print."""
+    tables = [
+        breakdowns.by_kind(run.cells, run.profile, run.settings, run.settings.tables.kind_names),
+        breakdowns.by_count(run.cells, run.profile, run.settings)[1],
+        breakdowns.by_snr(run.cells, run.profile, run.settings, room=True)[1],
+        breakdowns.by_database(run.main, run.profile, run.settings)[1],
+    ]
+    brackets = breakdowns.INTERVALS.format(run.settings.tables.confidence)
+    return [replace(table, notes=[note for note in table.notes if note != brackets]) for table in tables]
+
+
+def _cost_table(run: Run, measured: Sequence[costs.Cost]) -> Table:
+    from evaluation.rendering import Column
+
+    rows = [
+        {
+            "denoiser": c.label, "track": c.track, "factor": c.real_time_factor, "parameters": c.parameters,
+            "cause": c.cause,
+        }
+        for c in measured
+    ]  # fmt: skip
+    columns = [Column("denoiser", "denoiser"), Column("track", "track"), Column("factor", "real-time factor", 5)]
+    columns += [Column("parameters", "trained parameters")]
+    columns += [Column("cause", "not measured, because")] if any(c.cause for c in measured) else []
+    where = "; ".join(dict.fromkeys(c.machine for c in measured))
+    how = (
+        f"Measured on: {where}. Processor time of one thread for {costs.SECONDS_OF_SIGNAL:g} s of signal at "
+        f"{run.settings.segment.fs_hz:g} Hz, over the time of the signal: below 1 keeps up with it."
+    )
+    return Table("Costs", columns, rows, [how] if measured else [])
+
+
+def _code(text: str) -> Markup:
+    """Names between backticks, as notes have them, set as code."""
+    from markupsafe import escape
+
+    return _markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _drawn(svgs: Mapping[str, str]) -> list[tuple[str, Markup]]:
+    return [(name, _markup(svg)) for name, svg in svgs.items()]
+
+
+def _markup(svg: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(svg)  # noqa: S704 - drawn by matplotlib, which escapes every name
+
+
+def _json_in_html(value: Any) -> Markup:
+    """JSON that cannot end the element it stands in, whatever a denoiser is called."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return _markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -1,0 +1,69 @@
+"""Every pair of denoisers of a track as a matrix: row minus column, and whether the difference is significant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluation.report.run import Run
+from evaluation.report.views import number, p_text
+from evaluation.statistics.comparison_tables import TEST
+from evaluation.statistics.comparisons import Comparison, all_pairs, compared
+from evaluation.statistics.paired import SIGNIFICANT, power_note
+
+HEADLINE = "SNRimp"
+
+
+@dataclass(frozen=True)
+class PairCell:
+    """One pair: what stands in the cell, its class for colours, and all numbers of the test as a tooltip."""
+
+    text: str
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True)
+class PairMatrix:
+    """One track."""
+
+    track: str
+    labels: Sequence[str]
+    rows: Sequence[Sequence[PairCell]]
+    notes: Sequence[str]
+
+
+def pair_matrices(run: Run) -> list[PairMatrix]:
+    """A matrix for each track with two denoisers or more."""
+    found = []
+    for track, rows in compared(run.main).items():
+        if len(rows) < 2:
+            continue
+        pairs = all_pairs(rows, run.profile, HEADLINE, run.settings)
+        known = {(one.a, one.b): one for one in pairs}
+        labels = [scores.label for scores in rows]
+        cells = [[_cell(known, a, b) for b in labels] for a in labels]
+        notes = [TEST.format(family=f"the {len(pairs)} pairs of the track")]
+        power = power_note(max(one.n_subjects for one in pairs), len(pairs))
+        found.append(PairMatrix(track, labels, cells, [*notes, power] if power else notes))
+    return found
+
+
+def _cell(known: dict[tuple[str, str], Comparison], a: str, b: str) -> PairCell:
+    if a == b:
+        return PairCell("", "same", "")
+    one = known.get((a, b))
+    sign = 1 if one is not None else -1
+    one = one or known[b, a]
+    if one.n_subjects == 0:
+        return PairCell("", "none", f"{a} and {b} have no mixture in common")
+    difference, effect = sign * one.difference, sign * one.effect
+    low, high = sorted((sign * one.low, sign * one.high))
+    significant = one.p_holm < SIGNIFICANT
+    kind = ("win" if difference > 0 else "lose") if significant else "open"
+    title = (
+        f"{a} minus {b}: {number(difference, 2)} dB ({number(low, 2)} to {number(high, 2)}), "
+        f"effect {number(effect, 2)}, p {p_text(one.p)}, Holm {p_text(one.p_holm)}, {one.n_subjects} subjects, "
+        f"{one.n_mixtures} mixtures"
+    )
+    return PairCell(number(difference, 2) + ("*" if significant else ""), kind, title)

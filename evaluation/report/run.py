@@ -1,0 +1,75 @@
+"""A finished run as the report needs it: its configuration and the scores of its test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import config
+from core.artifact import MANIFEST
+from core.errors import UserError
+from core.layout import Layout
+from core.settings import Settings
+from evaluation import protocol_tables
+from evaluation.scores import Scores, read_scores
+
+
+@dataclass(frozen=True)
+class Run:
+    """What lies in a folder of results.
+
+    Attributes:
+        settings: the configuration, as the tables stage saved it.
+        layout: the folder.
+        profile: of the metrics in the first table.
+        set_name: of the test set that Table 1 is of.
+        main: its scores.
+        cells: scores of the grid, every SNR with every number of kinds; `main` where the run has none.
+        labels: what the parts of the run share, where they share something.
+    """
+
+    settings: Settings
+    layout: Layout
+    profile: str
+    set_name: str
+    main: Sequence[Scores]
+    cells: Sequence[Scores]
+    labels: Sequence[str]
+
+    @property
+    def cells_name(self) -> str:
+        """Name of the test set that `cells` are of."""
+        return self.set_name if self.cells is self.main else "grid"
+
+
+def open_run(results: Path) -> Run:
+    """Read a folder of results.
+
+    Raises:
+        UserError: not a folder of results, nothing evaluated, or no tables written yet.
+    """
+    layout = Layout(results)
+    saved = layout.tables / "config.yaml"
+    if not results.is_dir():
+        raise UserError(
+            f"{results}: no such folder of results; make one: cleansemg run --config FILE --output {results}"
+        )
+    if not saved.is_file():
+        raise UserError(
+            f"{saved}: not there, so the tables of this run are missing; run: "
+            f"cleansemg run --config FILE --output {results}"
+        )
+    settings = config.load(saved)
+    if not any((layout.root / "denoised").glob(f"*/*/*/{MANIFEST}")):
+        raise UserError(
+            f"{results}: holds no evaluated denoiser; a task's results are shown in the report of a benchmark: "
+            f"cleansemg report RESULTS --task {results}"
+        )
+    printed = settings.tables.printed is not None
+    set_name = settings.mix.sets[0] if printed else "combined"
+    profile = protocol_tables.read_printed(settings).profile if printed else settings.evaluate.profiles[0]
+    main = read_scores(settings, layout, set_name)
+    has_grid = set_name != "grid" and any((layout.root / "denoised").glob(f"*/*/grid/{MANIFEST}"))
+    cells = read_scores(settings, layout, "grid") if has_grid else main
+    return Run(settings, layout, profile, set_name, main, cells, protocol_tables.leak_labels(layout))

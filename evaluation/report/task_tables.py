@@ -1,0 +1,105 @@
+"""What denoising is worth to tasks: the tables that finished task folders hold, read back as they are."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import UserError
+from evaluation.rendering import Column, Table
+
+MEASURES = {
+    "accuracy": "accuracy %",
+    "f1": "F1 %",
+    "balanced_accuracy": "balanced accuracy %",
+    "auc": "AUC %",
+    "over_noisy": "accuracy over noisy, points",
+}
+COUNTS = {"n_examples": "examples", "n_people": "people", "n_failed": "failed"}
+PAIRED = "_paired"
+MOST_BYTES = 1 << 22  # a table of results is a few kilobytes
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One task and classifier: measures by input, and paired tests where they were written."""
+
+    table: Table
+    paired: Table | None
+
+
+def default_folders(results: Path) -> list[Path]:
+    """Task folders beside the results: `RESULTS/../downstream/*` that hold tables."""
+    beside = results.resolve().parent / "downstream"
+    return sorted(path for path in beside.glob("*") if any((path / "tables").glob("*.csv")))
+
+
+def read_tasks(folders: Sequence[Path]) -> list[TaskResult]:
+    """The tables of task folders, in the order of the folders and by name.
+
+    Raises:
+        UserError: a folder holds no table of a task, or one that cannot be read.
+    """
+    found: list[TaskResult] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"--task {folder}: no such folder")
+        contents = {path.stem: _read(path) for path in sorted((folder / "tables").glob("*.csv"))}
+        tasks = {
+            name: rows for name, rows in contents.items() if rows and {"input", "accuracy_percent"} <= set(rows[0])
+        }
+        if not tasks:
+            raise UserError(
+                f"--task {folder}: holds no table of a task (tables/TASK_MODEL.csv); run: "
+                f"cleansemg run --config configs/downstream/TASK.yaml --output {folder}"
+            )
+        for name, rows in tasks.items():
+            paired = contents.get(f"{name}{PAIRED}")
+            found.append(TaskResult(_measures(name, rows), _paired(name, paired) if paired else None))
+    return found
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UserError(f"{path}: {path.stat().st_size} bytes, no table of results")
+        with open(path, encoding="utf-8", newline="") as file:
+            return [{str(key): value or "" for key, value in row.items() if key} for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def _measures(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
+    columns = [Column("input", "input")]
+    for key, heading in MEASURES.items():
+        if any(row.get(f"{key}_percent") for row in rows):
+            columns.append(Column(f"{key}_percent", heading, 1, (f"{key}_low", f"{key}_high")))
+    columns += [Column(key, heading) for key, heading in COUNTS.items() if key in rows[0]]
+    return Table(name, columns, [{key: _number(value) for key, value in row.items()} for row in rows])
+
+
+def _paired(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
+    columns = [
+        Column("a", "a"),
+        Column("b", "b"),
+        Column("difference", "a - b, points of accuracy", 1, ("difference_low", "difference_high")),
+        Column("effect", "effect", 2),
+        Column("p", "p", 4),
+        Column("p_holm", "p, Holm", 4),
+        Column("n_people", "people"),
+    ]
+    return Table(f"{name}: paired", columns, [{k: _number(v) for k, v in row.items()} for row in rows])
+
+
+def _number(text: str) -> float | int | str | None:
+    """Numbers of a CSV; empty is None, anything else the text."""
+    if not text:
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

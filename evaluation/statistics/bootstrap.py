@@ -1,0 +1,87 @@
+"""Intervals of means by a bootstrap over subjects: segments of one person are not independent."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import seeding
+
+FloatArray = NDArray[np.float64]
+
+
+def subject_bootstrap(
+    values: FloatArray, subjects: NDArray[np.str_], resamples: int, confidence: float, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Percentile interval of the mean over segments, resampling whole subjects.
+
+    A resample draws as many subjects as there are, with replacement; its mean is over all their
+    segments. Sums by subject are taken once, so that the cost does not grow with the segments.
+
+    Args:
+        values: [n, M] values of M quantities; NaN is left out.
+        subjects: [n] who each row comes from.
+        resamples: number of resamples.
+        confidence: e.g. 0.95.
+        seed: the configuration's seed.
+
+    Returns:
+        Lower and upper limits, [M] each; NaN where there are fewer than two subjects.
+    """
+    sums, counts = by_subject(values, subjects)
+    return bootstrap_of_sums(sums, counts, resamples, confidence, seed)
+
+
+def by_subject(values: FloatArray, subjects: NDArray[np.str_]) -> tuple[FloatArray, FloatArray]:
+    """Sums and counts of what is finite in [n, M], [S, M] each, subjects in the order of their names."""
+    names, owner = np.unique(subjects, return_inverse=True)
+    finite = np.isfinite(values)
+    sums, counts = np.zeros((len(names), values.shape[1])), np.zeros((len(names), values.shape[1]))
+    np.add.at(sums, owner, np.where(finite, values, 0.0))
+    np.add.at(counts, owner, finite)
+    return sums, counts
+
+
+def bootstrap_of_sums(
+    sums: FloatArray, counts: FloatArray, resamples: int, confidence: float, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """The same interval from what it needs: sums and counts by subject.
+
+    Args:
+        sums: [S, M] sum of each quantity over a subject's segments.
+        counts: [S, M] how many segments that sum has.
+        resamples: number of resamples.
+        confidence: e.g. 0.95.
+        seed: the configuration's seed.
+
+    Returns:
+        Lower and upper limits, [M] each; NaN where there are fewer than two subjects, or no value.
+    """
+    n_subjects, n_quantities = sums.shape
+    if n_subjects < 2:
+        return np.full(n_quantities, np.nan), np.full(n_quantities, np.nan)
+    weights = _weights(n_subjects, resamples, seed)
+    resampled_counts = weights @ counts
+    means = np.divide(
+        weights @ sums, resampled_counts, out=np.full((resamples, n_quantities), np.nan), where=resampled_counts > 0
+    )
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    if np.isfinite(means).all():
+        limits: FloatArray = np.quantile(means, ends, axis=0)
+        return limits[0], limits[1]
+    empty = ~np.isfinite(means).any(axis=0)
+    means[:, empty] = 0.0
+    limits = np.nanquantile(means, ends, axis=0)
+    limits[:, empty] = np.nan
+    return limits[0], limits[1]
+
+
+@lru_cache(maxsize=8)
+def _weights(n_subjects: int, resamples: int, seed: int) -> FloatArray:
+    """[B, S] how often each subject is in each resample; tables ask for the same draw hundreds of times."""
+    rng = seeding.generator(seed, "bootstrap over subjects", n_subjects)
+    drawn = rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=resamples).astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn

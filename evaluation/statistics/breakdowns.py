@@ -1,0 +1,136 @@
+"""Results by SNR, by number and by kind of noise, and by database, every mean with its interval over subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.settings import KIND_ORDER, Kind, Settings
+from evaluation import metrics
+from evaluation.metrics import MetricInfo
+from evaluation.rendering import Column, Table
+from evaluation.scores import Scores
+from evaluation.statistics.bootstrap import subject_bootstrap
+
+HEADLINE = "SNRimp"
+MOST_WITH_INTERVALS = 5  # columns of a Markdown table that have room for them
+INTERVALS = "Brackets: {:.0%} interval by a bootstrap over subjects."
+
+
+def means(
+    scores: Scores, profile: str, infos: Sequence[MetricInfo], rows: NDArray[np.bool_], settings: Settings
+) -> dict[str, float]:
+    """KEY, KEY_low and KEY_high of some mixtures in the unit of the tables; NaN of none."""
+    values = scores.of(profile, [info.key for info in infos])[rows]
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0)
+    tables = settings.tables
+    low, high = subject_bootstrap(
+        values, scores.subject[rows], tables.bootstrap_resamples, tables.confidence, settings.seed
+    )
+    found: dict[str, float] = {}
+    for column, info in enumerate(infos):
+        # as Table 1 takes it, to the last digit
+        mean = float(values[finite[:, column], column].mean()) if count[column] else float("nan")
+        found[info.key] = mean / info.table_scale
+        found[f"{info.key}_low"] = float(low[column]) / info.table_scale
+        found[f"{info.key}_high"] = float(high[column]) / info.table_scale
+    return found
+
+
+def limit_columns(key: str) -> list[Column]:
+    """The CSV's columns of an interval."""
+    return [Column(f"{key}_low"), Column(f"{key}_high")]
+
+
+def by_snr(every: Sequence[Scores], profile: str, settings: Settings, *, room: bool = False) -> list[Table]:
+    """Every metric at every SNR in a long CSV, and SNR improvement as a matrix; with `room`, always with intervals."""
+    snrs = sorted({float(snr) for scores in every for snr in scores.snr_db})
+    groups = {f"{snr:g}": [scores.snr_db == snr for scores in every] for snr in snrs}
+    headings = {name: f"{name} dB" for name in groups}
+    return _grouped("SNR of the mixture", "snr_db", groups, headings, every, profile, settings, room=room)
+
+
+def by_count(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
+    """The same by the number of kinds of noise."""
+    counts = sorted({int(k) for scores in every for k in scores.n_kinds})
+    groups = {str(k): [scores.n_kinds == k for scores in every] for k in counts}
+    headings = {name: f"k = {name}" for name in groups}
+    return _grouped("Number of kinds of noise", "n_kinds", groups, headings, every, profile, settings)
+
+
+def by_database(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
+    """The same by the database that the recordings are from."""
+    owner = [np.char.partition(scores.subject, "/")[:, 0] for scores in every]
+    names = sorted({str(name) for names in owner for name in np.unique(names)})
+    groups = {name: [names == name for names in owner] for name in names}
+    return _grouped("Database", "database", groups, {name: name for name in names}, every, profile, settings)
+
+
+def by_kind(every: Sequence[Scores], profile: str, settings: Settings, names: Mapping[Kind, str] | None) -> Table:
+    """SNR improvement by kind of noise, from the mixtures that hold that kind alone; `names` for other headings."""
+    info = metrics.catalogue(profile)[HEADLINE]
+    rows = []
+    for scores in every:
+        row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
+        for column, kind in enumerate(KIND_ORDER):
+            alone = scores.kinds[:, column] & (scores.n_kinds == 1)
+            found = means(scores, profile, [info], alone, settings)
+            row |= {key.replace(HEADLINE, kind): value for key, value in found.items()}
+            row[f"n_{kind}"] = int(alone.sum())
+        rows.append(row)
+    columns = [Column("denoiser", "denoiser"), Column("track", "track")]
+    kind_names = {str(kind): name for kind, name in (names or {}).items()}
+    for kind in KIND_ORDER:
+        heading = kind_names.get(kind, kind)
+        columns += [Column(kind, heading, 2, (f"{kind}_low", f"{kind}_high")), *limit_columns(kind)]
+        columns.append(Column(f"n_{kind}"))
+    which = "Mixtures of one kind, all SNRs."
+    if settings.mix.wgn_floor_db is not None and not names:
+        which += " White noise is never drawn alone below its floor, so its SNRs start there."
+    notes = [which, INTERVALS.format(settings.tables.confidence)]
+    return Table(f"{HEADLINE} (dB) by kind of noise", columns, rows, notes)
+
+
+def _grouped(
+    title: str,
+    key: str,
+    groups: Mapping[str, Sequence[NDArray[np.bool_]]],
+    headings: Mapping[str, str],
+    every: Sequence[Scores],
+    profile: str,
+    settings: Settings,
+    *,
+    room: bool = False,
+) -> list[Table]:
+    """The long table, whose CSV it is, and the matrix of SNR improvements, denoisers by groups."""
+    infos = list(metrics.catalogue(profile).values())
+    long_rows: list[dict[str, Any]] = []
+    matrix: list[dict[str, Any]] = []
+    for position, scores in enumerate(every):
+        who = {"denoiser": scores.label, "track": scores.track}
+        line: dict[str, Any] = dict(who)
+        for name, masks in groups.items():
+            chosen = masks[position]
+            found = means(scores, profile, infos, chosen, settings)
+            counted = {"n_mixtures": int(chosen.sum()), "n_subjects": len(set(scores.subject[chosen].tolist()))}
+            long_rows.append({**who, key: name, **found, **counted})
+            line |= {f"{name}{end}": found[f"{HEADLINE}{end}"] for end in ("", "_low", "_high")}
+        matrix.append(line)
+    columns = [Column("denoiser"), Column("track"), Column(key)]
+    for info in infos:
+        columns += [Column(info.key), *limit_columns(info.key)]
+    columns += [Column("n_mixtures"), Column("n_subjects")]
+    room = room or len(groups) <= MOST_WITH_INTERVALS
+    shown = [Column("denoiser", "denoiser"), Column("track", "track")]
+    shown += [
+        Column(name, headings[name], 2, (f"{name}_low", f"{name}_high") if room else None) for name in groups
+    ]  # fmt: skip
+    interval = INTERVALS.format(settings.tables.confidence) if room else "Intervals are in the CSV."
+    return [
+        Table(f"{title}: every metric is in the CSV", columns, long_rows),
+        Table(f"{title}: {HEADLINE} (dB)", shown, matrix, [interval]),
+    ]

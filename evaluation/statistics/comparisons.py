@@ -1,0 +1,147 @@
+"""Denoisers of a run against each other: means by subject over the mixtures that both have, within a track."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ArtifactError
+from core.settings import Settings, Tables
+from evaluation.scores import Scores
+from evaluation.statistics.bootstrap import bootstrap_of_sums, by_subject
+from evaluation.statistics.paired import holm, signed_rank
+
+FloatArray = NDArray[np.float64]
+BOUNDS = ("zero", "wiener_oracle")  # floor and ceiling of the scale, not denoisers that anyone would choose
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Denoiser `a` against `b` on one track, by one metric.
+
+    Attributes:
+        difference: mean over subjects of (a - b), each the mean over the subject's mixtures that both have.
+        low, high: its interval by a bootstrap over subjects.
+        n_subjects, n_mixtures: that both have.
+        effect: matched-pairs rank-biserial correlation; above 0 where a has the larger values.
+        p: of the two-sided signed-rank test.
+        p_holm: corrected over the family, see `all_pairs` and `against_best`.
+        exact: False where p is of the normal approximation.
+    """
+
+    track: str
+    metric: str
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+    n_subjects: int
+    n_mixtures: int
+    effect: float
+    p: float
+    p_holm: float
+    exact: bool
+
+
+def compared(every: Sequence[Scores]) -> dict[str, list[Scores]]:
+    """Track -> its denoisers without floor and ceiling.
+
+    Raises:
+        ArtifactError: denoisers do not have the same mixtures in the same order.
+    """
+    tracks: dict[str, list[Scores]] = {}
+    for scores in every:
+        same = all(
+            np.array_equal(getattr(scores, name), getattr(every[0], name)) for name in ("subject", "snr_db", "n_kinds")
+        )
+        if not same:
+            raise ArtifactError(
+                f"{scores.label} ({scores.track}) and {every[0].label} ({every[0].track}) were not evaluated on the "
+                "same mixtures; evaluate again with --force"
+            )
+        if scores.label not in BOUNDS:
+            tracks.setdefault(scores.track, []).append(scores)
+    return tracks
+
+
+def all_pairs(rows: Sequence[Scores], profile: str, metric: str, settings: Settings) -> list[Comparison]:
+    """Every pair of one track; Holm's family is these pairs."""
+    pairs = list(itertools.combinations(rows, 2))
+    return corrected([compare(a, b, profile, metric, settings) for a, b in pairs])
+
+
+def best(rows: Sequence[Scores], profile: str, metric: str, better: str = "higher") -> Scores | None:
+    """The row with the best mean over mixtures, the first of equals; None where no row has a value."""
+    sign = 1 if better == "higher" else -1
+    means = {}
+    for position, scores in enumerate(rows):
+        values = scores.of(profile, [metric])[:, 0]
+        if np.isfinite(values).any():
+            means[position] = sign * float(np.nanmean(values))
+    return rows[max(means, key=lambda position: means[position])] if means else None
+
+
+def against_best(
+    rows: Sequence[Scores], profile: str, metric: str, settings: Settings, better: str = "higher"
+) -> dict[str, Comparison]:
+    """The best row against each other one, by that one's label; Holm's family is these comparisons."""
+    first = best(rows, profile, metric, better)
+    if first is None:
+        return {}
+    found = [compare(first, other, profile, metric, settings) for other in rows if other is not first]
+    return {one.b: one for one in corrected(found)}
+
+
+def compare(a: Scores, b: Scores, profile: str, metric: str, settings: Settings) -> Comparison:
+    """One pair, its p not corrected yet."""
+    left, right = (scores.of(profile, [metric])[:, 0] for scores in (a, b))
+    names = (a.track, metric, a.label, b.label)
+    return compare_values(left - right, a.subject, names, settings.tables, settings.seed)
+
+
+def compare_values(
+    differences: FloatArray, subjects: NDArray[np.str_], names: tuple[str, str, str, str], tables: Tables, seed: int
+) -> Comparison:
+    """A comparison from the differences of items, its p not corrected yet.
+
+    Args:
+        differences: [n] a minus b for each item; NaN where one of them has no value.
+        subjects: [n] whose item it is.
+        names: track, metric, a, b.
+        tables: resamples and confidence of the interval.
+        seed: of the bootstrap.
+    """
+    sums, counts = by_subject(differences[:, None], subjects)
+    with_any = counts[:, 0] > 0
+    means = sums[with_any] / counts[with_any]  # [S, 1]
+    if len(means):
+        found = signed_rank(means[:, 0])
+        p, effect, exact = found.p, found.effect, found.exact
+    else:
+        p, effect, exact = float("nan"), float("nan"), True
+    low, high = bootstrap_of_sums(means, np.ones_like(means), tables.bootstrap_resamples, tables.confidence, seed)
+    track, metric, a, b = names
+    return Comparison(
+        track=track, metric=metric, a=a, b=b,
+        difference=float(means.mean()) if len(means) else float("nan"), low=float(low[0]), high=float(high[0]),
+        n_subjects=len(means), n_mixtures=int(counts.sum()), effect=effect, p=p, p_holm=p, exact=exact,
+    )  # fmt: skip
+
+
+def subject_means(rows: Sequence[Scores], profile: str, metric: str) -> tuple[list[str], FloatArray]:
+    """[S, k] means of each denoiser over the mixtures that all of them have; subjects without any are left out."""
+    values = np.stack([scores.of(profile, [metric])[:, 0] for scores in rows], axis=1)  # [n, k]
+    whole = np.isfinite(values).all(axis=1)
+    sums, counts = by_subject(values[whole], rows[0].subject[whole])
+    return sorted(set(rows[0].subject[whole].tolist())), sums / np.maximum(counts, 1)
+
+
+def corrected(found: Sequence[Comparison]) -> list[Comparison]:
+    """The same comparisons with Holm's correction over all of them."""
+    adjusted = holm([one.p for one in found])
+    return [replace(one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True)]
