@@ -289,6 +289,7 @@ class Quality(Section):
     recipe: dict[str, Any] = {}  # of the training, see docs/training.md; its loss is the model's own
     overrides: dict[str, dict[str, Any]] = {}  # by model, over `recipe`
     keep: Literal["best", "last"] = "best"  # the epoch whose weights are used; last: as published
+    start: Literal["fresh", "box"] = "fresh"  # box: fit on from the weights that come with the project
     threads: Annotated[int, Field(ge=1)] = 1  # of the network's arithmetic; decides the last digits
     weights: Literal["trained", "box"] = "trained"  # what the test step uses; box: those that come with the project
     parts: tuple[Part, ...] = PARTS  # those that mixtures are made of

@@ -94,7 +94,7 @@ def describe(settings: Settings, layout: Layout, model: str, name: str, path: Pa
         "|---|---|",
         f"| file | `{path.name}`, {path.stat().st_size / 1e6:.2f} MB, SHA-256 `{predictor.sha256}` |",
         f"| model | {model}, {models.count(predictor.network):,} parameters ({_plain(info['parameters'])}) |",
-        f"| data | {datasets}; noise {noise} |",
+        f"| data | {datasets}; noise {noise}{'; fitted on from the box' if quality.start == 'box' else ''} |",
         (
             f"| mixtures | SNR {info['snr_db'][0]:g} to {info['snr_db'][1]:g} dB, windows of "
             f"{', '.join(f'{length:g}' for length in info['lengths_s'])} s, "
@@ -104,7 +104,7 @@ def describe(settings: Settings, layout: Layout, model: str, name: str, path: Pa
         f"| command | `python evaluation/quality/train.py --config {config}` |",
         f"| recipe | {_plain(info['recipe'])} |",
         f"| epoch | {info['epoch']} |",
-        "| licence | the project's (MIT); no recording of a person is in the data |",
+        f"| licence | the project's (MIT); {_origin(settings)} |",
         "",
         f"![Predicted against true SNR]({name}.png)",
         "",
@@ -115,12 +115,18 @@ def describe(settings: Settings, layout: Layout, model: str, name: str, path: Pa
     return "\n".join(lines)
 
 
+def _origin(settings: Settings) -> str:
+    if all(name.startswith("simulated") for name in settings.enabled_datasets):
+        return "no recording of a person is in the data"
+    return "sources and licences of the recordings are in configs/datasets/ and docs/noise.md"
+
+
 def _scores(layout: Layout, model: str) -> list[str]:
     row = next((row for row in _rows(layout, "table", model) if row["source"] == OURS), None)
     if row is None:
         raise UserError(f"{layout.tables / 'quality_table.csv'}: has no row for '{model}'; run the test step again")
     lines = [
-        f"{row['n_mixtures']} test mixtures of {row['n_subjects']} simulated people that training has not seen:",
+        f"{row['n_mixtures']} test mixtures of {row['n_subjects']} people that training has not seen:",
         "",
         "| condition | LCC | SRCC | MSE (dB²) | MAE (dB) |",
         "|---|---:|---:|---:|---:|",

@@ -165,6 +165,7 @@ def _fit(fit: Fit, source: QualitySource) -> str:
         "mixtures": source.section,
         "keep": quality.keep,
         "threads": quality.threads,
+        **({} if quality.start == "fresh" else {"start": npz.sha256(models.box_weights(fit.name))}),
     }
     own = artifact.fingerprint(SCHEMA, section, source.inputs, fit.settings.seed)
     if not fit.options.force:
@@ -177,7 +178,9 @@ def _fit(fit: Fit, source: QualitySource) -> str:
     with loop.reproducible(quality.threads):
         torch.manual_seed(torch_seed(fit.settings.seed, "quality", fit.name, "initial weights"))
         network = models.build(fit.name, **parameters)
-        if fit.name == models.BASELINE:
+        if quality.start == "box":
+            _start_from_box(network, fit.name, parameters)
+        elif fit.name == models.BASELINE:
             _fit_scaling(network, source, fit.recipe)
         log.info("%s: %d weights, %d mixtures an epoch", fit.name, models.count(network), source.n_train)
         one = loop.Run(fit.name, fit.settings.seed, own, folder / CHECKPOINT)
@@ -192,6 +195,22 @@ def _fit(fit: Fit, source: QualitySource) -> str:
         limits = _validation_thresholds(network, source) if quality.kinds else []
         _write(folder, fit, parameters, own, source, network, fitted, limits)
     return f"{fit.name}: {_describe(folder)}"
+
+
+def _start_from_box(network: Any, name: str, parameters: Mapping[str, Any]) -> None:
+    """The weights in the box into a network of the same form.
+
+    Raises:
+        UserError: none come for this model, or for another form of it.
+    """
+    there = models.load(models.box_weights(name))
+    different = [key for key, value in parameters.items() if there.info["parameters"].get(key, value) != value]
+    if different:
+        raise UserError(
+            f"quality.start: box: the weights in the box have {different[0]} {there.info['parameters'][different[0]]}, "
+            f"not {parameters[different[0]]}; set quality.parameters.{name} as in configs/quality/qase.yaml"
+        )
+    network.load_state_dict(there.network.state_dict())
 
 
 def _fit_scaling(network: Any, source: QualitySource, recipe: Recipe) -> None:

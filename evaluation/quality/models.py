@@ -25,6 +25,8 @@ QASE_FORMS: dict[str, dict[str, Any]] = {
     "cnn_blstm": {"use_attention": False},
 }
 BASELINE = "wldnn"
+# What is read with where nobody says: QASE-net fitted on to recordings of people (docs/quality.md has both on them).
+DEFAULT_WEIGHTS = "qase_open"
 NAMES = (*QASE_FORMS, BASELINE)
 
 
@@ -73,8 +75,8 @@ def count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def box_weights(name: str = "qase") -> Path:
-    """The file of the weights that come with the project.
+def box_weights(name: str = DEFAULT_WEIGHTS) -> Path:
+    """The file of the weights that come with the project, by its name there.
 
     Raises:
         UserError: none come for this model; says how to train them.
