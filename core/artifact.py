@@ -129,15 +129,18 @@ def inspect_shard(folder: Path, name: str, own_fingerprint: str) -> tuple[Shard,
         arrays = npz.read(path)
     except ArtifactError:
         return None
-    if META_FINGERPRINT not in arrays:
+    if META_FINGERPRINT not in arrays or META_FAILURES not in arrays:
         return None
     if str(arrays[META_FINGERPRINT]) != own_fingerprint:
         raise ArtifactError(
             f"{path}: made under another configuration or from other inputs; "
             "choose another --output, or start this stage over with --force"
         )
-    failures = [Failure(str(item), str(cause)) for item, cause in arrays.pop(META_FAILURES)]
+    table = arrays.pop(META_FAILURES)
     arrays.pop(META_FINGERPRINT)
+    if table.shape[1:] != (2,) or not arrays or any(array.ndim < 1 for array in arrays.values()):
+        return None
+    failures = [Failure(str(item), str(cause)) for item, cause in table]
     count = len(next(iter(arrays.values())))
     return Shard(name, count, npz.sha256(path)), failures
 
@@ -160,11 +163,12 @@ def read_manifest(folder: Path, schema: Schema) -> Manifest:
         content = json.loads(path.read_text())
         shards = tuple(Shard(**shard) for shard in content.pop("shards"))
         manifest = Manifest(shards=shards, **content)
+        _require_types(manifest)
     except FileNotFoundError:
         raise ArtifactError(
             f"{path}: not there, so '{schema.name}' is missing or unfinished; run: {schema.made_by}"
         ) from None
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a manifest ({error}); run: {schema.made_by} --force") from None
     if (manifest.schema, manifest.schema_version) != (schema.name, schema.version):
         raise ArtifactError(
@@ -172,6 +176,19 @@ def read_manifest(folder: Path, schema: Schema) -> Manifest:
             f"expected '{schema.name}' version {schema.version}; run: {schema.made_by} --force"
         )
     return manifest
+
+
+def _require_types(manifest: Manifest) -> None:
+    """Raises TypeError where a field is of another type than `Manifest` says, ValueError for a shard elsewhere."""
+    plain = (manifest.schema, manifest.fingerprint, *manifest.inputs.keys(), *manifest.inputs.values())
+    texts = (*plain, *(shard.name for shard in manifest.shards), *(shard.sha256 for shard in manifest.shards))
+    numbers = (manifest.schema_version, manifest.seed, manifest.n_failures, *(shard.count for shard in manifest.shards))
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+        raise TypeError("a field of another type")
+    if not isinstance(manifest.info, dict) or not isinstance(manifest.versions, dict):
+        raise TypeError("info and versions are mappings")
+    if any(Path(shard.name).name != shard.name for shard in manifest.shards):
+        raise ValueError("a shard that is not in this folder")
 
 
 @dataclass(frozen=True)
@@ -218,7 +235,7 @@ class Artifact:
         arrays = npz.read(path)
         arrays.pop(META_FINGERPRINT, None)
         arrays.pop(META_FAILURES, None)
-        if any(len(array) != shard.count for array in arrays.values()):
+        if any(array.shape[:1] != (shard.count,) for array in arrays.values()):
             raise ArtifactError(f"{path}: expected {shard.count} rows; run: {self.schema.made_by} --force")
         return arrays
 

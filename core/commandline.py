@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,13 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", help="Folder of the results; default: paths.output of the configuration.")
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Local processes; results do not depend on it.")]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Work on a Dask cluster, tcp://HOST:PORT (docs/scaling.md); --workers then counts for training alone.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting: --set mix.shard_size=500. Repeatable.")
 ]
@@ -58,12 +66,13 @@ def stage_script(stage: StageFunction, description: str) -> NoReturn:
         config: ConfigOption = Path("configs/config.yaml"),
         output: OutputOption = None,
         workers: WorkersOption = 1,
+        scheduler: SchedulerOption = None,
         overrides: SetOption = None,
         force: ForceOption = False,
         quiet: QuietOption = False,
     ) -> int:
         settings, layout = prepare(config, output, overrides, quiet)
-        return finish([stage(settings, layout, RunOptions(workers, force))])
+        return finish([stage(settings, layout, RunOptions(workers, force, scheduler))])
 
     main.__doc__ = description
     run(main)
@@ -80,6 +89,14 @@ def run(main: Callable[..., Any] | typer.Typer) -> NoReturn:
         code = app(standalone_mode=False)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"error: {where}the disk is full; free some space and run again, finished parts are kept", file=sys.stderr
+        )
         sys.exit(EXIT_USER_ERROR)
     except Exception as error:
         if not hasattr(error, "format_message"):  # not the parser's own complaint

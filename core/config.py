@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from core import yaml_text
 from core.errors import UserError
 from core.npz import atomic_write
 from core.registry import did_you_mean, project_root
@@ -68,7 +69,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in seen:
         raise UserError(f"{path}: 'extends' goes round in a circle")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_text.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         near = [str(p.relative_to(project_root())) for p in (project_root() / "configs").glob("*.yaml")]
         raise UserError(f"{path}: no such configuration{did_you_mean(str(path), sorted(near))}") from None
@@ -77,7 +78,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{where}: not YAML ({getattr(error, 'problem', None) or error})") from None
+        raise UserError(f"{path}{where}: not YAML ({yaml_text.problem(error)})") from None
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -103,7 +104,7 @@ def _set(tree: dict[str, Any], override: str) -> None:
     if not equals or not all(keys):
         raise UserError(f"--set {override}: expected key.subkey=value")
     try:
-        value = yaml.safe_load(text)
+        value = yaml_text.load(text)
     except yaml.YAMLError:
         raise UserError(f"--set {override}: the value is not YAML") from None
     node = tree

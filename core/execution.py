@@ -1,15 +1,24 @@
-"""Maps work over items, in this process or over local processes, with the same results in the same order."""
+"""Maps work over items: here, over local processes or on a cluster, with the same results in the same order."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from core.errors import UserError
+
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ORPHAN_CHECK_S = 0.5
+_watched: set[int] = set()  # parents that this process watches
 
 
 @contextlib.contextmanager
@@ -20,7 +29,8 @@ def single_threaded() -> Iterator[None]:
     with threadpool_limits(1):
         torch = sys.modules.get("torch")
         if torch is None:
-            yield
+            with _new_libraries_single_threaded():
+                yield
             return
         before = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -30,26 +40,76 @@ def single_threaded() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
+@contextlib.contextmanager
+def _new_libraries_single_threaded() -> Iterator[None]:
+    """Libraries that the work is first to import read the number of their threads when they are loaded."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _pinned(work: Callable[[In], Out], item: In) -> Out:
     with single_threaded():
         return work(item)
 
 
-def map_items(work: Callable[[In], Out], items: Sequence[In], workers: int = 1) -> Iterator[Out]:
+def _in_worker(work: Callable[[In], Out], item: In, parent: int) -> Out:
+    if parent not in _watched:
+        _watched.add(parent)
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    return _pinned(work, item)
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent: a run that was killed must not leave anybody who writes."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_CHECK_S)
+    os._exit(1)
+
+
+def map_items(
+    work: Callable[[In], Out], items: Sequence[In], workers: int = 1, scheduler: str | None = None
+) -> Iterator[Out]:
     """Yield `work(item)` for each item, in the order of `items`.
 
     Args:
-        work: a function that can be pickled when `workers` > 1.
+        work: a function that can be pickled when it is to run in another process.
         items: what to work on.
         workers: local processes; 1 works in this process.
+        scheduler: of a Dask cluster, tcp://HOST:PORT: its workers do the work, however many they are.
+
+    Raises:
+        UserError: a local process died; what `core.cluster.map_on_cluster` raises.
     """
-    if workers <= 1 or len(items) <= 1:
+    if scheduler is not None:
+        from core.cluster import map_on_cluster
+
+        yield from map_on_cluster(work, items, scheduler)
+    elif workers <= 1 or len(items) <= 1:
         for item in items:
             yield _pinned(work, item)
-        return
+    else:
+        yield from _map_on_processes(work, items, workers)
+
+
+def _map_on_processes(work: Callable[[In], Out], items: Sequence[In], workers: int) -> Iterator[Out]:
     from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     # A worker without work for a while is replaced: nothing a user could act on.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
     pool = Parallel(n_jobs=workers, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")
-    yield from pool(delayed(_pinned)(work, item) for item in items)
+    try:
+        yield from pool(delayed(_in_worker)(work, item, os.getpid()) for item in items)
+    except TerminatedWorkerError as error:
+        raise UserError(
+            f"--workers {workers}: a process died, most often for want of memory; finished parts are kept: run again "
+            "with fewer --workers, or smaller shards"
+        ) from error

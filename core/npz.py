@@ -5,9 +5,12 @@ from __future__ import annotations
 import glob
 import hashlib
 import io
+import math
 import os
 import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,25 @@ from numpy.typing import NDArray
 from core.errors import ArtifactError
 
 Arrays = Mapping[str, NDArray[Any]]
+
+BOMB_BYTES = 1 << 28  # from here on, archives that unpack to more than BOMB_RATIO times their size are refused
+BOMB_RATIO = 200  # recordings have 1 to 10; deflate can reach 1032
+DAMAGED = (  # what zipfile and numpy raise on bytes that are no npz
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,  # an encrypted member
+    SyntaxError,  # numpy's header parser, this and the next
+    tokenize.TokenError,
+    OverflowError,
+    MemoryError,
+)
 
 
 class _HashingFile(io.RawIOBase):
@@ -130,12 +152,62 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         ArtifactError: the file is absent, truncated, altered (CRC) or holds pickled objects.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            require_plausible(archive)
+            for info in archive.infolist():
+                _read_header(archive, info)
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: _array(name, archive[name]) for name in archive.files}
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
-        raise ArtifactError(f"{path}: not a readable npz file ({error})") from error
+    except DAMAGED as error:
+        raise ArtifactError(f"{path}: not a readable npz file ({one_line(error)})") from error
+
+
+def require_plausible(archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that unpacks to what no data of its size do.
+
+    Raises:
+        BadZipFile: it does.
+    """
+    packed = sum(info.compress_size for info in archive.infolist())
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * max(packed, 1):
+        raise zipfile.BadZipFile(f"{packed} bytes announce to unpack to {unpacked}; refused")
+
+
+def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, order, type and length of the header of a member, checked against the bytes that follow it.
+
+    Raises:
+        ValueError: not an array of plain values, or not as many bytes as it announces.
+    """
+    name = info.filename.removesuffix(".npy")
+    with archive.open(info) as member:
+        magic = npy.read_magic(member)
+        if magic not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"'{name}' has format version {magic}")
+        read = npy.read_array_header_1_0 if magic == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(member)
+        header_bytes = member.tell()
+    if dtype.hasobject:
+        raise ValueError(f"'{name}' holds pickled objects")
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or header_bytes + n_bytes != info.file_size:
+        raise ValueError(f"'{name}' has {info.file_size - header_bytes} bytes, shape {shape} needs {n_bytes}")
+    return shape, fortran, dtype, header_bytes
+
+
+def _array(name: str, found: Any) -> NDArray[Any]:
+    if not isinstance(found, np.ndarray):
+        raise ValueError(f"'{name}' is no array")  # noqa: TRY004 - as for any other damage
+    return found
+
+
+def one_line(error: BaseException) -> str:
+    """Some errors of zipfile quote half the file."""
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines and lines[0].strip() else type(error).__name__
 
 
 def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -153,24 +225,25 @@ def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 if info.compress_type != zipfile.ZIP_STORED:
                     return read(path)
                 name = info.filename.removesuffix(".npy")
-                with archive.open(info) as member:
-                    npy.read_magic(member)
-                    shape, fortran, dtype = npy.read_array_header_1_0(member)
-                    header_bytes = member.tell()
-                if dtype.hasobject:
-                    raise ValueError(f"'{name}' holds pickled objects")
+                shape, fortran, dtype, header_bytes = _read_header(archive, info)
                 raw.seek(info.header_offset + 26)
                 name_bytes, extra_bytes = struct.unpack("<HH", raw.read(4))
                 offset = info.header_offset + 30 + name_bytes + extra_bytes + header_bytes
-                if int(np.prod(shape)) == 0:
+                if math.prod(shape) * dtype.itemsize == 0:
                     arrays[name] = np.empty(shape, dtype)
                     continue
                 arrays[name] = np.memmap(path, dtype, "r", offset, shape, order="F" if fortran else "C")
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError) as error:
-        raise ArtifactError(f"{path}: not a readable npz file ({error})") from error
+    except DAMAGED as error:
+        raise ArtifactError(f"{path}: not a readable npz file ({one_line(error)})") from error
     return arrays
+
+
+def float64(values: NDArray[Any]) -> NDArray[np.float64]:
+    """As float64; damaged bytes hold NaN of the kind that signals, which is NaN like any other."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
 
 
 def sha256(path: Path) -> str:

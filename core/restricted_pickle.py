@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from core import npz
 from core.errors import ArtifactError
 
 
@@ -32,6 +33,7 @@ def read_object_array(path: Path, key: str) -> NDArray[np.object_]:
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as member:
+            npz.require_plausible(archive)
             magic = npy.read_magic(member)
             read_header = npy.read_array_header_1_0 if magic == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = read_header(member)
@@ -40,7 +42,7 @@ def read_object_array(path: Path, key: str) -> NDArray[np.object_]:
         raise ArtifactError(f"{path}: no such file") from None
     except KeyError:
         raise ArtifactError(f"{path}: holds no array '{key}'") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+    except npz.DAMAGED as error:
         raise ArtifactError(f"{path}: not a readable npz file ({error})") from error
     if not dtype.hasobject:
         raise ArtifactError(f"{path}: '{key}' is an array of {dtype}, expected pickled objects")

@@ -6,6 +6,10 @@ import csv
 import errno
 import io
 import logging
+import os
+import shutil
+import uuid
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +36,7 @@ class RunOptions:
 
     workers: int = 1
     force: bool = False
+    scheduler: str | None = None  # tcp://HOST:PORT of a Dask cluster, whose workers take the place of local processes
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ def run_stage(
 ) -> StageResult:
     """Make an artifact, shard by shard, resuming what an interrupted run left.
 
+    Workers read back what is there, make what is missing, and write it; what comes back is a line a shard.
+
     Args:
         folder: where the artifact lies.
         schema: what it is.
@@ -92,7 +99,7 @@ def run_stage(
         section: the settings that decide the result (anything JSON can hold).
         inputs: fingerprints of what the stage reads, by name.
         seed: the configuration's seed.
-        options: workers and force.
+        options: workers, force and scheduler.
         label: what the progress line says.
         failures: what failed before the jobs, kept beside theirs.
         info: more for the manifest.
@@ -108,13 +115,12 @@ def run_stage(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _prepare(folder, schema, own, set(names), options.force)
-        done = {job.name: artifact.inspect_shard(folder, job.name, own) for job in jobs}
-        missing = [job for job in jobs if done[job.name] is None]
-        make = partial(_make, folder=folder, own=own, work=work)
-        made = map_items(make, missing, options.workers)
-        done.update(progress(made, len(missing), label))
-        finished = [outcome for outcome in (done[name] for name in names) if outcome is not None]
-        every = [*failures, *(f for _, shard_failures in finished for f in shard_failures)]
+        marker = _mark(folder) if options.scheduler else None
+        make = partial(_make, folder=folder, own=own, work=work, marker=marker)
+        outcomes = map_items(make, jobs, options.workers, options.scheduler)
+        finished = list(progress(outcomes, len(jobs), label))
+        _sweep(folder)  # what a worker that died has left
+        every = [*failures, *(f for outcome in finished for f in outcome.failures)]
         write_failures(folder, every)
         manifest = Manifest(
             schema=schema.name,
@@ -122,7 +128,7 @@ def run_stage(
             fingerprint=own,
             seed=seed,
             inputs=dict(inputs),
-            shards=tuple(shard for shard, _ in finished),
+            shards=tuple(outcome.shard for outcome in finished),
             n_failures=len(every),
             versions=artifact.versions(),
             info=dict(info or {}),
@@ -130,13 +136,57 @@ def run_stage(
         artifact.write_manifest(folder, manifest)
     except OSError as error:
         raise disk_error(folder, error) from error
-    return StageResult(Artifact(folder, schema, manifest), tuple(every), len(missing))
+    return StageResult(Artifact(folder, schema, manifest), tuple(every), sum(outcome.made for outcome in finished))
 
 
-def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], Made]) -> tuple[str, tuple[Shard, list[Failure]]]:
+@dataclass(frozen=True)
+class _Outcome:
+    """What comes back from a worker about one shard."""
+
+    shard: Shard
+    failures: list[Failure]
+    made: bool  # now, or found whole
+
+
+def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], Made], marker: str | None) -> _Outcome:
+    """Make and write one shard, unless it is there; with `marker`, on a machine that may be another one."""
+    if marker is not None and not (folder / marker).exists():
+        raise UserError(
+            f"a worker does not see what is written to {folder.absolute()} here; workers need the same file system, "
+            "under the same path"
+        )
+    found = artifact.inspect_shard(folder, job.name, own)
+    if found is not None:
+        return _Outcome(*found, made=False)
     made = work(job.payload)
-    shard = artifact.write_shard(folder, job.name, made.arrays, own, made.failures)
-    return job.name, (shard, list(made.failures))
+    failures = list(made.failures)
+    if marker is None:
+        return _Outcome(artifact.write_shard(folder, job.name, made.arrays, own, failures), failures, made=True)
+    # Two workers may make the same shard, after a lost connection, under one process number in two containers:
+    # each writes in a corner of its own, and the last one replaces the other's file by the same bytes.
+    corner = folder / f".{job.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        shard = artifact.write_shard(corner, job.name, made.arrays, own, failures)
+        os.replace(corner / f"{job.name}.npz", folder / f"{job.name}.npz")
+    finally:
+        shutil.rmtree(corner, ignore_errors=True)
+    return _Outcome(shard, failures, made=True)
+
+
+def _mark(folder: Path) -> str:
+    """A file that only a worker on the same file system can see; the sweep takes it away."""
+    marker = f".run.{uuid.uuid4().hex}.tmp"
+    (folder / marker).touch()
+    return marker
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes left of unfinished writes, and the marker."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)  # its owner may be deleting it, too
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _prepare(folder: Path, schema: Schema, own: str, names: set[str], force: bool) -> None:
@@ -148,14 +198,30 @@ def _prepare(folder: Path, schema: Schema, own: str, names: set[str], force: boo
             "choose another --output, or start this stage over with --force"
         )
     manifest.unlink(missing_ok=True)  # until this run is done, the folder must not look finished
-    for path in folder.glob(".*.tmp"):
-        path.unlink()
-    for path in folder.glob("*.npz"):
+    _sweep(folder)
+    for path in sorted(folder.glob("*.npz")):
         if force:
             path.unlink()
-        elif path.stem not in names:
-            artifact.inspect_shard(folder, path.stem, own)  # raises when it is somebody else's
+            continue
+        _require_own(path, own)  # of all, before the first is made
+        if path.stem not in names:
             path.unlink()
+
+
+def _require_own(path: Path, own: str) -> None:
+    """Refuse a shard of another fingerprint, reading no more than that; what is broken will be made again."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = str(archive[artifact.META_FINGERPRINT])
+    except (zipfile.BadZipFile, ValueError, EOFError, KeyError):
+        return
+    if found != own:
+        raise ArtifactError(
+            f"{path}: made under another configuration or from other inputs; "
+            "choose another --output, or start this stage over with --force"
+        )
 
 
 def write_failures(folder: Path, failures: Sequence[Failure]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import yaml
 
-from core import artifact, registry
+from core import artifact, registry, yaml_text
 from core.artifact import Artifact, Schema
 from core.errors import ArtifactError, UserError
 from core.layout import Layout
@@ -171,7 +171,7 @@ def load_split(path: Path) -> Split:
         UserError: a subject is in two parts.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_text.load(path.read_text(encoding="utf-8"))
         databases = {
             str(database): _sorted_parts({part: content["databases"][database][part] for part in PARTS})
             for database in content["databases"]
@@ -188,7 +188,9 @@ def load_split(path: Path) -> Split:
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such split; run: {SCHEMA.made_by}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{path}: not a split ({error}); run: {SCHEMA.made_by} --force") from None
+        raise ArtifactError(
+            f"{path}: not a split ({yaml_text.problem(error)}); run: {SCHEMA.made_by} --force"
+        ) from None
     for database, parts in databases.items():
         if not split.label:
             split_rules.require_disjoint(database, parts, str(path))

@@ -68,7 +68,7 @@ def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
     content = path.read_bytes()
     try:
         return load(content), _read_info(content)
-    except (SafetensorError, ValueError, KeyError, struct.error) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise UserError(
             f"{path}: truncated or not a safetensors file ({error}); checkpoints of others end in .pth or .pt"
         ) from None
@@ -78,7 +78,18 @@ def _read_info(content: bytes) -> dict[str, Any]:
     """The JSON text in the header, whose length is the file's first 8 bytes."""
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
-    info: dict[str, Any] = json.loads(header.get("__metadata__", {}).get(METADATA_KEY, "{}"))
+    return _info(header.get("__metadata__", {}).get(METADATA_KEY, "{}"))
+
+
+def _info(text: str) -> dict[str, Any]:
+    """What is written beside the tensors.
+
+    Raises:
+        ValueError: not JSON, or no mapping.
+    """
+    info = json.loads(text)
+    if not isinstance(info, dict) or not isinstance(info.get("parameters", {}), dict):
+        raise ValueError("what is written beside the tensors is no mapping")  # noqa: TRY004 - as for any other damage
     return info
 
 
@@ -103,7 +114,10 @@ def _read_foreign(path: Path) -> tuple[StateDict, dict[str, Any]]:
         raise UserError(f"{path}: truncated or not a checkpoint ({str(error).partition(chr(10))[0]})") from None
     info: dict[str, Any] = {}
     if isinstance(content, dict) and isinstance(content.get(METADATA_KEY), str):
-        info = json.loads(content[METADATA_KEY])
+        try:
+            info = _info(content[METADATA_KEY])
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}: damaged ({error})") from None
     for key in FOREIGN_KEYS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

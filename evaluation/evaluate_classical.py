@@ -15,6 +15,7 @@ from core.commandline import (
     ForceOption,
     OutputOption,
     QuietOption,
+    SchedulerOption,
     SetOption,
     WorkersOption,
     finish,
@@ -42,6 +43,7 @@ def main(  # noqa: D103 - its help is the module's docstring
     ] = None,
     output: OutputOption = None,
     workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
     overrides: SetOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -54,7 +56,7 @@ def main(  # noqa: D103 - its help is the module's docstring
     names = [name.strip() for name in methods.split(",")] if methods else None
     rows = candidates(settings, layout, only_family="classical", names=names, parameters=parameters)
     sets = open_test_sets(settings, layout, test_data)
-    return finish([evaluate_all(rows, sets, settings, layout, RunOptions(workers, force))])
+    return finish([evaluate_all(rows, sets, settings, layout, RunOptions(workers, force, scheduler))])
 
 
 main.__doc__ = __doc__

@@ -16,6 +16,7 @@ from core.commandline import (
     ForceOption,
     OutputOption,
     QuietOption,
+    SchedulerOption,
     SetOption,
     WorkersOption,
     finish,
@@ -42,6 +43,7 @@ def main(  # noqa: D103 - its help is the module's docstring
     ] = None,
     output: OutputOption = None,
     workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
     overrides: SetOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -53,7 +55,7 @@ def main(  # noqa: D103 - its help is the module's docstring
     if model and not rows:
         raise UserError(f"--model {model}: not a network; use evaluation/evaluate_classical.py --methods {model}")
     sets = open_test_sets(settings, layout, test_data)
-    return finish([evaluate_all(rows, sets, settings, layout, RunOptions(workers, force))])
+    return finish([evaluate_all(rows, sets, settings, layout, RunOptions(workers, force, scheduler))])
 
 
 main.__doc__ = __doc__

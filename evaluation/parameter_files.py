@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from core import yaml_text
 from core.errors import UserError
 from core.registry import did_you_mean, find, load_class
 from training.tradition_params import FORMAT
@@ -56,11 +57,11 @@ def read_parameters(path: Path) -> dict[tuple[str, str], Parameters]:
 def _load(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        return json.loads(text) if path.suffix == ".json" else yaml_text.load(text)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of parameters") from None
-    except (json.JSONDecodeError, yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
+    except (ValueError, RecursionError, yaml.YAMLError, OSError) as error:
+        raise UserError(f"{path}: cannot be read ({yaml_text.problem(error)})") from None
 
 
 def _method(key: str, value: Any, problems: list[str]) -> dict[tuple[str, str], Parameters]:

@@ -7,7 +7,6 @@ is not in it: every epoch seeds torch by name. Neither is the schedule, a functi
 from __future__ import annotations
 
 import io
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def load(path: Path, fingerprint: str) -> Checkpoint | None:
             optimizer=content["optimizer"],
             history=tuple(EpochResult(int(e), t, v, r) for e, t, v, r in content["history"]),
         )
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # noqa: BLE001 - bytes that are no checkpoint raise anything, and it means one thing
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: not a checkpoint of this project ({reason}); start over with --force") from None
     if checkpoint.fingerprint != fingerprint:

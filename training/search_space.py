@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 import denoising
+from core import yaml_text
 from core.errors import UserError
 from core.registry import Entry, did_you_mean, find, load_class
 from denoising.loading import is_neural
@@ -139,13 +140,13 @@ def select(spaces: Mapping[str, SearchSpace], methods: str, path: Path) -> list[
 
 def _read_file(path: Path) -> SearchFile:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_text.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; the project's own is configs/config_tradition.yaml") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not YAML ({getattr(error, 'problem', None) or error})") from None
+        raise UserError(f"{path}: not YAML ({yaml_text.problem(error)})") from None
     try:
         return SearchFile.model_validate(content)
     except ValidationError as error:

@@ -8,6 +8,7 @@ sensor has its own column of time. Reports (0 none, 1 moderate, 2 severe) lie in
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ItemError, UserError
+from data_pipeline import exponents
 from data_pipeline.readers.listing import require_folder, sorted_refs, where_to_get
 from data_pipeline.readers.nested_zips import DAMAGED, Member, find_members, open_member
 from data_pipeline.readers.units import volts_per_unit
@@ -224,7 +226,11 @@ def _table(folder: Path, key: str) -> tuple[list[str], FloatArray]:
 
     try:
         with open_member(folder, key) as file:
-            table: Any = pd.read_csv(file, skipinitialspace=True)
+            content = file.read()
+        absurd = exponents.IN_BYTES.search(content)
+        if absurd:
+            raise ValueError(f"'{absurd[0].decode()}...' is not a number")
+        table: Any = pd.read_csv(io.BytesIO(content), skipinitialspace=True)
         return [str(name) for name in table.columns], table.to_numpy(np.float64)
     except (ValueError, pd.errors.ParserError, *DAMAGED) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]

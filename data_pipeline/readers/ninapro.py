@@ -6,8 +6,8 @@ Format: https://ninapro.hevs.ch; Atzori et al. 2014, doi:10.1038/sdata.2014.53.
 from __future__ import annotations
 
 import logging
+import math
 import struct
-import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ItemError
+from core.npz import BOMB_BYTES, BOMB_RATIO, float64
 from data_pipeline.readers.listing import compile_pattern, find_files, sorted_refs
 from data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
 from data_pipeline.readers.units import volts_per_unit
@@ -24,16 +25,6 @@ from data_pipeline.recording import Recording, RecordingReader, RecordingRef, co
 log = logging.getLogger(__name__)
 
 RATE_TOLERANCE = 0.005  # relative; 1926 and 1925.93 Hz are the same clock
-DAMAGED = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    OSError,
-    zlib.error,
-    struct.error,
-)  # scipy on bad files
 
 
 class NinaproReader(RecordingReader):
@@ -180,12 +171,18 @@ def _variable_names(path: Path) -> list[str]:
 
     try:
         _check_length(path)
-        return [name for name, _, _ in scipy.io.whosmat(path, appendmat=False)]
+        variables = scipy.io.whosmat(path, appendmat=False)
+        announced = sum(8 * math.prod(shape) for _, shape, _ in variables)
+        if announced > BOMB_BYTES and announced > BOMB_RATIO * path.stat().st_size:
+            raise ItemError(f"announces {announced} bytes of numbers in a file of {path.stat().st_size}; refused")
+        return [name for name, _, _ in variables]
     except FileNotFoundError:
         raise ItemError("no such file") from None
     except NotImplementedError:
         raise ItemError("is a MATLAB v7.3 file; in MATLAB, load it and save it again with '-v7'") from None
-    except (*DAMAGED, scipy.io.matlab.MatReadError) as error:
+    except ItemError:
+        raise
+    except Exception as error:  # damaged bytes make scipy raise anything, and it means one thing
         raise ItemError(f"truncated, or not a MATLAB file ({_one_line(error)}); download it again") from error
 
 
@@ -215,7 +212,7 @@ def _load(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
 
     try:
         variables = scipy.io.loadmat(path, variable_names=list(names), appendmat=False)
-    except (*DAMAGED, scipy.io.matlab.MatReadError) as error:
+    except Exception as error:  # as above
         raise ItemError(f"truncated or damaged ({_one_line(error)}); download it again") from error
     missing = [name for name in names if name not in variables]
     if missing:
@@ -223,12 +220,18 @@ def _load(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
     return {name: variables[name] for name in names}
 
 
+def _listed(names: Sequence[str]) -> str:
+    """Names for a message; those of a damaged file may be of any length and letters."""
+    shown = ", ".join(name if name.isidentifier() and len(name) < 64 else ascii(name[:20]) for name in names[:10])
+    return (shown + (", ..." if names[10:] else "")) or "nothing"
+
+
 def _first(keys: Sequence[str], present: Sequence[str], what: str) -> str:
     for key in keys:
         if key in present:
             return key
     names = " or ".join(f"'{key}'" for key in keys)
-    raise ItemError(f"has no {what} ({names}); it holds {', '.join(present) or 'nothing'}")
+    raise ItemError(f"has no {what} ({names}); it holds {_listed(present)}")
 
 
 def _channels_first(values: NDArray[Any], key: str, n_labels: int, tolerance: int) -> NDArray[np.float64]:
@@ -237,8 +240,8 @@ def _channels_first(values: NDArray[Any], key: str, n_labels: int, tolerance: in
         raise ItemError(f"'{key}' is no table of numbers (shape {values.shape}, {values.dtype})")
     fits = [abs(size - n_labels) <= tolerance for size in values.shape]
     time_first = fits[0] if fits[0] != fits[1] else values.shape[0] >= values.shape[1]
-    return np.ascontiguousarray((values.T if time_first else values).astype(np.float64))
+    return np.ascontiguousarray(float64(values.T if time_first else values))
 
 
 def _one_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

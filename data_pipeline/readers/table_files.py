@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from core import npz
 from core.errors import ArtifactError, ItemError
+from data_pipeline.exponents import absurd_in_file
 
 Column = int | str  # an index from 0, or a name in the header
 TEXT = (".csv", ".tsv", ".txt")
@@ -92,6 +92,9 @@ def open_text(path: Path, layout: Layout) -> Table:
         "engine": "c",
     }
     names = _names(_header(path, layout.header_lines), delimiter)
+    absurd = absurd_in_file(path)
+    if absurd:
+        raise ItemError(f"'{absurd}...' is not a number")
     try:
         width = pd.read_csv(path, dtype=str, nrows=1, **how).shape[1]
     except pd.errors.EmptyDataError:
@@ -107,8 +110,13 @@ def open_text(path: Path, layout: Layout) -> Table:
         except pd.errors.ParserError as error:
             raise ItemError(f"rows of different lengths ({str(error).strip().splitlines()[-1]})") from None
         except ValueError as error:
-            text = pd.read_csv(path, dtype=str, usecols=sorted(set(columns)), **how)
-            raise ItemError(_first_text(text, layout) or str(error)) from None
+            try:
+                text = pd.read_csv(path, dtype=str, usecols=sorted(set(columns)), **how)
+            except ValueError:
+                raise ItemError(_one_line(error)) from None
+            raise ItemError(_first_text(text, layout) or _one_line(error)) from None
+        if not set(columns) <= set(table.columns):
+            raise ItemError(f"rows of different lengths ({table.shape[1]} columns in all, {width} in the first row)")
         return np.asarray(table[list(columns)], np.float64)
 
     return Table(names, width, read)
@@ -130,8 +138,10 @@ def open_sheet(path: Path, sheet: str, layout: Layout) -> Table:
         rows = worksheet.iter_rows(values_only=True)
         header = list(itertools.islice(rows, layout.header_lines))
         body = list(rows)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, SyntaxError) as error:
-        raise ItemError(f"sheet '{sheet}' is damaged ({error})") from error
+    except ItemError:
+        raise
+    except Exception as error:  # damaged bytes make openpyxl raise anything, and it means one thing
+        raise ItemError(f"sheet '{sheet}' is damaged ({_one_line(error)})") from error
     finally:
         workbook.close()
     width = max((len(row) for row in body), default=0)
@@ -184,7 +194,7 @@ def open_npz(path: Path, signal_key: str, fs_key: str | None) -> tuple[Table, fl
             fs_hz = float(arrays[fs_key].reshape(-1)[0])
         except (ValueError, IndexError):
             raise ItemError(f"'{fs_key}' does not hold a sampling rate") from None
-    return Table([], table.shape[1], lambda columns: table[:, list(columns)].astype(np.float64)), fs_hz
+    return Table([], table.shape[1], lambda columns: npz.float64(table[:, list(columns)])), fs_hz
 
 
 def column_index(column: Column, names: Sequence[str], width: int) -> int:
@@ -236,11 +246,17 @@ def _names(header: Sequence[str], delimiter: str) -> list[str]:
 
 def _open_workbook(path: Path) -> Any:
     import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
+        with zipfile.ZipFile(path) as archive:
+            npz.require_plausible(archive)
         return openpyxl.load_workbook(path, read_only=True, data_only=True)
     except FileNotFoundError:
         raise ItemError("no such file") from None
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, EOFError, OSError, ValueError, SyntaxError) as error:
-        raise ItemError(f"truncated, or not an .xlsx workbook ({error})") from error
+    except Exception as error:  # as for a damaged sheet
+        raise ItemError(f"truncated, or not an .xlsx workbook ({_one_line(error)})") from error
+
+
+def _one_line(error: BaseException) -> str:
+    """Some errors of zipfile quote half the file."""
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

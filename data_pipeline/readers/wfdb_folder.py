@@ -151,7 +151,8 @@ class WfdbReader(RecordingReader):
                 label[round(sample * samples_per_frame) :] = number
                 known += 1
         if not known:
-            there = ", ".join(sorted({*notes.symbol, *(note.strip("\x00 ") for note in notes.aux_note)} - {""}))
+            texts = {*map(str, notes.symbol), *(note.strip("\x00 ") for note in notes.aux_note)} - {""}
+            there = ", ".join(ascii(text)[1:-1] for text in sorted(texts)[:20])
             raise ItemError(f".{extension} has none of the annotation_labels; it has {there or 'nothing'}")
         return label
 
@@ -174,6 +175,6 @@ def _call(function: str, record: str, *arguments: Any, **options: Any) -> Any:
         return getattr(wfdb, function)(record, *arguments, **options)
     except FileNotFoundError as error:
         raise ItemError(f"no file {Path(str(error.filename)).name}") from None
-    except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, AttributeError) as error:
-        cause = (str(error) or type(error).__name__).splitlines()[0]
+    except Exception as error:  # damaged bytes make wfdb raise anything, and it means one thing
+        cause = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise ItemError(f"truncated or damaged ({cause}); download it again") from error

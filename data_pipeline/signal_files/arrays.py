@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tokenize
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from core.npz import float64
 from data_pipeline.signal_files.array_keys import Chosen, Variable, describe, pick_signal, rate_of_stamps
 from data_pipeline.signal_files.choosing import Wishes, check_length
 from data_pipeline.signal_files.info import FileInfo
@@ -26,7 +28,15 @@ MAX_STAMPS_BYTES = 1 << 29
 MAX_RATIO = 500  # of unpacked to packed; recordings have 1 to 10
 RATIO_FROM_BYTES = 1 << 27
 SKIP_BYTES = 1 << 20
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,  # numpy's header parser, this and the next
+    tokenize.TokenError,
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class NpyFile(SignalFile):
     def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
         columns = [channel.column for channel in self.info.channels]
         for start in range(0, self._table.shape[0], max_samples):
-            yield _float64(self._table[start : start + max_samples, columns]).T
+            yield float64(self._table[start : start + max_samples, columns]).T
 
 
 class NpzFile(SignalFile):
@@ -137,7 +147,7 @@ class NpzFile(SignalFile):
             for start in range(0, n_samples, max_samples):
                 length = min(max_samples, n_samples - start)
                 block = np.frombuffer(_read(member, length * width * header.dtype.itemsize), header.dtype)
-                yield _float64(block.reshape(length, width)[:, columns]).T
+                yield float64(block.reshape(length, width)[:, columns]).T
             _to_the_end(member)
 
     def _columns(self, header: Header, max_samples: int) -> Iterator[NDArray[np.float64]]:
@@ -246,9 +256,3 @@ def _to_the_end(member: IO[bytes]) -> None:
     """Read on, so that the archive's checksum is compared."""
     while member.read(SKIP_BYTES):
         pass
-
-
-def _float64(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Damaged bytes hold NaN of the kind that signals; they are NaN like any other."""
-    with np.errstate(invalid="ignore"):
-        return values.astype(np.float64)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from core.npz import BOMB_BYTES, BOMB_RATIO, float64
 from data_pipeline.signal_files.array_keys import (
     CHANNEL_KEYS,
     RATE_KEYS,
@@ -29,7 +30,6 @@ from data_pipeline.signal_files.signal_file import SignalFile
 
 NUMERIC = frozenset({"double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"})
 MAX_VALUES = 2**31 // 8 * 2
-MAX_UNPACKED_RATIO = 1100  # deflate can do no better
 
 
 class MatFile(SignalFile):
@@ -50,7 +50,8 @@ class MatFile(SignalFile):
         variables = []
         for name, shape, kind in _call(path, scipy.io.whosmat, str(path)):
             variable = Variable(name, tuple(int(n) for n in shape), kind in NUMERIC)
-            if variable.size > MAX_VALUES or variable.size > size * MAX_UNPACKED_RATIO:
+            bomb = 8 * variable.size > max(BOMB_BYTES, BOMB_RATIO * size)
+            if variable.size > MAX_VALUES or bomb:
                 raise UserError(f"{path}: '{name}' announces {variable.size} values in a file of {size} bytes; refused")
             variables.append(variable)
         known = {*RATE_KEYS, *UNIT_KEYS, *CHANNEL_KEYS, *TIME_KEYS, *START_KEYS}
@@ -76,7 +77,7 @@ class MatFile(SignalFile):
     def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
         columns = [channel.column for channel in self.info.channels]
         for start in range(0, self._table.shape[0], max_samples):
-            yield self._table[start : start + max_samples, columns].astype(np.float64).T
+            yield float64(self._table[start : start + max_samples, columns]).T
 
 
 def _call(path: Path, function: Any, *arguments: Any, **options: Any) -> Any:

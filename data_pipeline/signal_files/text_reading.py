@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from data_pipeline.exponents import absurd_in_text
 from data_pipeline.signal_files.choosing import Wishes
 from data_pipeline.signal_files.info import FileInfo, TableLayout
 from data_pipeline.signal_files.reblocking import fill_gaps, reblock
@@ -101,6 +102,9 @@ class TextFile(SignalFile):
         layout = self._layout
         if "\0" in text:
             raise UserError(f"{self.info.path}: after line {line}: bytes that are no text")
+        absurd = absurd_in_text(text)
+        if absurd:
+            raise UserError(f"{self.info.path}: after line {line}: '{absurd}...' is not a number")
         if not text.strip("\n"):
             return np.empty((len(columns), 0))
         delimiter = {ALONE: "\x1f", BLANK: r"\s+"}.get(layout.delimiter, layout.delimiter)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from core import commandline, config
-from core.commandline import ForceOption, QuietOption, SetOption, WorkersOption
+from core.commandline import ForceOption, QuietOption, SchedulerOption, SetOption, WorkersOption
 from core.console import setup_logging
 from core.errors import UserError
 from core.layout import Layout
@@ -82,6 +82,7 @@ def prepare_main() -> NoReturn:
         denoiser: DenoiserOption = None,
         config_file: Annotated[Path, typer.Option("--config", help="Configuration of the task.")] = CONFIG,
         workers: WorkersOption = 1,
+        scheduler: SchedulerOption = None,
         overrides: SetOption = None,
         force: ForceOption = False,
         quiet: QuietOption = False,
@@ -94,7 +95,7 @@ def prepare_main() -> NoReturn:
         folder = f"datasets.cerqueira.folder={cerqueira_data.absolute()}"
         settings = config.load(config_file, [folder, *(overrides or ())])
         names = parse_denoisers(denoiser) if denoiser else []
-        return commandline.finish(prepare(settings, output_cache, RunOptions(workers, force), names))
+        return commandline.finish(prepare(settings, output_cache, RunOptions(workers, force, scheduler), names))
 
     commandline.run(command)
 
@@ -113,6 +114,7 @@ def compare_main(models: Sequence[str]) -> NoReturn:
             str | None, typer.Option(help="subjects: nobody on both sides; published: the source's folds, which leak.")
         ] = None,
         workers: WorkersOption = 1,
+        scheduler: SchedulerOption = None,
         overrides: SetOption = None,
         force: ForceOption = False,
         quiet: QuietOption = False,
@@ -120,7 +122,7 @@ def compare_main(models: Sequence[str]) -> NoReturn:
         setup_logging(quiet)
         asked = [f"downstream.protocol={protocol}"] if protocol else []
         names: Any = parse_denoisers(denoiser or [ALL])
-        options = RunOptions(workers, force)
+        options = RunOptions(workers, force, scheduler)
         return commandline.finish(compare(output_cache, [*asked, *(overrides or ())], options, names, models))
 
     command.__doc__ = f"Fit {' and '.join(models)} on clean windows; accuracy on clean, noisy and denoised ones."

@@ -7,6 +7,7 @@ training people alone.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from core.npz import atomic_write
 from downstream.common import features
 from downstream.common.task import Examples, Fit, Float32, Model, Stream
 from downstream.gait.windows import Cutting, balanced, cut, moments
@@ -102,11 +104,11 @@ class GaitSvm(Model):
         fitted = train.take(kept)
         self._pipeline = _pipeline().set_params(svc__C=best["c"], svc__gamma=best["gamma"])
         self._pipeline.fit(self._features(fitted.x, self._threshold), fitted.y)
-        fit.folder.mkdir(parents=True, exist_ok=True)
-        with open(fit.folder / GRID, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [*rows[0], "chosen"], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({**row, "chosen": int(row is best)} for row in rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*rows[0], "chosen"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "chosen": int(row is best)} for row in rows)
+        atomic_write(fit.folder / GRID, text.getvalue().encode())
 
     def scores(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """[n, K] decision values, one class against the rest; -inf never, a class that was not fitted is far below."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core import commandline
-from core.commandline import ForceOption, OutputOption, QuietOption, SetOption, WorkersOption
+from core.commandline import ForceOption, OutputOption, QuietOption, SchedulerOption, SetOption, WorkersOption
 from core.stage import RunOptions
 from downstream.common.assess import assess
 from downstream.common.report import report
@@ -24,12 +24,13 @@ def main(  # noqa: D103 - its help is the module's docstring
     ] = None,
     output: OutputOption = None,
     workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
     overrides: SetOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> int:
     settings, layout = commandline.prepare(config, output, overrides, quiet)
-    names, options = parse_denoisers(denoiser or ["all"]), RunOptions(workers, force)
+    names, options = parse_denoisers(denoiser or ["all"]), RunOptions(workers, force, scheduler)
     return commandline.finish([assess(settings, layout, options, names), report(settings, layout, options, names)])
 
 

@@ -6,7 +6,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from core import commandline
-from core.commandline import ForceOption, OutputOption, QuietOption, SetOption, WorkersOption, finish, prepare
+from core.commandline import (
+    ForceOption,
+    OutputOption,
+    QuietOption,
+    SchedulerOption,
+    SetOption,
+    WorkersOption,
+    finish,
+    prepare,
+)
 from core.errors import UserError
 from core.layout import Layout
 from core.registry import find
@@ -46,6 +55,7 @@ def main(of: Family) -> NoReturn:
         output_denoised: Annotated[Path | None, typer.Option(help="Folder of the denoised streams.")] = None,
         output: OutputOption = None,
         workers: WorkersOption = 1,
+        scheduler: SchedulerOption = None,
         overrides: SetOption = None,
         force: ForceOption = False,
         quiet: QuietOption = False,
@@ -59,7 +69,7 @@ def main(of: Family) -> NoReturn:
         own = [f"datasets.{DATABASE}.folder={db2_root.absolute()}"] if db2_root else []
         settings, layout = prepare(config, output, [*own, *(overrides or [])], quiet)
         folders = (output_noisy, output_denoised)
-        options = RunOptions(workers, force)
+        options = RunOptions(workers, force, scheduler)
         return finish(paste(settings, layout, options, method, of, model_path, test_npz, qc_index, folders))
 
     commandline.run(command)
@@ -100,7 +110,7 @@ def paste(
     blind = [row for row in candidates(settings, layout, names=[method], weights=weights) if row.track == "blind"]
     if not blind:
         raise UserError(f"'{method}' has to be told the noise; only blind denoisers here")
-    reports = [streams.prepare(settings, layout, RunOptions(options.workers))]
+    reports = [streams.prepare(settings, layout, RunOptions(options.workers, scheduler=options.scheduler))]
     clean = streams.open_streams(layout.downstream(CLEAN))
     targets = [
         (None, folders[0] or layout.downstream(NOISY)),
