@@ -1,12 +1,15 @@
-"""What any denoiser must do, as a list of checks: `run_checks(lambda: load("hp"))`.
+"""What any denoiser must do, as a list of checks: `run_checks(lambda: load("hp"))`, or `cleansemg check hp`.
 
-The checks use made-up EMG with a power line, heartbeats and white noise in it. They say nothing about how well
-a method denoises.
+The first line of a check's docstring is what it expects. The checks use made-up EMG with a power line, heartbeats and
+white noise in it. They say nothing about how well a method denoises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +26,7 @@ from denoising.labels import NoiseLabels
 Factory = Callable[[], Denoiser]
 
 TRACKS = ("blind", "oracle")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # results lie in a folder of this name
 DEFAULT_RATE_HZ = 1000.0
 OTHER_RATES_HZ = (200.0, 1259.26, 2048.0)
 DURATION_S = 2.0
@@ -41,6 +45,7 @@ class CheckResult:
     passed: bool
     detail: str = ""
     skipped: bool = False
+    expected: str = ""
 
 
 class _CheckFailedError(Exception):
@@ -102,22 +107,38 @@ def run_checks(factory: Factory, tracks: Sequence[str] | None = None) -> list[Ch
     Returns:
         One result a check and track; a check that raises anything unforeseen has failed.
     """
-    results: list[CheckResult] = []
+    return list(iter_checks(factory, tracks))
+
+
+def iter_checks(factory: Factory, tracks: Sequence[str] | None = None) -> Iterator[CheckResult]:
+    """`run_checks`, each result as soon as it is there."""
     for track in tracks if tracks is not None else factory().tracks:
-        results += [_run(check, factory, track) for check in CHECKS]
-    return results
+        for check in CHECKS:
+            yield _run(check, factory, track)
 
 
 def _run(check: Callable[[Factory, str], str | None], factory: Factory, track: str) -> CheckResult:
     name = check.__name__.removeprefix("_").replace("_", " ")
+    expected = (inspect.getdoc(check) or "").partition("\n")[0].rstrip(".")
+    skipped = False
     try:
-        return CheckResult(name, track, True, check(factory, track) or "")
+        passed, detail = True, check(factory, track) or ""
     except _SkippedError as reason:
-        return CheckResult(name, track, True, str(reason), skipped=True)
+        passed, detail, skipped = True, str(reason), True
     except _CheckFailedError as failure:
-        return CheckResult(name, track, False, str(failure))
+        passed, detail = False, str(failure)
     except Exception as error:  # noqa: BLE001 - whatever a method raises where it should not is the finding
-        return CheckResult(name, track, False, f"{type(error).__name__}: {error}")
+        passed, detail = False, f"{type(error).__name__}: {error}{_place(error, factory)}"
+    return CheckResult(name, track, passed, detail, skipped, expected)
+
+
+def _place(error: Exception, factory: Factory) -> str:
+    """The line of the denoiser's own file that an error came through; "" where it did not."""
+    own = inspect.getsourcefile(type(factory()))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename == own:
+            return f" ({frame.filename}, line {frame.lineno})"
+    return ""
 
 
 def _signals(denoiser: Denoiser, track: str, n_samples: int | None = None, fs_hz: float | None = None) -> Signals:
@@ -126,8 +147,10 @@ def _signals(denoiser: Denoiser, track: str, n_samples: int | None = None, fs_hz
 
 
 def _declares_what_it_is(factory: Factory, track: str) -> None:
+    """A name that a folder can have, tracks among blind and oracle, min_samples of at least 1."""
     denoiser = factory()
     _require(bool(denoiser.name), "has no name")
+    _require(bool(NAME.fullmatch(denoiser.name)), f"name '{denoiser.name}': letters, digits, and _ . + - inside")
     _require(track in denoiser.tracks, f"has no {track} track")
     _require(set(denoiser.tracks) <= set(TRACKS), f"tracks {denoiser.tracks} are not among {TRACKS}")
     _require(denoiser.min_samples >= 1, f"min_samples is {denoiser.min_samples}")
@@ -135,6 +158,7 @@ def _declares_what_it_is(factory: Factory, track: str) -> None:
 
 
 def _returns_float32_in_the_shape_of_its_input(factory: Factory, track: str) -> None:
+    """[n, L] and [L], float64 and float32: finite float32 in the shape of the input."""
     denoiser = factory()
     signals = _signals(denoiser, track)
     one = signals.labels(slice(0, 1))
@@ -147,6 +171,7 @@ def _returns_float32_in_the_shape_of_its_input(factory: Factory, track: str) -> 
 
 
 def _takes_any_length(factory: Factory, track: str) -> str:
+    """Every number of samples from min_samples on, odd ones too."""
     denoiser = factory()
     usual = _signals(denoiser, track).noisy.shape[1]
     lengths = [denoiser.min_samples, denoiser.min_samples + 1, usual - 1, usual + 1, usual + 778]
@@ -158,6 +183,7 @@ def _takes_any_length(factory: Factory, track: str) -> str:
 
 
 def _takes_any_sampling_rate(factory: Factory, track: str) -> None:
+    """Rates of 200, 1259.26 and 2048 Hz, where sampling_rate_hz does not name the one there is."""
     denoiser = factory()
     if denoiser.sampling_rate_hz is not None and not denoiser.resamples:
         raise _SkippedError(f"works at {denoiser.sampling_rate_hz:g} Hz only")
@@ -166,6 +192,7 @@ def _takes_any_sampling_rate(factory: Factory, track: str) -> None:
 
 
 def _keeps_the_scale(factory: Factory, track: str) -> str:
+    """denoise(a x) = a denoise(x) for a from 1e-6 to 1e6: no absolute thresholds or epsilons."""
     denoiser = factory()
     signals = _signals(denoiser, track)
     reference = signals.run(denoiser).astype(np.float64)
@@ -178,6 +205,7 @@ def _keeps_the_scale(factory: Factory, track: str) -> str:
 
 
 def _keeps_the_sign(factory: Factory, track: str) -> None:
+    """denoise(-x) = -denoise(x), where sign_equivariant says so."""
     denoiser = factory()
     if not denoiser.sign_equivariant:
         raise _SkippedError("does not promise it")
@@ -187,6 +215,7 @@ def _keeps_the_sign(factory: Factory, track: str) -> None:
 
 
 def _ignores_its_neighbours(factory: Factory, track: str) -> None:
+    """A signal denoised alone, in another order or repeated gives what it gives in the batch."""
     denoiser = factory()
     signals = _signals(denoiser, track)
     together = signals.run(denoiser)
@@ -197,6 +226,7 @@ def _ignores_its_neighbours(factory: Factory, track: str) -> None:
 
 
 def _gives_the_same_twice(factory: Factory, track: str) -> None:
+    """The same bits when called again, and from an object built again."""
     denoiser = factory()
     signals = _signals(denoiser, track)
     first = signals.run(denoiser)
@@ -205,6 +235,7 @@ def _gives_the_same_twice(factory: Factory, track: str) -> None:
 
 
 def _leaves_its_input_alone(factory: Factory, track: str) -> None:
+    """The signals and labels that it is given stay as they are, and may be read-only."""
     denoiser = factory()
     signals = _signals(denoiser, track)
     noisy = signals.noisy.copy()
@@ -218,6 +249,7 @@ def _leaves_its_input_alone(factory: Factory, track: str) -> None:
 
 
 def _copes_with_constants(factory: Factory, track: str) -> None:
+    """Finite output for constant signals, and silence for silence."""
     denoiser = factory()
     shape = _signals(denoiser, track).noisy.shape
     fs_hz = denoiser.sampling_rate_hz or DEFAULT_RATE_HZ
@@ -229,6 +261,7 @@ def _copes_with_constants(factory: Factory, track: str) -> None:
 
 
 def _refuses_what_is_not_a_signal(factory: Factory, track: str) -> None:
+    """InputError for NaN, infinity, other types and shapes, too few samples and wrong rates."""
     denoiser = factory()
     signals = _signals(denoiser, track)
     fs_hz, noisy = signals.fs_hz, signals.noisy
@@ -251,6 +284,7 @@ def _refuses_what_is_not_a_signal(factory: Factory, track: str) -> None:
 
 
 def _checks_its_labels(factory: Factory, track: str) -> None:
+    """UserError for labels that are unknown, too many, missing where needed or given to a blind method."""
     denoiser = factory()
     signals = _signals(denoiser, track)
     if denoiser.needs_labels:

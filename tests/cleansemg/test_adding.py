@@ -1,0 +1,307 @@
+"""The pages add-a-*.md as a new user works through them, outside the tree, with the installed console script."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from cleansemg import own_classes, own_denoisers
+from cleansemg.check_command import check
+from core.errors import UserError
+from core.layout import Layout
+from core.settings import Settings
+from core.stage import Report, RunOptions
+from denoising.conformance import CHECKS
+from evaluation.candidates import candidates
+from tests.cleansemg.walking import Page, bash, walk
+from tests.pipeline_runs import files
+
+CANCELLER = "my_methods.line_canceller:LineCanceller"
+NET = "my_methods.small_net:SmallNet"
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory):
+    """The folder of a user who has done all that add-a-denoiser.md says, and what was printed."""
+    folder = tmp_path_factory.mktemp("user")
+    for package in ("noise", "evaluation"):  # folders of one's own that are called like the project's
+        (folder / package).mkdir()
+        (folder / package / "__init__.py").write_text("raise RuntimeError('not this one')\n")
+    return folder, walk("add-a-denoiser", folder)
+
+
+def table(folder):
+    return {(row["denoiser"], row["track"]): float(row["SNRimp"]) for row in csv.DictReader(folder.open())}
+
+
+def test_the_check_prints_what_the_page_shows(walked):
+    shown = Page.named("add-a-denoiser").blocks("text")[0].splitlines()
+    printed = walked[1][0].splitlines()
+    assert [line for line in shown if line != "..." and line not in printed] == []
+    assert len(printed) == len(CHECKS) + 1
+
+
+def test_the_table_is_the_one_that_the_page_shows(walked):
+    shown = Page.named("add-a-denoiser").blocks("text")[1].splitlines()
+    printed = walked[1][1].splitlines()[-len(shown) :]
+    for own, theirs in zip(printed, shown, strict=True):
+        assert [cell.strip() for cell in own.split("|")][:2] == [cell.strip() for cell in theirs.split("|")][:2]
+        numbers = [[float(text) for text in re.findall(r"-?\d+\.\d+", line)] for line in (own, theirs)]
+        np.testing.assert_allclose(*numbers, atol=0.05)
+
+
+def test_a_network_of_ones_own_is_fitted_and_stands_beside_all(walked):
+    folder, printed = walked
+    assert "a fresh network\n" in printed[2]
+    rows = table(folder / "results/quick/tables/table1.csv")
+    names = {name for name, _ in rows}
+    assert names == {"identity", "hp", "line_interpolation", "line_canceller", "small_net"}
+    assert (folder / "results/quick/weights_baseline/small_net/best.safetensors").exists()
+    code = (
+        f"from denoising import load; print(load('{NET}', "
+        "weights='results/quick/weights_baseline/small_net/best.safetensors').denoise([0.0, 1.0] * 50, 1000.0).shape)"
+    )
+    assert bash(folder, f'python -c "{code}"').stdout.strip() == "(100,)"
+
+
+def test_the_python_of_the_page_runs(walked):
+    folder, _ = walked
+    (code,) = Page.named("add-a-denoiser").blocks("python")
+    (folder / "use.py").write_text(code + "print(clean.shape, clean.dtype)\n")
+    assert bash(folder, "python use.py").stdout.strip() == "(4, 2000) float32"
+
+
+def test_the_settings_of_the_page_are_settings(walked, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(walked[0]))
+    snippets = [
+        yaml.safe_load(text) for text in Page.named("add-a-denoiser").blocks("yaml") if not text.startswith("class:")
+    ]
+    rows, networks = (Settings.model_validate(snippet) for snippet in snippets)
+    found = candidates(rows, Layout(tmp_path))
+    assert [row.label for row in found] == ["hp", "hp", "line_canceller", "first_three"]
+    assert found[-1].build().harmonics == 3
+    assert list(own_classes.named_in(networks)) == [("denoisers", NET)]
+
+
+def test_an_edit_makes_the_results_of_that_class_anew_and_no_others(walked, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(walked[0], folder)
+    source = folder / "my_methods/line_canceller.py"
+    source.write_text(source.read_text().replace("harmonics: int = 5", "harmonics: int = 1"))
+    net = folder / "my_methods/small_net.py"
+    net.write_text(net.read_text() + "# a comment\n")
+    before = files(folder / "results/quick/denoised"), files(folder / "results/quick/weights_baseline")
+    stamps = {path: path.stat().st_mtime_ns for path in (folder / "results/quick/denoised").rglob("*.npz")}
+    both = f"--denoiser {CANCELLER} --denoiser {NET}"
+    result = bash(folder, f"cleansemg run --config quick.yaml --stages train,evaluate,tables {both}")
+    changed = {path.parts[-4] for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp}
+    assert changed == {"line_canceller", "small_net"}
+    after = files(folder / "results/quick/denoised"), files(folder / "results/quick/weights_baseline")
+    differing = {name.split("/")[0] for name in before[0] if before[0][name] != after[0][name]}
+    assert differing == {"line_canceller", "small_net"}  # of the network, the hash of its source alone
+    assert before[1] == after[1]  # weights are never deleted for an edit, but it is said
+    assert f"fitted before the code of {NET} changed" in " ".join(result.stderr.split())
+
+
+def test_a_noise_of_ones_own(tmp_path):
+    walk("add-a-noise", tmp_path)
+    assert table(tmp_path / "results/knocks/tables/table1.csv")["hp", "blind"] > 1
+
+
+def test_a_dataset_of_ones_own(tmp_path):
+    walk("add-a-dataset", tmp_path)
+    assert set(table(tmp_path / "results/raw/tables/table1.csv")) == {
+        ("identity", "blind"),
+        ("hp", "blind"),
+        ("hp", "oracle"),
+    }
+    subjects = yaml.safe_load((tmp_path / "results/raw/segments/split.yaml").read_text())
+    assert "S5" in str(subjects)
+
+
+def test_a_metric_of_ones_own(tmp_path, walked):
+    (printed,) = walk("add-a-metric", tmp_path)
+    assert [line.split()[0] for line in printed.splitlines()] == ["SNRimp", "PeakError"]
+    result = bash(tmp_path, f"python score_run.py '{walked[0] / 'results/quick'}'")
+    scores = {tuple(line.split()[:2]): float(line.split()[2]) for line in result.stdout.splitlines()}
+    assert ("line_canceller", "blind") in scores
+    assert 0 < scores["hp", "blind"] < scores["identity", "blind"]
+    (text,) = Page.named("add-a-metric").blocks("yaml")
+    assert yaml.safe_load(text).keys() >= {"class", "summary", "key", "unit", "better", "profiles"}
+
+
+def test_a_task_of_ones_own_and_one_more_denoiser_beside_it(tmp_path):
+    walk("add-a-task", tmp_path)
+    tables = tmp_path / "results/movements/tables"
+    rows = {name: [row["input"] for row in csv.DictReader((tables / f"{name}.csv").open())]
+            for name in ("movements_nearest_mean", "movements_nearest_mean_line_interpolation")}  # fmt: skip
+    assert list(rows.values()) == [["clean", "noisy", "identity", "hp"], ["clean", "noisy", "line_interpolation"]]
+
+
+HEAD = "from denoising import Denoiser\nclass Mine(Denoiser):\n    name = 'mine'\n"
+BODY = "    def _denoise(self, noisy, fs_hz, labels):\n        "
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder on the path; writes a module of a fresh name in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    fresh = f"mine_{abs(hash(tmp_path))}"
+
+    def write(content, name=fresh):
+        (tmp_path / f"{name}.py").write_text(content)
+        return name
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HEAD + BODY + "return noisy +\n", r"mine_\d+.py, line 5: invalid syntax"),
+        ("import notthere_\n", r"cannot import 'notthere_', which is not installed \(mine_\d+.py, line 1\)"),
+        ("\n1 / 0\n", r"importing it raises ZeroDivisionError: division by zero \(mine_\d+.py, line 2\)"),
+        ("raise SystemExit(3)\n", "importing it raises SystemExit: 3"),
+        ("class Mien:\n    pass\n", "has no 'Mine'; did you mean 'Mien'?"),
+        ("class Mine:\n    pass\n", r"is not a denoiser: derive it from denoising\.Denoiser"),
+        ("def Mine():\n    pass\n", "is not a denoiser"),
+        (HEAD, "class Mine does not implement _denoise"),
+        (HEAD.replace("'mine'", "'hp'") + BODY + "return noisy\n", "name = 'hp' is that of a denoiser of the project"),
+        (HEAD + BODY + "return noisy\n    def __init__(self):\n        {}['x']\n", r"cannot be built: KeyError: 'x' \(mine_\d+.py, line 7\)"),
+        (HEAD + BODY + "return noisy\n    def __init__(self, a):\n        pass\n", "missing 1 required positional argument: 'a'"),
+        (HEAD + "    tracks = 'blind'\n" + BODY + "return noisy\n", "tracks is 'blind'; a tuple of blind and oracle"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_users_file_is_one_line_that_names_it(here, content, message):
+    name = here(content)
+    with pytest.raises(UserError, match=message) as error:
+        check(f"{name}:Mine")
+    assert name in str(error.value) or "denoiser 'mine'" in str(error.value) or "'mine'" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere.at_all:Mine",), "no module 'nowhere' in .*, nor installed; run this in the folder that holds it"),
+        (("hpp",), "did you mean 'hp'?"),
+        (("nocolon:",), "expected package.module:Class"),
+        (("hp", ["order"]), "--parameter order: expected key=value"),
+        (("hp", ["order=[1"]), "the value is not YAML"),
+        (("hp", ["ordr=2"]), "unknown parameter 'ordr'; did you mean 'order'?"),
+        (("hp", None, "file.safetensors"), "has no network, so no weights"),
+        (("fcn", None, "absent.safetensors"), "absent.safetensors"),
+        (("emd", None, None, ["orakle"]), "--track orakle"),
+    ],
+)  # fmt: skip
+def test_a_mistake_on_the_command_line(here, arguments, message):
+    with pytest.raises(UserError, match=message):
+        check(*arguments)
+
+
+def test_a_file_called_like_an_installed_module_is_named(here):
+    here(HEAD + BODY + "return noisy\n", name="json")
+    with pytest.raises(UserError, match=r"'json' is .*, which hides .*json\.py; rename your file"):
+        own_classes.require("denoisers", "json:Mine")
+
+
+def test_failures_say_where_and_what_is_expected(here, capsys):
+    name = here(
+        HEAD + BODY + "if noisy.shape[1] % 2:\n            raise KeyError('odd')\n        return noisy - noisy.mean()\n"
+    )
+    assert check(f"{name}:Mine") == 1
+    out = capsys.readouterr().out
+    assert re.search(
+        rf"FAIL  blind  takes any length: KeyError: 'odd' \(.*{name}.py, line 6\)\n {{13}}expected: Every", out
+    )
+    assert "FAIL  blind  ignores its neighbours: differs by" in out
+    assert re.search(r"\n\d of 12 checks failed\n$", out)
+    assert check(f"{name}:Mine", quiet=True) == 1
+    assert not [line for line in capsys.readouterr().out.splitlines() if line.startswith(("ok", "--"))]
+
+
+def test_names_of_the_project_weights_and_tracks(capsys):
+    assert check("identity") == 0
+    assert check("fcn", ["window_samples=400"], "none", quiet=True) == 0
+    assert check("hp", track=["oracle"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("all 12 checks passed") == 2
+    assert "blind" in out
+    assert "oracle" in out
+
+
+def test_a_name_that_no_folder_can_have_fails(here, capsys):
+    name = here(HEAD.replace("'mine'", "'a/b'") + BODY + "return noisy\n")
+    assert check(f"{name}:Mine", quiet=True) == 1
+    assert "name 'a/b'" in capsys.readouterr().out
+
+
+def test_every_check_says_what_it_expects():
+    assert all((check_.__doc__ or "").strip() for check_ in CHECKS)
+
+
+def test_a_slip_is_said_before_the_first_stage_runs(tmp_path):
+    (tmp_path / "broken.py").write_text("def x(:\n")
+    Page.named("add-a-denoiser").write(tmp_path)
+    quick = tmp_path / "quick.yaml"
+    quick.write_text(quick.read_text() + "calibrate: {methods: ['broken:Mine']}\n")
+    result = bash(tmp_path, "cleansemg run --config quick.yaml", code=2)
+    assert result.stderr.count("\n") == 1
+    assert re.match(r"error: 'broken:Mine': .*broken\.py, line 1: ", result.stderr)
+    assert not (tmp_path / "results").exists()
+
+
+def test_denoisers_are_added_once_and_others_beside(here):
+    name = here(HEAD + BODY + "return noisy\n")
+    settings = Settings.model_validate({"evaluate": {"denoisers": ["hp", {"name": "emd", "label": "other"}]}})
+    added = own_denoisers.add(settings, ["hp", f"{name}:Mine", f"{name}:Mine", "emd"])
+    labels = [row if isinstance(row, str) else row.label for row in added.evaluate.denoisers]
+    assert labels == ["hp", "other", "mine", "emd"]
+    assert settings.evaluate.denoisers == added.evaluate.denoisers[:2]
+    with pytest.raises(UserError, match="no denoiser is called 'hpp'"):
+        own_denoisers.add(settings, ["hpp"])
+
+
+def test_a_network_of_ones_own_starts_fresh_where_others_start_from_the_box(walked, monkeypatch, tmp_path):
+    from training import neural
+
+    monkeypatch.syspath_prepend(str(walked[0]))
+    calls = []
+
+    def remember(settings, layout, options, models=None):
+        calls.append((settings.train.start, list(models or settings.train.models)))
+        return Report("train", ("done",))
+
+    monkeypatch.setattr(neural, "run", remember)
+    settings = Settings.model_validate(
+        {"train": {"models": ["fcn"], "start": "box"}, "evaluate": {"denoisers": ["hp"]}}
+    )
+    settings = own_denoisers.add(settings, [NET])
+    report = own_denoisers.stage("train", remember, [NET])(settings, Layout(tmp_path), RunOptions())
+    assert calls == [("box", ["fcn"]), ("fresh", [NET])]
+    assert report.lines == ("done", "done")
+    with pytest.raises(UserError, match="was not fitted yet; put train among --stages"):
+        own_denoisers.stage("evaluate", remember, [NET])(settings, Layout(tmp_path), RunOptions())
+
+
+def test_the_hash_follows_what_a_class_imports_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = tmp_path / "hashed"
+    package.mkdir()
+    (package / "helper.py").write_text("FACTOR = 2\n")
+    (package / "other.py").write_text("X = 1\n")
+    (package / "mine.py").write_text(
+        "import hashed.helper as helper\n" + HEAD + BODY + "return noisy * helper.FACTOR\n"
+    )
+    first = own_denoisers.source_hash("hashed.mine:Mine")
+    (package / "other.py").write_text("X = 2\n")
+    assert own_denoisers.source_hash("hashed.mine:Mine") == first
+    (package / "helper.py").write_text("FACTOR = 3\n")
+    assert own_denoisers.source_hash("hashed.mine:Mine") != first
