@@ -11,7 +11,12 @@ from core.registry import Entry, find, load_class
 from denoising.base import Denoiser
 
 IN_THE_BOX = "box"
+FITTED_ON_OPEN = "open"  # the box's weights, fitted on to the training people of the open recordings
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
+
+# What a recording is cleaned with where nobody says: the method, and which weights of it. It gains most of all methods in
+# the project's own table on open recordings (README), where people, as here, are others than those it was fitted to.
+DEFAULT_DENOISER: tuple[str, str] = ("msemg", FITTED_ON_OPEN)
 
 
 def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) -> Denoiser:
@@ -22,9 +27,9 @@ def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) 
 
     Args:
         name: of a YAML in configs/denoisers/, one of its aliases, or `package.module:Class`.
-        weights: of a network: "box" for the ones that come with the project, None for a fresh network
-            (drawn from torch's generator), or a file: ours (.safetensors) or a checkpoint (.pth, .pt).
-            A classical method has none.
+        weights: of a network: "box" for the ones that come with the project, "open" for those fitted on to
+            the open recordings, None for a fresh network (drawn from torch's generator), or a file: ours
+            (.safetensors) or a checkpoint (.pth, .pt). A classical method has none.
         parameters: over those saved with the weights, which are over those of the YAML.
 
     Raises:
@@ -41,7 +46,7 @@ def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) 
         return _build(entry, parameters)
     if weights is None:
         return _build(entry, parameters)
-    return _with_weights(entry, _weights_file(entry, weights), parameters)
+    return _with_weights(entry, weights_file(entry, weights), parameters)
 
 
 def small_form(name: str) -> dict[str, Any]:
@@ -55,10 +60,17 @@ def is_neural(cls: type[Denoiser]) -> bool:
     return hasattr(cls, "network")
 
 
-def _weights_file(entry: Entry, weights: str | Path) -> Path:
-    if weights != IN_THE_BOX:
-        return Path(weights)
-    return box_weights(entry)
+def weights_file(entry: Entry, weights: str | Path) -> Path:
+    """The file that `weights` of `load` stands for.
+
+    Raises:
+        UserError: "box" or "open", and none of these come for this network.
+    """
+    if weights == IN_THE_BOX:
+        return box_weights(entry)
+    if weights == FITTED_ON_OPEN:
+        return open_weights(entry)
+    return Path(weights)
 
 
 def box_weights(entry: Entry) -> Path:
@@ -73,6 +85,23 @@ def box_weights(entry: Entry) -> Path:
             f"denoiser '{entry.name}' comes without weights; train it: "
             f"python training/train_neural.py --config FILE --model {entry.name}, then give weights=FILE "
             "(weights=None gives a fresh network)"
+        )
+    return path
+
+
+def open_weights(entry: Entry) -> Path:
+    """The file of the weights that were fitted on to the open recordings.
+
+    Raises:
+        UserError: none come for this network; names those that do.
+    """
+    folder = WEIGHTS_FOLDER / FITTED_ON_OPEN
+    path = folder / f"{entry.name}.safetensors"
+    if not path.exists():
+        there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
+        raise UserError(
+            f"denoiser '{entry.name}' comes without weights fitted on to open recordings (those that do: {there}); "
+            "take weights=box, or make them: cleansemg run --config configs/open.yaml"
         )
     return path
 

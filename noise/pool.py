@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core import npz
 from core.artifact import MANIFEST, Artifact, Schema, read_manifest
 from core.errors import ArtifactError
 from core.settings import KIND_ORDER
@@ -149,9 +150,11 @@ def _read_published(pool: Path, state: str) -> NoiseLibrary:
     for path in _published_files(pool):
         try:
             samples = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ArtifactError(f"{path}: not a readable npy file ({error})") from error
-        if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.number):
+        except npz.DAMAGED as error:
+            raise ArtifactError(f"{path}: not a readable npy file ({npz.one_line(error)})") from error
+        if not isinstance(samples, np.ndarray):
+            raise ArtifactError(f"{path}: not a npy file, but an archive")
+        if samples.ndim != 1 or samples.dtype.kind not in "fiu":
             raise ArtifactError(f"{path}: expected one row of numbers, found shape {samples.shape} of {samples.dtype}")
         pieces[path.parent.name].append(samples)
         names[path.parent.name].append(path.stem)
