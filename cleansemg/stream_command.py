@@ -1,0 +1,60 @@
+"""The command `cleansemg stream`: samples from stdin, denoised samples to stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from cleansemg.recording_options import DenoiserOption, ParametersOption, WeightsOption
+from core.commandline import EXIT_INTERRUPTED, QuietOption
+
+
+def stream(
+    fs: Annotated[float, typer.Option("--fs", help="Sampling rate in Hz.")],
+    channels: Annotated[int, typer.Option("--channels", min=1, help="How many.")] = 1,
+    form: Annotated[
+        str, typer.Option("--format", help="csv: a line of numbers a sample; f32: little-endian float32 frames.")
+    ] = "csv",
+    denoiser: DenoiserOption = None,
+    weights: WeightsOption = None,
+    parameters: ParametersOption = None,
+    window: Annotated[
+        float | None, typer.Option(help="Length of windows in s, for a causal method, too. Default: causal, or 2 s.")
+    ] = None,
+    overlap: Annotated[float | None, typer.Option(help="Overlap of windows in s. Default: a quarter of one.")] = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Denoise samples as they come: the same form out as in, as many samples, NaN (or an empty cell) for a gap.
+
+    Says its latency on stderr first. A causal method (hp, identity) answers every sample at once; others work in
+    windows, and hold samples back for that long.
+
+    Example: my_amplifier | cleansemg stream --fs 2000 --channels 8 --denoiser hp | my_display
+    """
+    from cleansemg.recording_options import parameters_of
+    from core.console import setup_logging
+    from core.errors import UserError
+    from core.execution import single_threaded
+    from evaluation.recordings import streaming
+    from evaluation.recordings.choosing import choose
+
+    setup_logging(quiet)
+    if not fs > 0:
+        raise UserError(f"--fs {fs:g} is not a sampling rate in Hz")
+    pipe = streaming.pipe_of(form, channels)
+    chosen = choose(denoiser, weights, parameters_of(parameters))
+    running = streaming.form_of(chosen.denoiser, fs, channels, window, overlap)
+    if not quiet:
+        typer.echo(f"{chosen.title}: {streaming.latency_of(running)}", err=True)
+    try:
+        with single_threaded():
+            streaming.run(running, pipe, sys.stdin.fileno(), sys.stdout.buffer)
+    except BrokenPipeError:  # whoever reads has had enough: not an error of this end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    return 0
