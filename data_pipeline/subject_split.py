@@ -188,9 +188,8 @@ def load_split(path: Path) -> Split:
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such split; run: {SCHEMA.made_by}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(
-            f"{path}: not a split ({yaml_text.problem(error)}); run: {SCHEMA.made_by} --force"
-        ) from None
+        cause = yaml_text.problem(error)
+        raise ArtifactError(f"{path}: not a split ({cause}); run: {SCHEMA.made_by} --force") from None
     for database, parts in databases.items():
         if not split.label:
             split_rules.require_disjoint(database, parts, str(path))

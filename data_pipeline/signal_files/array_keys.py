@@ -88,12 +88,17 @@ def pick_signal(path: Path, variables: Sequence[Variable], wishes: Wishes) -> Va
     matrices = [v for v in usable if not v.is_vector]
     found_ones = matrices or usable
     if not found_ones:
-        there = ", ".join(f"{v.name} {list(v.shape)}" for v in variables) or "nothing"
+        there = ", ".join(_shown(v) for v in variables[:20]) or "nothing"
         raise UserError(f"{path}: holds no table of real numbers (pickled objects are refused); it holds {there}")
     if len(found_ones) > 1:
-        there = ", ".join(f"{v.name} {list(v.shape)}" for v in found_ones)
+        there = ", ".join(_shown(v) for v in found_ones[:20])
         raise UserError(f"{path}: several variables could be the signal; choose one with --key: {there}")
     return found_ones[0]
+
+
+def _shown(variable: Variable) -> str:
+    """Name and shape for a message; the name of a damaged file's may be of any length and letters."""
+    return f"{ascii(variable.name[:64])[1:-1]} {list(variable.shape)}"
 
 
 def describe(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tokenize
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator

@@ -110,7 +110,7 @@ def refuses_or_reads(read: Callable[[], Any]) -> str:
     except (UserError, ItemError) as error:
         message = str(error)
         assert message.strip(), "an error that says nothing"
-        assert len(message) < 1000, message[:4000]
+        assert len(message) < 5000, message[:5000]
         assert "\n" not in message.strip(), message
         return message
     return ""

@@ -1,0 +1,45 @@
+"""The command `cleansemg verify`: an independent check of a folder of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder of results, as --output of `cleansemg run` names it.")],
+    sample: Annotated[
+        int, typer.Option(min=1, help="Mixtures of each denoiser to score again from their waveforms.")
+    ] = 50,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, and the lines of failures alone.")] = False,
+) -> int:
+    """Check results from outside: what is stored is what the manifests, the seed and the formulas say.
+
+    Works on any folder of `cleansemg run`, of the benchmark or of a task, and reads nothing but what lies there: no
+    recordings, no configuration, none of the code that made it. One line a check:
+
+    ok     looked at, with counts; FAIL   wrong, and where; leaks  parts share what their protocol declares;
+    --     nothing there to check, or nothing that could be.
+
+    It compares hashes and fingerprints of all stages, subjects and noise records of the parts, rebuilds every mixture
+    from segment, noise and gains with its SNR, draws every recipe again from its seed, computes metrics anew, and
+    follows every number of the tables back to them. Exit code 1 if one check fails.
+
+    Example: cleansemg verify results/demo
+    """
+    from core.commandline import EXIT_FAILED_ITEMS
+    from core.console import progress, setup_logging
+    from evaluation.verification import lines_of
+    from evaluation.verification import verify as check
+
+    setup_logging(quiet)
+    failed = 0
+    for finding in check(folder, sample, progress):
+        failed += bool(finding.problems)
+        for line in lines_of(finding):
+            if not quiet or line.status == "FAIL":
+                typer.echo(str(line))
+    typer.echo(f"{failed} checks failed" if failed else "every check passed")
+    return EXIT_FAILED_ITEMS if failed else 0

@@ -1,0 +1,67 @@
+"""Intervals of Table 1, drawn again: the mean over segments in resamples of whole subjects with replacement."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from evaluation.verification.draws import spawn_key
+from evaluation.verification.findings import Finding
+
+NAME = "bootstrap over subjects"  # of the draw, with the number of subjects
+
+
+def limits(
+    values: NDArray[np.float64], subject: NDArray[np.str_], resamples: int, confidence: float, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Percentile limits of means.
+
+    Args:
+        values: [n, M]; NaN is left out.
+        subject: [n] who each row comes from.
+        resamples: how many.
+        confidence: e.g. 0.95.
+        seed: of the run.
+
+    Returns:
+        Lower and upper limits, [M] each; NaN below two subjects and where nothing has a value.
+    """
+    names = sorted(set(subject.tolist()))
+    n = len(names)
+    if n < 2:
+        return np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
+    times = _times(n, resamples, seed)
+    rows = [subject == name for name in names]
+    low, high = np.empty(values.shape[1]), np.empty(values.shape[1])
+    for column in range(values.shape[1]):
+        own = [values[row, column] for row in rows]
+        own = [one[np.isfinite(one)] for one in own]
+        total = times @ np.array([one.sum() for one in own])
+        count = times @ np.array([len(one) for one in own])
+        means = total[count > 0] / count[count > 0]
+        ends = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]) if len(means) else [np.nan, np.nan]
+        low[column], high[column] = ends
+    return low, high
+
+
+def read_settings(path: Path, finding: Finding) -> tuple[int, float] | None:
+    """Number of resamples and confidence, as the configuration beside the tables has them; None, said, without it."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))["tables"]
+        found = int(content["bootstrap_resamples"]), float(content["confidence"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
+        finding.problems.append(f"{path}: does not say how intervals were made ({type(error).__name__}: {error})")
+        return None
+    finding.covered.add(path)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _times(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """[B, S] how often each subject is in each resample."""
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=spawn_key(NAME, n))))
+    return rng.multinomial(n, [1 / n] * n, size=resamples)

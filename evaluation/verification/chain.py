@@ -1,0 +1,78 @@
+"""Fingerprints from stage to stage: what a folder was made from is what lies beside it."""
+
+from __future__ import annotations
+
+import re
+
+from core import npz
+from evaluation.verification.findings import Finding
+from evaluation.verification.folders import Folder, Results
+
+SPLIT = "segments/split.yaml"
+# schema -> name of the input (a pattern) -> schema of the folder that it names
+INPUTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "grades": ((".*", "quality"),),
+    "segments": (("grades", "grades"),),
+    "test-set": (("segments", "segments"), ("noise", "noise-library")),
+    "calibration": (("segments", "segments"), ("noise", "noise-library")),
+    "weights": (("segments/.*", "segments"), ("noise/.*", "noise-library")),
+    "predictions": ((".*", "streams"),),
+}
+STREAMS = {"clean": "streams", "noisy": "streams", "noise": "noise-library"}  # those of made streams
+
+
+def check(results: Results) -> Finding:
+    """Every input that a stage of these results made must lie here under the fingerprint that was read."""
+    finding = Finding("inputs")
+    count = 0
+    for folder in results.folders:
+        for name, digest, schema in _expected(folder):
+            count += 1
+            if results.made_as(schema, digest) is None:
+                finding.problems.append(
+                    f"{folder.path}: made from {schema} '{name}' {digest[:12]}..., not here; run its stage again"
+                )
+        if folder.schema == "segments":
+            count += 1
+            _check_split(results, folder, finding)
+        if folder.schema == "denoised":
+            count += 1
+            _check_test_data(results, folder, finding)
+    own = [(folder.schema, folder.fingerprint) for folder in results.folders]
+    for folder in results.folders:
+        # networks fitted alike share nothing else that would make two folders one
+        if own.count((folder.schema, folder.fingerprint)) > 1 and folder.schema != "weights":
+            finding.problems.append(f"{folder.path}: another folder has its fingerprint")
+    if count:
+        finding.summary = f"{count} inputs of {len(results.folders)} folders have the fingerprints of what lies here"
+    return finding
+
+
+def _expected(folder: Folder) -> list[tuple[str, str, str]]:
+    """Input, fingerprint and schema of what a folder was made from here; recordings lie elsewhere."""
+    if folder.schema == "streams" and set(folder.inputs) <= set(STREAMS):
+        return [(name, digest, STREAMS[name]) for name, digest in folder.inputs.items()]
+    return [
+        (name, digest, schema)
+        for name, digest in folder.inputs.items()
+        for pattern, schema in INPUTS.get(folder.schema, ())
+        if re.fullmatch(pattern, name)
+    ]
+
+
+def _check_split(results: Results, folder: Folder, finding: Finding) -> None:
+    path = results.root / SPLIT
+    if not path.is_file():
+        finding.problems.append(f"{path}: missing, and {folder.path} was made from it")
+    elif f"\nfingerprint: {folder.inputs.get('split')}\n" not in path.read_text(encoding="utf-8"):
+        finding.problems.append(f"{folder.path}: made from another split than {path}")
+
+
+def _check_test_data(results: Results, folder: Folder, finding: Finding) -> None:
+    digest = folder.inputs.get("test_data", "")
+    if results.made_as("test-set", digest) is not None:
+        return
+    if not all(shard.path.stem.startswith("rows_") for shard in folder.shards):
+        finding.problems.append(f"{folder.path}: denoised from a test set {digest[:12]}... that is not here")
+    elif digest not in {npz.sha256(path) for path in (results.root / "test_data").glob("*.npz")}:
+        finding.notes.append(f"{folder.path}: denoised from a file elsewhere; its mixtures are not checked")

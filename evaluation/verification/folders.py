@@ -1,0 +1,155 @@
+"""The stage folders below a folder of results, by their manifests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import npz
+from core.errors import ArtifactError, UserError
+
+MANIFEST = "manifest.json"
+KEYS = frozenset(
+    {"fingerprint", "info", "inputs", "n_failures", "schema", "schema_version", "seed", "shards", "versions"}
+)
+META = ("meta.fingerprint", "meta.failures")
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One npz file as its manifest describes it."""
+
+    path: Path
+    count: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One stage's folder.
+
+    Attributes:
+        path: of the folder; `name` is the path below the results.
+        schema: what it holds, e.g. "segments".
+        fingerprint: its own; `inputs` are those of what it was made from, by name.
+        info: more of the manifest.
+        canonical: whether the manifest's text is the one that its contents have.
+    """
+
+    path: Path
+    name: str
+    schema: str
+    fingerprint: str
+    inputs: Mapping[str, str]
+    seed: int
+    shards: tuple[Shard, ...]
+    n_failures: int
+    info: Mapping[str, Any]
+    canonical: bool
+
+    @property
+    def count(self) -> int:
+        """Rows in all shards."""
+        return sum(shard.count for shard in self.shards)
+
+    def tables(self) -> Iterator[tuple[Shard, Columns]]:
+        """Every shard with its columns, mapped: signals are read when they are used."""
+        for shard in self.shards:
+            yield shard, mapped(shard.path)
+
+    def columns(self, *names: str) -> dict[str, NDArray[Any]]:
+        """Some columns of all shards, each file opened once; for labels, ids and scores.
+
+        Raises:
+            ArtifactError: a shard is unreadable or has no such column.
+        """
+        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+        for shard, columns in self.tables():
+            for name, part in parts.items():
+                if name not in columns:
+                    raise ArtifactError(f"{shard.path}: has no column '{name}'")
+                part.append(np.array(columns[name]))
+        return {name: np.concatenate(part) if part else np.empty(0) for name, part in parts.items()}
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything below one folder.
+
+    Attributes:
+        root: that folder.
+        folders: the stages' folders that have a readable manifest, by path.
+        broken: manifests that cannot be read, each with the cause.
+    """
+
+    root: Path
+    folders: tuple[Folder, ...]
+    broken: tuple[str, ...]
+    _by_fingerprint: dict[tuple[str, str], Folder] = field(default_factory=dict)
+
+    def of(self, schema: str) -> list[Folder]:
+        """The folders of one schema."""
+        return [folder for folder in self.folders if folder.schema == schema]
+
+    def made_as(self, schema: str, fingerprint: str | None) -> Folder | None:
+        """The folder of a schema with that fingerprint; None where it is not here."""
+        if not self._by_fingerprint:
+            self._by_fingerprint.update({(one.schema, one.fingerprint): one for one in self.folders})
+        return self._by_fingerprint.get((schema, fingerprint or ""))
+
+
+def open_results(root: Path) -> Results:
+    """Find every manifest below a folder.
+
+    Raises:
+        UserError: no such folder, or no manifest in it.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder of results")
+    folders, broken = [], []
+    for path in sorted(root.rglob(MANIFEST)):
+        try:
+            folders.append(_read(path, root))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            broken.append(f"{path}: not a manifest ({type(error).__name__}: {error})")
+    if not folders and not broken:
+        raise UserError(f"{root}: holds no results (no {MANIFEST} anywhere below it); run: cleansemg run --config FILE")
+    return Results(root, tuple(folders), tuple(broken))
+
+
+def mapped(path: Path) -> Columns:
+    """The columns of an npz without what belongs to the shard itself; raises ArtifactError as `npz.map_arrays`."""
+    return {name: array for name, array in npz.map_arrays(path).items() if name not in META}
+
+
+def _read(path: Path, root: Path) -> Folder:
+    text = path.read_text(encoding="utf-8")
+    content = json.loads(text)
+    if set(content) != KEYS:
+        raise ValueError(f"keys {', '.join(sorted(set(content) ^ KEYS))} are missing or unknown")
+    shards = []
+    for shard in content["shards"]:
+        name = str(shard["name"])
+        if not name or Path(name).name != name:
+            raise ValueError(f"shard '{name}' is not in this folder")
+        shards.append(Shard(path.parent / f"{name}.npz", int(shard["count"]), str(shard["sha256"])))
+    return Folder(
+        path=path.parent,
+        name=str(path.parent.relative_to(root)),
+        schema=str(content["schema"]),
+        fingerprint=str(content["fingerprint"]),
+        inputs={str(name): str(digest) for name, digest in content["inputs"].items()},
+        seed=int(content["seed"]),
+        shards=tuple(shards),
+        n_failures=int(content["n_failures"]),
+        info=dict(content["info"]),
+        canonical=text == json.dumps(content, indent=1, sort_keys=True) + "\n",
+    )

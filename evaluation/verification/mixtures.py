@@ -1,0 +1,156 @@
+"""Every mixture rebuilt: its clean segment, plus gain times excerpt for each kind of noise, in float64, rounded once.
+
+With the same order of the sums the stored float32 comes out bit for bit; a machine that fuses multiplication and
+addition may differ by one unit in the last place of the float32, which is the tolerance. The SNR is computed anew
+from clean and noisy signal, total over the window, without mean removal (protocol A6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ArtifactError
+from evaluation.verification.findings import Finding, Track
+from evaluation.verification.folders import Columns, Folder, Results, mapped
+from evaluation.verification.library import Noise, Segments
+
+EXACT_DB = 1e-4  # of the total SNR; 1e-6 dB are promised up to 30 dB, float32 rounds loud signals more coarsely
+SHARE = 1e-6  # relative difference of the components' energies, which the rule makes equal
+MOSTLY = 0.9  # of the mixtures of several kinds have cross terms beyond EXACT_DB where the rule leaves them in
+WGN = "WGN"
+
+
+@dataclass
+class Tally:
+    """What was found over all mixtures."""
+
+    n: int = 0
+    n_exact: int = 0  # bit for bit
+    n_compound: int = 0  # of several kinds
+    n_nominal: int = 0  # components' energies are nominal and the total is not: mixing rule `published`
+    worst_db: float = 0.0  # total SNR against its label
+
+
+def check(results: Results, track: Track) -> Finding:
+    """Finding `mixtures`, over every mixture of every set."""
+    finding, tally = Finding("mixtures"), Tally()
+    pairs = [(folder, shard) for folder in results.of("test-set") for shard in folder.shards]
+    sources: dict[tuple[str, str], tuple[Segments, Noise]] = {}
+    for folder, shard in track(pairs, len(pairs), "mixtures"):
+        key = (folder.inputs.get("segments", ""), folder.inputs.get("noise", ""))
+        if key not in sources:
+            sources = {key: sources_of(results, folder)}
+        _shard(folder, mapped(shard.path), str(shard.path), sources[key], tally, finding)
+    if tally.n_nominal and tally.n_nominal < MOSTLY * tally.n_compound:
+        finding.problems.append(
+            f"{tally.n_nominal} of {tally.n_compound} mixtures of several kinds have a nominal SNR, the others not"
+        )
+    if tally.n:
+        rule = "the components' SNRs are nominal (mixing rule `published`), total" if tally.n_nominal else "total"
+        finding.summary = (
+            f"{tally.n} mixtures rebuilt from segment, noise and gains, {tally.n_exact} bit for bit, the others within "
+            f"1 unit in the last place; {rule} SNR within {tally.worst_db:.1e} dB of its label"
+        )
+    return finding
+
+
+def sources_of(results: Results, folder: Folder) -> tuple[Segments, Noise]:
+    """What a test set was mixed from.
+
+    Raises:
+        ArtifactError: it is not here.
+    """
+    segments = results.made_as("segments", folder.inputs.get("segments"))
+    noise = results.made_as("noise-library", folder.inputs.get("noise"))
+    if segments is None or noise is None:
+        missing = "segments" if segments is None else "noise"
+        raise ArtifactError(f"{folder.path}: the {missing} that it was mixed from are not here")
+    return Segments(segments), Noise.open(noise, [str(kind) for kind in folder.info["kinds"]])
+
+
+def _shard(
+    folder: Folder, columns: Columns, path: str, sources: tuple[Segments, Noise], tally: Tally, finding: Finding
+) -> None:
+    segments, noise = sources
+    clean, noisy = np.asarray(columns["clean"]), np.asarray(columns["noisy"])
+    kinds, gain = np.asarray(columns["kinds"], bool), np.asarray(columns["gain"], np.float64)
+    piece, offset = np.asarray(columns["noise_piece"]), np.asarray(columns["noise_offset"])
+    names, snr_db = np.asarray(columns["noise_name"]).astype(str), np.asarray(columns["snr_db"], np.float64)
+    who = np.asarray(columns["mixture_id"]).astype(str).tolist()
+    length = clean.shape[1]
+    order = [str(kind) for kind in folder.info["kinds"]]
+    for row, segment_id in enumerate(np.asarray(columns["segment_id"]).astype(str).tolist()):
+        at = f"{path}, row {row} ({who[row]})"
+        tally.n += 1
+        try:
+            own = segments.signal(segment_id)
+            used = np.flatnonzero(kinds[row])
+            parts = {k: noise.excerpt(int(k), int(piece[row, k]), int(offset[row, k]), length) for k in used.tolist()}
+        except ArtifactError as error:
+            finding.problems.append(f"{at}: {error}")
+            continue
+        finding.problems += [f"{at}: {text}" for text in _odd_recipe(row, used, columns, names, noise)]
+        if own.shape != clean[row].shape or (own != clean[row]).any():
+            finding.problems.append(f"{at}: its clean signal is not segment '{segment_id}'")
+            continue
+        total = np.zeros(length)
+        for k in used.tolist():
+            total += gain[row, k] * parts[k]
+        rebuilt = (own.astype(np.float64) + total).astype(np.float32)
+        if (rebuilt == noisy[row]).all():
+            tally.n_exact += 1
+        elif not _within_one_unit(rebuilt, noisy[row]):
+            finding.problems.append(f"{at}: segment and noise do not give the noisy signal that is stored")
+            continue
+        energies = {order[k]: float(np.sum((gain[row, k] * parts[k]) ** 2)) for k in used.tolist()}
+        finding.problems += [f"{at}: {text}" for text in _odd_level(own, noisy[row], snr_db[row], energies, tally)]
+
+
+def _odd_recipe(row: int, used: NDArray[np.intp], columns: Columns, names: NDArray[np.str_], noise: Noise) -> list[str]:
+    """What the columns say about one recipe besides piece, offset and gain."""
+    problems = []
+    if int(columns["n_kinds"][row]) != len(used) or not len(used):
+        problems.append(f"n_kinds is {columns['n_kinds'][row]}, but {len(used)} kinds are in")
+    unused = np.setdiff1d(np.arange(names.shape[1]), used)
+    if np.any(columns["gain"][row][unused] != 0) or np.any(columns["noise_piece"][row][unused] != -1):
+        problems.append("a kind that is out has a gain or a piece")
+    wrong = [k for k in used.tolist() if names[row, k] != noise.names[k][int(columns["noise_piece"][row, k])]]
+    if wrong:
+        problems.append(f"noise '{names[row, wrong[0]]}' is not the name of its piece")
+    return problems
+
+
+def _odd_level(
+    clean: NDArray[np.float32], noisy: NDArray[np.float32], label_db: float, energies: dict[str, float], tally: Tally
+) -> list[str]:
+    """The total SNR, or that of the components, and that these share the noise as A6 says."""
+    c = clean.astype(np.float64)
+    signal = float(np.sum(c * c))
+    error = float(np.sum((noisy.astype(np.float64) - c) ** 2))
+    if not signal > 0 or not error > 0:
+        return ["clean signal or noise is silent, so there is no SNR"]
+    tally.n_compound += len(energies) > 1
+    away_db = abs(10 * np.log10(signal / error) - label_db)
+    others = [energy for kind, energy in energies.items() if kind != WGN]
+    problems = []
+    if others and max(others) - min(others) > SHARE * max(others):
+        problems.append("its kinds of noise have different energies")
+    if others and energies.get(WGN, 0.0) > (1 + SHARE) * max(others):
+        problems.append("white noise is louder than the other kinds")
+    if away_db > EXACT_DB:
+        nominal_db = 10 * np.log10(signal / sum(energies.values()))
+        if len(energies) > 1 and abs(nominal_db - label_db) <= EXACT_DB:
+            tally.n_nominal += 1
+        else:
+            problems.append(f"its SNR is {10 * np.log10(signal / error):.4f} dB, its label says {label_db:g}")
+    tally.worst_db = max(tally.worst_db, away_db)
+    return problems
+
+
+def _within_one_unit(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    """Whether two float32 signals differ by one unit in the last place at most."""
+    unit = np.maximum(np.spacing(np.abs(a)), np.spacing(np.abs(b))).astype(np.float64)
+    return bool((np.abs(a.astype(np.float64) - b.astype(np.float64)) <= unit).all())

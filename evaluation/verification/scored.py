@@ -1,0 +1,111 @@
+"""The metrics of one denoised set as tables take them, and how a field of a CSV is compared with a number."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.verification.findings import Finding
+from evaluation.verification.folders import Folder
+
+SCALE = {"RMSE": 1e-5, "RMSE_ARV": 1e-5}  # tables print these in 1e-5 V, the others as they are (docs/metrics.md)
+DIGITS = 2e-8  # relative; CSVs have nine significant digits
+
+Rows = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The columns of one denoised set that tables are made of.
+
+    Attributes:
+        who: label and track.
+        subject: [n] "database/subject".
+        seed: of the run.
+        values: by "profile.metric", [n].
+    """
+
+    who: tuple[str, str]
+    snr_db: NDArray[np.float64]
+    n_kinds: NDArray[np.int64]
+    kinds: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
+    subject: NDArray[np.str_]
+    seed: int
+    values: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def keys(self) -> set[str]:
+        """Metrics of any profile."""
+        return {name.partition(".")[2] for name in self.values}
+
+    def having(self, keys: Sequence[str]) -> list[str]:
+        """Profiles that have all these metrics."""
+        return [profile for profile in self.profiles if all(f"{profile}.{key}" in self.values for key in keys)]
+
+    @property
+    def profiles(self) -> list[str]:
+        """Profiles that its metrics are of."""
+        return list(dict.fromkeys(name.partition(".")[0] for name in self.values))
+
+    def mean(self, profile: str, key: str, rows: NDArray[np.bool_] | None = None) -> float:
+        """Mean over rows that have a value; NaN where there is none."""
+        values = self.values[f"{profile}.{key}"]
+        values = values if rows is None else values[rows]
+        finite = values[np.isfinite(values)]
+        return float(finite.sum() / len(finite)) if len(finite) else float("nan")
+
+
+def read_scored(folder: Folder) -> Scored:
+    """The metrics of a denoised set."""
+    names = [name for name in next(iter(folder.tables()))[1] if "." in name] if folder.shards else []
+    columns = folder.columns("database", "subject", "snr_db", "n_kinds", "kinds", "failed", *names)
+    people = zip(columns["database"].tolist(), columns["subject"].tolist(), strict=True)
+    return Scored(
+        who=(str(folder.info["denoiser"]), str(folder.info["track"])),
+        snr_db=columns["snr_db"],
+        n_kinds=columns["n_kinds"],
+        kinds=columns["kinds"].astype(bool),
+        failed=columns["failed"].astype(bool),
+        subject=np.array([f"{database}/{subject}" for database, subject in people]),
+        seed=folder.seed,
+        values={name: columns[name] for name in names},
+    )
+
+
+def read_csv(path: Path, finding: Finding) -> tuple[list[str], Rows]:
+    """Header and rows of a table; nothing, and a problem, where it is missing."""
+    if not path.is_file():
+        finding.problems.append(f"{path}: missing")
+        return [], []
+    finding.covered.add(path)
+    with open(path, encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        rows = [{key: value or "" for key, value in row.items() if key is not None} for row in reader]
+        return list(reader.fieldnames or ()), rows
+
+
+def same(shown: str, own: float) -> bool:
+    """Whether a field of a CSV is this number; empty stands for NaN."""
+    if not shown or math.isnan(own):
+        return not shown and math.isnan(own)
+    try:
+        value = float(shown)
+    except ValueError:
+        return False
+    return abs(value - own) <= max(DIGITS * abs(own), 1e-12)
+
+
+def differences(path: Path, who: str, row: Mapping[str, str], own: Mapping[str, float]) -> list[str]:
+    """Fields of a row that are not the numbers computed here."""
+    return [
+        f"{path}: {key} of {who} is {row.get(key)}, the shards give {value:.9g}"
+        for key, value in own.items()
+        if not same(row.get(key, "?"), value)
+    ]

@@ -1,0 +1,191 @@
+"""Metrics against the signals: all rows by what ties SNRimp, RMSE and PRD together, a sample from the waveforms."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.verification.findings import Finding, Track
+from evaluation.verification.folders import Columns, Folder, Results, Shard, mapped
+from evaluation.verification.own_metrics import ROUNDING, recomputed
+
+RELATIVE = 1e-6  # of a metric, or of 1 dB, 1 %, 1 Hz; sums in another order differ by some 1e-12
+LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
+VOLTS = ("RMSE", "RMSE_ARV")  # metrics that have no absolute tolerance: volts are small
+
+
+def check(results: Results, sample: int, track: Track) -> list[Finding]:
+    """Findings `labels`, `metrics` (all rows) and `sampled` (from waveforms).
+
+    Args:
+        results: the folders.
+        sample: how many rows of each denoiser are computed anew from their waveforms; drawn from the run's seed.
+        track: shows progress.
+    """
+    labels, tied, sampled = Finding("labels"), Finding("metrics"), Finding("sampled")
+    n = n_tied = n_values = 0
+    folders = results.of("denoised")
+    for folder in track(folders, len(folders), "metrics"):
+        data = results.made_as("test-set", folder.inputs.get("test_data"))
+        if data is None:
+            continue  # said under `inputs`
+        if [s.path.name for s in data.shards] != [s.path.name for s in folder.shards]:
+            labels.problems.append(f"{folder.path}: its shards are not those of {data.path}")
+            continue
+        chosen = _sample(folder, sample)
+        first = 0
+        for source, shard in zip(data.shards, folder.shards, strict=True):
+            mixtures, scores = mapped(source.path), mapped(shard.path)
+            wrong = [name for name in LABELS if not np.array_equal(mixtures[name], scores[name])]
+            if wrong:
+                labels.problems.append(f"{shard.path}: '{wrong[0]}' is not that of {source.path}")
+                continue
+            n += shard.count
+            n_tied += _tied(shard, mixtures, scores, tied)
+            rows = chosen[(chosen >= first) & (chosen < first + shard.count)] - first
+            n_values += _from_waveforms(shard, mixtures, scores, rows, sampled)
+            first += shard.count
+        _metrics_csv(folder, labels)
+    if n:
+        labels.summary = f"{n} rows of {len(folders)} denoised sets are those of their test sets, in order; CSV alike"
+    if n_tied:
+        tied.summary = (
+            f"SNRimp, RMSE and PRD of all {n_tied} rows agree with one another and with clean and noisy signals"
+        )
+    if n_values:
+        sampled.summary = f"{n_values} values recomputed from waveforms, up to {sample} mixtures of each denoiser"
+    elif n:
+        sampled.notes.append("no waveforms were kept (evaluate.keep_waveforms), so none could be scored again")
+    return [labels, tied, sampled]
+
+
+def close(stored: float, own: float, key: str) -> bool:
+    """Whether a stored metric is the one computed here."""
+    if math.isnan(stored) or math.isnan(own):
+        return math.isnan(stored) and math.isnan(own)
+    scale = abs(own) if key in VOLTS else max(abs(own), 1.0)
+    return abs(stored - own) <= RELATIVE * scale
+
+
+def _sample(folder: Folder, count: int) -> NDArray[np.int64]:
+    rng = np.random.default_rng([folder.seed, *folder.name.encode()])
+    return np.sort(rng.permutation(folder.count)[:count])
+
+
+def _profiles(scores: Columns) -> dict[str, list[str]]:
+    """Profile -> its metrics, by the names of the columns."""
+    found: dict[str, list[str]] = {}
+    for name in scores:
+        profile, dot, key = name.partition(".")
+        if dot:
+            found.setdefault(profile, []).append(key)
+    return found
+
+
+def _tied(shard: Shard, mixtures: Columns, scores: Columns, finding: Finding) -> int:
+    """RMSE and SNRimp follow from PRD and the energies of the clean signal and of the noise."""
+    if "standard.PRD" not in scores:
+        return 0
+    done = ~np.asarray(scores["failed"], bool)
+    clean = np.asarray(mixtures["clean"])[done].astype(np.float64)
+    noise = np.asarray(mixtures["noisy"])[done].astype(np.float64) - clean
+    signal, before = (clean * clean).sum(axis=1), (noise * noise).sum(axis=1)
+    prd = np.asarray(scores["standard.PRD"])[done]
+    after = (prd / 100) ** 2 * signal
+    least = ROUNDING**2 * signal
+    own = {
+        "RMSE": np.sqrt(after / clean.shape[1]),
+        "SNRimp": 10 * np.log10(np.maximum(before, least) / np.maximum(after, least)),
+    }
+    at = np.flatnonzero(done)
+    for key, values in own.items():
+        stored = np.asarray(scores[f"standard.{key}"])[done]
+        bad = [i for i in range(len(values)) if not close(float(stored[i]), float(values[i]), key)]
+        if bad:
+            finding.problems.append(
+                f"{shard.path}, row {at[bad[0]]}: standard.{key} is {stored[bad[0]]:.9g}, its PRD and signals give "
+                f"{values[bad[0]]:.9g} ({len(bad)} such rows)"
+            )
+    return int(done.sum())
+
+
+def _from_waveforms(shard: Shard, mixtures: Columns, scores: Columns, rows: NDArray[np.int64], finding: Finding) -> int:
+    if "denoised" not in scores:
+        return 0
+    count = 0
+    for row in rows.tolist():
+        if scores["failed"][row]:
+            continue
+        c, x, e = (np.asarray(a[row], np.float64) for a in (mixtures["clean"], mixtures["noisy"], scores["denoised"]))
+        for profile, keys in _profiles(scores).items():
+            own = recomputed(c, x, e, float(mixtures["fs_hz"][row]), profile)
+            for key in own.keys() & set(keys):
+                count += 1
+                stored = float(scores[f"{profile}.{key}"][row])
+                if not close(stored, own[key], key):
+                    finding.problems.append(
+                        f"{shard.path}, row {row}: {profile}.{key} is {stored:.9g}, its waveforms give {own[key]:.9g}"
+                    )
+    return count
+
+
+def _metrics_csv(folder: Folder, finding: Finding) -> None:
+    """The CSV beside the shards of the combined set: the same rows, nine digits."""
+    path = folder.path / "metrics.csv"
+    if not path.is_file():
+        if folder.path.name == "combined":
+            finding.problems.append(f"{path}: missing")
+        return
+    finding.covered.add(path)
+    with open(path, encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        line = 1
+        for _, columns in folder.tables():
+            if sorted(header) != sorted(name for name in columns if columns[name].ndim == 1):
+                finding.problems.append(f"{path}: other columns than its shards")
+                return
+            for own in zip(*(_texts(np.asarray(columns[name])) for name in header), strict=True):
+                line += 1
+                if tuple(next(reader, [])) != own:
+                    finding.problems.append(f"{path}, line {line}: not what the shard holds")
+                    return
+        if next(reader, None) is not None:
+            finding.problems.append(f"{path}, line {line + 1}: more rows than the shards have")
+
+
+def _texts(values: NDArray[Any]) -> list[str]:
+    if values.dtype.kind == "f":
+        return [f"{value:.9g}" for value in values]
+    return [str(value) for value in values]
+
+
+def check_export(results: Results) -> Finding:
+    """Finding `export`: the single file holds what the shards of the combined set hold."""
+    finding = Finding("export")
+    path = Path(results.root / "test_data" / "test_combined.npz")
+    folder = next((one for one in results.of("test-set") if one.path.name == "combined"), None)
+    if folder is None or not path.is_file():
+        return finding
+    finding.covered.add(path)
+    whole: Mapping[str, NDArray[Any]] = mapped(path)
+    first = 0
+    for shard, columns in folder.tables():
+        wrong = sorted(set(columns) ^ set(whole)) or [
+            name
+            for name, column in columns.items()
+            if not np.array_equal(whole[name][first : first + shard.count], column, equal_nan=column.dtype.kind == "f")
+        ]
+        if wrong:
+            finding.problems.append(f"{path}: '{wrong[0]}' is not that of {shard.path}")
+        first += shard.count
+    if any(len(column) != first for column in whole.values()):
+        finding.problems.append(f"{path}: not as many rows as the shards ({first})")
+    finding.summary = f"{path.name} holds the {first} mixtures of the shards"
+    return finding

@@ -1,0 +1,212 @@
+"""A task's results: streams that are versions of one another, people once, answers, and the table made of them."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.verification.findings import Finding, Track
+from evaluation.verification.folders import Columns, Folder, Results, mapped
+from evaluation.verification.scored import same
+
+SAME = ("label", "repetition", "channels", "database", "subject", "name")  # of every version of a stream
+LEVEL_DB = 0.01  # streams are stored in float32
+CLEAN, NOISY = "clean", "noisy"
+
+
+def check_streams(results: Results, track: Track) -> Finding:
+    """Finding `streams`: noisy and denoised streams are versions of clean ones, with one SNR in all channels."""
+    finding = Finding("streams")
+    made = [folder for folder in results.of("streams") if folder.inputs.keys() & {CLEAN, NOISY}]
+    power: dict[str, dict[tuple[str, str], float]] = {}
+    n = n_levels = 0
+    worst_db = 0.0
+    pairs = [(folder, shard) for folder in made for shard in folder.shards if shard.count]
+    for folder, shard in track(pairs, len(pairs), "streams"):
+        source = results.made_as("streams", folder.inputs.get(CLEAN) or folder.inputs.get(NOISY))
+        if source is None:
+            continue  # said under `inputs`
+        n += 1
+        path = source.path / shard.path.name
+        if not path.is_file():
+            finding.problems.append(f"{shard.path}: {source.path} has no such stream")
+            continue
+        before, after = mapped(path), mapped(shard.path)
+        odd = [name for name in SAME if not np.array_equal(before[name], after[name])]
+        if odd or before["signal"].shape != after["signal"].shape:
+            finding.problems.append(f"{shard.path}: not a version of {path}, another {odd[0] if odd else 'length'}")
+        elif CLEAN in folder.inputs:
+            if source.name not in power:
+                power[source.name] = _power_by_person(source)
+            spread = _level_spread(before, after, power[source.name])
+            if spread is not None:
+                n_levels += 1
+                worst_db = max(worst_db, spread)
+                if spread > LEVEL_DB:
+                    finding.problems.append(f"{shard.path}: the SNR of its channels differs by {spread:.3g} dB")
+    if n:
+        finding.summary = f"{n} noisy and denoised streams are versions of those they were made from"
+    if n_levels:
+        finding.summary += f"; {n_levels} have one SNR in all channels, within {worst_db:.1e} dB"
+    return finding
+
+
+def check_answers(results: Results, track: Track) -> list[Finding]:
+    """Findings `people`, `answers` and `accuracy`."""
+    people, answers, accuracy = Finding("people"), Finding("answers"), Finding("accuracy")
+    folders = results.of("predictions")
+    n_people = n_answers = n_numbers = 0
+    for folder in track(folders, len(folders), "predictions"):
+        columns = folder.columns(*_COLUMNS)
+        n_people += _people(folder, columns, people)
+        n_answers += _answers(folder, columns, answers)
+        n_numbers += _table(results, folder, columns, accuracy)
+    if n_people and not people.leaks:
+        people.summary = f"{n_people} people tested, nobody in two folds or fitted on and tested"
+    if n_answers:
+        answers.summary = f"{n_answers} answers, each example once an input, each the class of the highest score"
+    if n_numbers:
+        accuracy.summary = f"{n_numbers} numbers of the tables follow from the answers"
+    return [people, answers, accuracy]
+
+
+_COLUMNS = ("input", "label", "predicted", "scores", "person", "stream", "start", "fold", "leaks")
+
+
+def _power_by_person(clean: Folder) -> dict[tuple[str, str], float]:
+    """Mean square of each person and channel over all streams."""
+    energy: dict[tuple[str, str], float] = {}
+    samples: dict[tuple[str, str], int] = {}
+    for shard, columns in clean.tables():
+        if not shard.count:
+            continue
+        for channel, mean in _mean_squares(columns, columns["signal"]).items():
+            key = (f"{columns['database'][0]}/{columns['subject'][0]}", channel)
+            energy[key] = energy.get(key, 0.0) + mean * shard.count
+            samples[key] = samples.get(key, 0) + shard.count
+    return {key: energy[key] / samples[key] for key in energy}
+
+
+def _mean_squares(columns: Columns, signal: NDArray[Any]) -> dict[str, float]:
+    means = (np.asarray(signal, np.float64) ** 2).mean(axis=0)  # [C]
+    return dict(zip(str(columns["channels"][0]).split("\n"), means.tolist(), strict=True))
+
+
+def _level_spread(clean: Columns, noisy: Columns, power: Mapping[tuple[str, str], float]) -> float | None:
+    """Largest difference of the channels' SNRs, dB; by the person's power or by the stream's, whichever is steadier.
+
+    None where fewer than two channels hold noise.
+    """
+    noise = np.asarray(noisy["signal"], np.float64) - np.asarray(clean["signal"], np.float64)
+    loudness = _mean_squares(clean, noise)
+    person = f"{clean['database'][0]}/{clean['subject'][0]}"
+    spreads = []
+    for level in ({c: power[person, c] for c in loudness}, _mean_squares(clean, clean["signal"])):
+        snr_db = [10 * math.log10(level[c] / loudness[c]) for c in loudness if level[c] > 0 and loudness[c] > 0]
+        if len(snr_db) < 2:
+            return None
+        spreads.append(max(snr_db) - min(snr_db))
+    return min(spreads)
+
+
+def _people(folder: Folder, columns: Mapping[str, NDArray[Any]], finding: Finding) -> int:
+    published = folder.info.get("protocol") == "published"
+    folds: dict[str, set[int]] = {}
+    for person, fold in zip(columns["person"].tolist(), columns["fold"].tolist(), strict=True):
+        folds.setdefault(person, set()).add(fold)
+    twice = sorted(person for person, own in folds.items() if len(own) > 1)
+    leaking = bool(columns["leaks"].any())
+    if leaking and published:
+        finding.leaks.append(f"{folder.path}: people are tested who were also fitted on (protocol published)")
+    elif leaking:
+        finding.problems.append(
+            f"{folder.path}: somebody tested was also fitted on, and the protocol is not `published`"
+        )
+    if twice and not published:
+        finding.problems.append(f"{folder.path}: '{twice[0]}' is tested in several folds")
+    return len(folds)
+
+
+def _answers(folder: Folder, columns: Mapping[str, NDArray[Any]], finding: Finding) -> int:
+    scores, predicted = columns["scores"], columns["predicted"]
+    wrong = np.flatnonzero(scores.argmax(axis=1) != predicted) if len(scores) else np.empty(0, int)
+    if len(wrong):
+        finding.problems.append(f"{folder.path}: answer {wrong[0]} is not the class of its highest score")
+    n_classes = len(folder.info["classes"])
+    if len(scores) and (
+        scores.shape[1] != n_classes or columns["label"].min() < 0 or columns["label"].max() >= n_classes
+    ):
+        finding.problems.append(f"{folder.path}: its classes are not the {n_classes} of the manifest")
+    where = zip(*(columns[name].tolist() for name in ("input", "fold", "stream", "start")), strict=True)
+    keys = list(where)
+    if len(set(keys)) != len(keys):
+        finding.problems.append(f"{folder.path}: an example is answered twice")
+    truth: dict[tuple[str, int], int] = {}
+    for stream, start, label in zip(*(columns[name].tolist() for name in ("stream", "start", "label")), strict=True):
+        if truth.setdefault((stream, start), label) != label:
+            finding.problems.append(f"{folder.path}: '{stream}' at sample {start} has two classes")
+            break
+    return len(keys)
+
+
+def _table(results: Results, folder: Folder, columns: Mapping[str, NDArray[Any]], finding: Finding) -> int:
+    group = folder.path.name
+    name = f"{folder.info['task']}_{folder.info['model']}" + ("" if group == "all" else f"_{group}")
+    path = Path(results.root / "tables" / f"{name}.csv")
+    if not path.is_file():
+        finding.notes.append(f"{path} is not there: the stage `report` was not run")
+        return 0
+    finding.covered.add(path)
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if [row.get("input") for row in rows] != list(folder.info["inputs"]):
+        finding.problems.append(f"{path}: its rows are not the inputs of {folder.path}")
+        return 0
+    n_tested = int((columns["input"] == rows[0]["input"]).sum())
+    noisy = _measures(columns, columns["input"] == NOISY)
+    count = 0
+    for row in rows:
+        chosen = columns["input"] == row["input"]
+        own = {f"{key}_percent": 100 * value for key, value in _measures(columns, chosen).items()}
+        if NOISY in folder.info["inputs"]:
+            own["over_noisy_percent"] = own["accuracy_percent"] - 100 * noisy["accuracy"]
+        own["n_examples"] = int(chosen.sum())
+        own["n_people"] = len(set(columns["person"][chosen].tolist()))
+        own["n_failed"] = n_tested - int(chosen.sum())
+        for key, value in own.items():
+            count += 1
+            if key not in row:
+                finding.problems.append(f"{path}: has no column {key}")
+            elif not same(row[key], value):
+                finding.problems.append(f"{path}: {key} of {row['input']} is {row[key]}, its answers give {value:.9g}")
+    return count
+
+
+def _measures(columns: Mapping[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> dict[str, float]:
+    """Accuracy, and means over the classes that occur as label or answer (0 where nothing is right)."""
+    label, predicted = columns["label"][chosen], columns["predicted"][chosen]
+    nothing = float("nan")
+    if not len(label):
+        return dict.fromkeys(("accuracy", "precision", "recall", "f1", "balanced_accuracy"), nothing)
+    precision, recall, f1, occurring = [], [], [], []
+    for k in sorted({*label.tolist(), *predicted.tolist()}):
+        right = int(((label == k) & (predicted == k)).sum())
+        true, answered = int((label == k).sum()), int((predicted == k).sum())
+        precision.append(right / answered if answered else 0.0)
+        recall.append(right / true if true else 0.0)
+        f1.append(2 * right / (true + answered))
+        if true:
+            occurring.append(right / true)
+    return {
+        "accuracy": float((label == predicted).sum()) / len(label),
+        "precision": sum(precision) / len(precision),
+        "recall": sum(recall) / len(recall),
+        "f1": sum(f1) / len(f1),
+        "balanced_accuracy": sum(occurring) / len(occurring),
+    }
