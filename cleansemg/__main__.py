@@ -7,12 +7,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cleansemg.app_command import app as open_page
+from cleansemg.check_command import check
+from cleansemg.denoise_command import denoise
+from cleansemg.own_classes import make_importable
+from cleansemg.quality_command import quality
+from cleansemg.report_command import report
+from cleansemg.stream_command import stream
+from cleansemg.verify_command import verify
 from core.commandline import (
     EXIT_FAILED_ITEMS,
     ConfigOption,
     ForceOption,
     OutputOption,
     QuietOption,
+    SchedulerOption,
     SetOption,
     WorkersOption,
     prepare,
@@ -41,22 +50,34 @@ def run(
             "Each reads what the ones before wrote."
         ),
     ] = "all",
+    denoiser: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Beside those of the configuration: a name, or package.module:Class of your own. Repeatable. What the "
+            "others have reached is kept (docs/add-a-denoiser.md)."
+        ),
+    ] = None,
     output: OutputOption = None,
     workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
     overrides: SetOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> int:
     """Run the stages of a configuration. Finished work is kept: the same command goes on where it stopped."""
+    from cleansemg import own_classes, own_denoisers
     from cleansemg import stages as pipeline
     from core.stage import RunOptions
 
     settings, layout = prepare(config, output, overrides, quiet)
+    own_classes.require_all(settings)
+    settings = own_denoisers.add(settings, denoiser or ())
     known = pipeline.of(settings)
     names = pipeline.parse(stages, known)
     failed = False
     for name, function in pipeline.functions(names, known):
-        report = function(settings, layout, RunOptions(workers, force))
+        work = own_denoisers.stage(name, function, denoiser or ())
+        report = work(settings, layout, RunOptions(workers, force, scheduler))
         failed |= report.n_failures > 0
         for line in report.lines:
             typer.echo(f"{name}: {line}")
@@ -115,8 +136,18 @@ def fetch(
     return EXIT_FAILED_ITEMS if report.n_failures else 0
 
 
+app.command(name="denoise")(denoise)
+app.command(name="quality")(quality)
+app.command(name="stream")(stream)
+app.command(name="app")(open_page)
+app.command(name="report")(report)
+app.command(name="verify")(verify)
+app.command(name="check")(check)
+
+
 def main() -> NoReturn:
     """Entry point of the console command."""
+    make_importable()
     run_app(app)
 
 

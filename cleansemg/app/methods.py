@@ -1,0 +1,55 @@
+"""The denoisers that the page offers: those that need nothing but the waveform, and are ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from core.registry import entries, load_class
+from denoising.loading import DEFAULT_DENOISER, FITTED_ON_OPEN, IN_THE_BOX, WEIGHTS_FOLDER, is_neural
+
+
+@dataclass(frozen=True)
+class Method:
+    """A denoiser with its weights.
+
+    Attributes:
+        name: of the denoiser.
+        weights: box or open.
+        summary: one line.
+    """
+
+    name: str
+    weights: str
+    summary: str
+
+    @property
+    def key(self) -> str:
+        """By which the page names it."""
+        return f"{self.name}:{self.weights}"
+
+
+@cache
+def methods() -> tuple[Method, ...]:
+    """All of them, the project's default first.
+
+    Left out: methods that must be told the kinds of noise or the clean signal, and networks without weights.
+    """
+    found = []
+    for name, entry in entries("denoisers").items():
+        cls = load_class(entry.target)
+        if "blind" not in cls.tracks:
+            continue
+        if not is_neural(cls):
+            found.append(Method(name, IN_THE_BOX, entry.summary))
+            continue
+        for weights, folder in ((IN_THE_BOX, WEIGHTS_FOLDER), (FITTED_ON_OPEN, WEIGHTS_FOLDER / FITTED_ON_OPEN)):
+            if (folder / f"{name}.safetensors").exists():
+                extra = ", fitted on to open recordings" if weights == FITTED_ON_OPEN else ""
+                found.append(Method(name, weights, entry.summary + extra))
+    return tuple(sorted(found, key=lambda method: (method.name, method.weights) != DEFAULT_DENOISER))
+
+
+def default_key() -> str:
+    """The one that is preselected."""
+    return ":".join(DEFAULT_DENOISER)
