@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,8 +44,3 @@ def fresh_context(
         yield context, asked
     finally:
         context.close()
-
-
-def save_screenshot(page: object, path: Path) -> None:
-    """The whole page."""
-    page.screenshot(path=str(path), full_page=True)  # type: ignore[attr-defined]
