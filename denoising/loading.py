@@ -14,8 +14,8 @@ IN_THE_BOX = "box"
 FITTED_ON_OPEN = "open"  # the box's weights, fitted on to the training people of the open recordings
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 
-# What a recording is cleaned with where nobody says: the method, and which weights of it. It gains most of all methods in
-# the project's own table on open recordings (README), where people, as here, are others than those it was fitted to.
+# What a recording is cleaned with where nobody says: the method, and which weights of it. It gains most of all methods
+# in the project's own table on open recordings (README), on other people than those that it was fitted to.
 DEFAULT_DENOISER: tuple[str, str] = ("msemg", FITTED_ON_OPEN)
 
 
