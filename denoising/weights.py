@@ -146,7 +146,7 @@ def fit_into(network: nn.Module, state: Mapping[str, torch.Tensor], source: str)
         if name in state and state[name].shape != own[name].shape
     ]
     problems = [
-        f"{label}: {', '.join(names)}"
+        f"{label}: {', '.join(ascii(name)[1:-1] for name in names)}"  # those of a damaged file may hold anything
         for label, names in (("missing", missing), ("unexpected", unexpected), ("shape", shapes))
         if names
     ]

@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.npz import float64
+from core.npz import float64, one_line
 from data_pipeline.signal_files.array_keys import Chosen, Variable, describe, pick_signal, rate_of_stamps
 from data_pipeline.signal_files.choosing import Wishes, check_length
 from data_pipeline.signal_files.info import FileInfo
@@ -116,7 +116,7 @@ class NpzFile(SignalFile):
             )
         except DAMAGED as error:
             self._stack.close()
-            raise UserError(f"{path}: truncated, or no npz archive ({error})") from None
+            raise UserError(f"{path}: truncated, or no npz archive ({one_line(error)})") from None
         except BaseException:
             self._stack.close()
             raise
@@ -134,7 +134,7 @@ class NpzFile(SignalFile):
         try:
             yield from self._rows(header, max_samples) if by_row else self._columns(header, max_samples)
         except DAMAGED as error:
-            raise UserError(f"{self.info.path}: '{layout.key}' is damaged ({error})") from None
+            raise UserError(f"{self.info.path}: '{layout.key}' is damaged ({one_line(error)})") from None
 
     def _rows(self, header: Header, max_samples: int) -> Iterator[NDArray[np.float64]]:
         """The samples of all channels lie side by side."""

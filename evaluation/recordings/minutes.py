@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from core.console import progress
 from data_pipeline.signal_files import FileInfo
@@ -71,6 +73,11 @@ def block_samples(n_channels: int) -> int:
 
 def peak_memory_mb() -> float:
     """Resident memory of this process at its peak so far, MB; NaN where the system does not say."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where getrusage also counts what the process was forked from
+        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
+        if found:
+            return int(found[1]) / 1024
     try:
         import resource
     except ModuleNotFoundError:  # Windows

@@ -330,7 +330,16 @@ def long_npy(path, minutes):
 
 
 LONG = ["--fs", "2000", "--unit", "mV", "--denoiser", "hp"]
-PEAK = "import resource, sys; sys.argv[0] = 'cleansemg'\ntry:\n    from cleansemg.__main__ import main\n    main()\nfinally:\n    print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+PEAK = """
+import sys
+sys.argv[0] = "cleansemg"
+from evaluation.recordings.minutes import peak_memory_mb
+try:
+    from cleansemg.__main__ import main
+    main()
+finally:
+    print("PEAK", int(peak_memory_mb()))
+"""
 
 
 def peak_mb_of(*arguments):

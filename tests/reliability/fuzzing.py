@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from core.errors import ItemError, UserError
 
 CASES = int(os.environ.get("CLEANSEMG_FUZZ_CASES", "0"))  # of all readers together; 0: the short form
-SHORT = 15  # cases a reader
+SHORT = 10  # cases a reader
 CPU_S = 10.0  # of one file of a few kilobytes
 MEMORY_BYTES = 1 << 30  # over what the process has
 

@@ -26,7 +26,7 @@ def box(tmp_path, monkeypatch):
     torch.manual_seed(5)
     network = models.build("qase", n_kinds=5)
     info = {"quality_model": "qase", "parameters": {"n_kinds": 5}, "fs_hz": 1000.0, "thresholds": [0.5] * 5}
-    weights.write(tmp_path / "box" / "qase.safetensors", network, info)
+    weights.write(tmp_path / "box" / f"{models.DEFAULT_WEIGHTS}.safetensors", network, info)
     monkeypatch.setattr(models, "IN_THE_BOX", tmp_path / "box")
     meter.box_model.cache_clear()
     yield
@@ -94,6 +94,6 @@ def test_other_weights_are_another_result(layout, tmp_path) -> None:
     (before,) = candidates(_settings(denoisers=("hp",), tracks=("auto",)), layout)
     torch.manual_seed(6)
     info = {"quality_model": "qase", "parameters": {"n_kinds": 5}, "thresholds": [0.5] * 5}
-    weights.write(tmp_path / "box" / "qase.safetensors", models.build("qase", n_kinds=5), info)
+    weights.write(tmp_path / "box" / f"{models.DEFAULT_WEIGHTS}.safetensors", models.build("qase", n_kinds=5), info)
     (after,) = candidates(_settings(denoisers=("hp",), tracks=("auto",)), layout)
     assert before.identity["labels"] != after.identity["labels"]
