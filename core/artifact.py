@@ -10,7 +10,8 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,11 @@ class Manifest:
     def count(self) -> int:
         """Rows in all shards."""
         return sum(shard.count for shard in self.shards)
+
+    @cached_property
+    def by_name(self) -> dict[str, Shard]:
+        """Its shards by their names."""
+        return {shard.name: shard for shard in self.shards}
 
 
 def canonical_json(value: Any) -> str:
@@ -147,7 +153,8 @@ def inspect_shard(folder: Path, name: str, own_fingerprint: str) -> tuple[Shard,
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest.json`, the last file of a stage."""
-    content = {**manifest.__dict__, "shards": [shard.__dict__ for shard in manifest.shards]}
+    content = {entry.name: getattr(manifest, entry.name) for entry in fields(manifest)}
+    content["shards"] = [shard.__dict__ for shard in manifest.shards]
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     npz.atomic_write(folder / MANIFEST, text.encode())
 
@@ -160,10 +167,7 @@ def read_manifest(folder: Path, schema: Schema) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text())
-        shards = tuple(Shard(**shard) for shard in content.pop("shards"))
-        manifest = Manifest(shards=shards, **content)
-        _require_types(manifest)
+        manifest = _parse(path.read_text())
     except FileNotFoundError:
         raise ArtifactError(
             f"{path}: not there, so '{schema.name}' is missing or unfinished; run: {schema.made_by}"
@@ -175,6 +179,16 @@ def read_manifest(folder: Path, schema: Schema) -> Manifest:
             f"{path}: holds '{manifest.schema}' version {manifest.schema_version}, "
             f"expected '{schema.name}' version {schema.version}; run: {schema.made_by} --force"
         )
+    return manifest
+
+
+@lru_cache(maxsize=8)
+def _parse(text: str) -> Manifest:
+    """The manifest that a text holds; a worker opens the same one for each shard, and parsing takes 4 us a shard."""
+    content = json.loads(text)
+    shards = tuple(Shard(**shard) for shard in content.pop("shards"))
+    manifest = Manifest(shards=shards, **content)
+    _require_types(manifest)
     return manifest
 
 
@@ -210,7 +224,7 @@ class Artifact:
         Raises:
             ArtifactError: the shard is unknown, missing or altered.
         """
-        shard = next((s for s in self.manifest.shards if s.name == name), None)
+        shard = self.manifest.by_name.get(name)
         if shard is None:
             raise ArtifactError(f"{self.folder / MANIFEST}: has no shard '{name}'")
         path = self.folder / f"{name}.npz"

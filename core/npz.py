@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import io
@@ -11,7 +12,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +62,27 @@ class _HashingFile(io.RawIOBase):
         self._raw.flush()
 
 
-def atomic_write(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing: temporary file in the same folder, fsync, rename."""
+@contextlib.contextmanager
+def atomic_writer(path: Path) -> Iterator[io.BufferedWriter]:
+    """A file to write into that becomes `path` whole or not at all: temporary in the same folder, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing, and delete what a killed process left of an earlier try."""
+    remove_leftovers(path)
+    with atomic_writer(path) as file:
+        file.write(data)
 
 
 def remove_leftovers(path: Path) -> None:
@@ -107,20 +115,11 @@ def write_stream(
     Raises:
         ValueError: an object array, or pieces that do not add up to the shape.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as raw:
-            hashing = _HashingFile(raw)
-            with zipfile.ZipFile(hashing, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[arg-type]
-                for name, dtype, shape, pieces in members:
-                    _write_member(archive, name, dtype, shape, pieces)
-            raw.flush()
-            os.fsync(raw.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic_writer(path) as raw:
+        hashing = _HashingFile(raw)
+        with zipfile.ZipFile(hashing, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[arg-type]
+            for name, dtype, shape, pieces in members:
+                _write_member(archive, name, dtype, shape, pieces)
     return hashing.digest.hexdigest()
 
 

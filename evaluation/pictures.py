@@ -12,8 +12,8 @@ import numpy as np
 from core.npz import atomic_write
 from core.settings import Settings
 from evaluation.scores import Scores
-from evaluation.statistics import ranks
-from evaluation.statistics.bootstrap import subject_bootstrap
+from evaluation.stats import ranks
+from evaluation.stats.bootstrap import subject_bootstrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -167,17 +167,19 @@ def _one_rate(fs_hz: NDArray[np.float64], job: ScoreJob) -> float:
 
 
 def _write_csv(artifact: Artifact, path: Path) -> None:
-    """Per-mixture metrics for people and spreadsheets."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    header: list[str] = []
-    for _, arrays in artifact:
-        if not header:
-            header = [name for name in arrays if arrays[name].ndim == 1]
-            writer.writerow(header)
-        columns: Sequence[Sequence[Any]] = [_texts(arrays[name]) for name in header]
-        writer.writerows(zip(*columns, strict=True))
-    npz.atomic_write(path, text.getvalue().encode())
+    """Per-mixture metrics for people and spreadsheets, a shard in memory at a time."""
+    npz.remove_leftovers(path)
+    with npz.atomic_writer(path) as file:
+        header: list[str] = []
+        for _, arrays in artifact:
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            if not header:
+                header = [name for name in arrays if arrays[name].ndim == 1]
+                writer.writerow(header)
+            columns: Sequence[Sequence[Any]] = [_texts(arrays[name]) for name in header]
+            writer.writerows(zip(*columns, strict=True))
+            file.write(text.getvalue().encode())
 
 
 def _texts(column: NDArray[Any]) -> list[str]:

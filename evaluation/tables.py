@@ -22,9 +22,9 @@ from evaluation import metrics, pictures, protocol_tables
 from evaluation.metrics import MetricInfo
 from evaluation.rendering import Column, Table, to_csv, write
 from evaluation.scores import Scores, read_scores
-from evaluation.statistics import breakdowns, comparison_tables
-from evaluation.statistics.bootstrap import subject_bootstrap
-from evaluation.statistics.breakdowns import limit_columns, means
+from evaluation.stats import breakdowns, comparison_tables
+from evaluation.stats.bootstrap import subject_bootstrap
+from evaluation.stats.breakdowns import limit_columns, means
 
 BLANK = float("nan")
 HEADLINE = "SNRimp"

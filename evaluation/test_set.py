@@ -41,7 +41,7 @@ class Rows:
     """Some rows of one shard of segments."""
 
     shard: str
-    rows: tuple[int, ...]
+    rows: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -190,12 +190,13 @@ def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
 
 
 def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_name: str) -> Iterator[Job[MixJob]]:
-    every = [(shard.name, row) for shard in segments.manifest.shards for row in range(shard.count)]
-    cells: list[tuple[str, tuple[float, int] | None, Sequence[tuple[str, int]]]]
+    ends = np.cumsum([shard.count for shard in segments.manifest.shards])  # of each shard's numbers among all segments
+    n_segments = int(ends[-1])
+    cells: list[tuple[str, tuple[float, int] | None, NDArray[np.int64]]]
     if set_name == "combined":
-        cells = [("combined", None, _spread(every, settings.mix.combined_segments))]
+        cells = [("combined", None, _spread(n_segments, settings.mix.combined_segments))]
     else:
-        some = _spread(every, settings.mix.grid_segments)
+        some = _spread(n_segments, settings.mix.grid_segments)
         letter, numbers = ("k", settings.mix.n_kinds)
         if settings.mix.files is not None:
             letter, numbers = ("d", tuple(range(settings.mix.draws)))
@@ -203,7 +204,7 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
     size = settings.mix.shard_size
     for cell_name, cell, chosen in cells:
         for number, start in enumerate(range(0, len(chosen), size)):
-            parts = _by_shard(chosen[start : start + size])
+            parts = _by_shard(chosen[start : start + size], segments, ends)
             job = MixJob(
                 segments.folder,
                 parts,
@@ -217,18 +218,24 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
             yield Job(f"{cell_name}_{number:05d}", job)
 
 
-def _spread(items: Sequence[tuple[str, int]], at_most: int | None) -> Sequence[tuple[str, int]]:
-    """All items, or `at_most` of them at even distances, so that every subject is among them."""
-    if at_most is None or at_most >= len(items):
-        return items
-    return [items[i] for i in np.linspace(0, len(items) - 1, at_most).round().astype(int)]
+def _spread(n: int, at_most: int | None) -> NDArray[np.int64]:
+    """The numbers of all n segments, or of `at_most` at even distances, so that every subject is among them."""
+    if at_most is None or at_most >= n:
+        return np.arange(n)
+    return np.linspace(0, n - 1, at_most).round().astype(np.int64)
 
 
-def _by_shard(items: Sequence[tuple[str, int]]) -> tuple[Rows, ...]:
-    grouped: dict[str, list[int]] = {}
-    for shard, row in items:
-        grouped.setdefault(shard, []).append(row)
-    return tuple(Rows(shard, tuple(rows)) for shard, rows in grouped.items())
+def _by_shard(chosen: NDArray[np.int64], segments: Artifact, ends: NDArray[np.int64]) -> tuple[Rows, ...]:
+    """Ascending numbers among all segments, as rows of their shards; consecutive ones as a range, which stays small."""
+    parts = []
+    where = np.searchsorted(ends, chosen, side="right")
+    for i in np.unique(where):
+        shard = segments.manifest.shards[i]
+        rows = chosen[where == i] - (ends[i] - shard.count)
+        first, last = int(rows[0]), int(rows[-1])
+        consecutive = last - first + 1 == len(rows)
+        parts.append(Rows(shard.name, range(first, last + 1) if consecutive else tuple(rows.tolist())))
+    return tuple(parts)
 
 
 def _gather(job: MixJob) -> dict[str, NDArray[Any]]:

@@ -17,7 +17,7 @@ from downstream.common import scores
 from downstream.common.assess import LEAKS, SCHEMA
 from downstream.common.scores import MEASURES, Answers
 from downstream.common.streams import CLEAN, NOISY
-from evaluation.statistics.comparisons import Comparison, compare_values, corrected
+from evaluation.stats.comparisons import Comparison, compare_values, corrected
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from downstream.common.results import InputResult, ModelResult
 from downstream.common.scores import MEASURES
 from downstream.common.streams import NOISY
 from evaluation.rendering import Column, Table
-from evaluation.statistics.paired import power_note
+from evaluation.stats.paired import power_note
 
 HEADINGS = {
     "accuracy": "accuracy %",

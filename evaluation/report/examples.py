@@ -17,7 +17,7 @@ from evaluation.report.figures import to_svg
 from evaluation.report.run import Run
 from evaluation.scores import Scores
 from evaluation.scoring import SCHEMA
-from evaluation.statistics.comparisons import best
+from evaluation.stats.comparisons import best
 from evaluation.test_set import SCHEMA as MIXTURES
 
 HEADLINE = "SNRimp"

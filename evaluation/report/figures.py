@@ -13,8 +13,8 @@ from evaluation import pictures
 from evaluation.report.costs import Cost
 from evaluation.report.run import Run
 from evaluation.scores import Scores
-from evaluation.statistics import ranks as ranking
-from evaluation.statistics.bootstrap import subject_bootstrap
+from evaluation.stats import ranks as ranking
+from evaluation.stats.bootstrap import subject_bootstrap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,8 +18,8 @@ from evaluation.metrics import MetricInfo
 from evaluation.report.run import Run
 from evaluation.report.views import p_text
 from evaluation.scores import Scores
-from evaluation.statistics import breakdowns, comparison_tables
-from evaluation.statistics.comparisons import BOUNDS
+from evaluation.stats import breakdowns, comparison_tables
+from evaluation.stats.comparisons import BOUNDS
 
 ALL = "all"
 

@@ -19,7 +19,7 @@ from evaluation.report import costs, examples, figures, leaderboard, provenance,
 from evaluation.report.pairs import pair_matrices
 from evaluation.report.run import Run, open_run
 from evaluation.report.views import number, view
-from evaluation.statistics import breakdowns, comparison_tables
+from evaluation.stats import breakdowns, comparison_tables
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from evaluation.report.run import Run
 from evaluation.report.views import number, p_text
-from evaluation.statistics.comparison_tables import TEST
-from evaluation.statistics.comparisons import Comparison, all_pairs, compared
-from evaluation.statistics.paired import SIGNIFICANT, power_note
+from evaluation.stats.comparison_tables import TEST
+from evaluation.stats.comparisons import Comparison, all_pairs, compared
+from evaluation.stats.paired import SIGNIFICANT, power_note
 
 HEADLINE = "SNRimp"
 

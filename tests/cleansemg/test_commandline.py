@@ -1,9 +1,11 @@
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 
 import pytest
 
 from cleansemg import stages
+from core.cluster import FLOORS
 from core.errors import UserError
 from tests.conftest import ROOT
 
@@ -76,3 +78,13 @@ def test_every_stage_script_has_its_own_help(script):
     assert result.returncode == 0, result.stderr
     assert "--config" in result.stdout
     assert len(result.stdout.splitlines()) > 12
+
+
+def test_nothing_beside_a_script_hides_a_module_that_it_imports():
+    """Python looks first in a script's own folder: a package `statistics` there would stand before the standard one."""
+    foreign = {*sys.stdlib_module_names, *packages_distributions()} - {"__init__", "__main__"}
+    scripts = [path for top in FLOORS for path in (ROOT / top).rglob("*.py") if '"__main__"' in path.read_text()]
+    assert len(scripts) > len(SCRIPTS)
+    folders = {path.parent for path in [*scripts, *(ROOT / "benchmarks").glob("*.py")]}
+    beside = [path.relative_to(ROOT) for folder in folders for path in folder.iterdir() if path.stem in foreign]
+    assert beside == []

@@ -21,7 +21,7 @@ from evaluation.report.page import render
 from evaluation.report.run import open_run
 from evaluation.report.task_tables import default_folders, read_tasks
 from evaluation.report.views import number, p_text, view
-from evaluation.statistics.bootstrap import subject_bootstrap
+from evaluation.stats.bootstrap import subject_bootstrap
 from tests.evaluation.report.conftest import HOSTILE
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}

@@ -1,6 +1,6 @@
 """How long the statistics take: the bootstrap of Table 1 at its largest, and all paired tests of a track.
 
-    python -m benchmarks.statistics
+    python -m benchmarks.bootstrap
 
 The bootstrap of 10,000 resamples over 100,000 segments of 40 subjects and 9 metrics, as `subject_bootstrap` takes it
 (sums by subject once) beside a plain one (segments gathered for every resample, timed on 20 and scaled up), then 16
@@ -18,9 +18,9 @@ import numpy as np
 
 from core.settings import Settings, Tables
 from evaluation.scores import Scores
-from evaluation.statistics.bootstrap import subject_bootstrap
-from evaluation.statistics.comparisons import all_pairs, subject_means
-from evaluation.statistics.ranks import rank
+from evaluation.stats.bootstrap import subject_bootstrap
+from evaluation.stats.comparisons import all_pairs, subject_means
+from evaluation.stats.ranks import rank
 
 RESAMPLES, SEGMENTS, SUBJECTS, METRICS, DENOISERS = 10_000, 100_000, 40, 9, 16
 PLAIN_RESAMPLES = 20

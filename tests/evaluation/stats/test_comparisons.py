@@ -12,9 +12,9 @@ from core.settings import Settings, Tables
 from evaluation import metrics, tables
 from evaluation.rendering import to_csv, to_markdown
 from evaluation.scores import Scores
-from evaluation.statistics import breakdowns, comparison_tables
-from evaluation.statistics.comparisons import against_best, all_pairs, best, compare, compared, subject_means
-from evaluation.statistics.paired import signed_rank
+from evaluation.stats import breakdowns, comparison_tables
+from evaluation.stats.comparisons import against_best, all_pairs, best, compare, compared, subject_means
+from evaluation.stats.paired import signed_rank
 
 SETTINGS = Settings(tables=Tables(bootstrap_resamples=300))
 N_SUBJECTS, EACH = 8, 6

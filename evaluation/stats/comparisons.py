@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from core.errors import ArtifactError
 from core.settings import Settings, Tables
 from evaluation.scores import Scores
-from evaluation.statistics.bootstrap import bootstrap_of_sums, by_subject
-from evaluation.statistics.paired import holm, signed_rank
+from evaluation.stats.bootstrap import bootstrap_of_sums, by_subject
+from evaluation.stats.paired import holm, signed_rank
 
 FloatArray = NDArray[np.float64]
 BOUNDS = ("zero", "wiener_oracle")  # floor and ceiling of the scale, not denoisers that anyone would choose

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from evaluation import pictures
-from evaluation.statistics.ranks import draw, rank
+from evaluation.stats.ranks import draw, rank
 
 LABELS = ["a", "b", "c", "d"]
 

@@ -9,9 +9,9 @@ from core.settings import Settings
 from evaluation import metrics
 from evaluation.rendering import Column, Table
 from evaluation.scores import Scores
-from evaluation.statistics.comparisons import Comparison, against_best, all_pairs, best, compared, subject_means
-from evaluation.statistics.paired import SIGNIFICANT, power_note
-from evaluation.statistics.ranks import FEWEST_DENOISERS, FEWEST_SUBJECTS, Ranks, rank
+from evaluation.stats.comparisons import Comparison, against_best, all_pairs, best, compared, subject_means
+from evaluation.stats.paired import SIGNIFICANT, power_note
+from evaluation.stats.ranks import FEWEST_DENOISERS, FEWEST_SUBJECTS, Ranks, rank
 
 HEADLINE = "SNRimp"
 TEST = (

@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 
-from evaluation.statistics.bootstrap import bootstrap_of_sums, by_subject, subject_bootstrap
+from evaluation.stats.bootstrap import bootstrap_of_sums, by_subject, subject_bootstrap
 
 
 def test_equals_a_plain_bootstrap_in_distribution():

@@ -13,7 +13,7 @@ from evaluation import metrics
 from evaluation.metrics import MetricInfo
 from evaluation.rendering import Column, Table
 from evaluation.scores import Scores
-from evaluation.statistics.bootstrap import subject_bootstrap
+from evaluation.stats.bootstrap import subject_bootstrap
 
 HEADLINE = "SNRimp"
 MOST_WITH_INTERVALS = 5  # columns of a Markdown table that have room for them
