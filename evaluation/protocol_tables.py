@@ -23,6 +23,8 @@ from data_pipeline import selection, subject_split
 from evaluation import metrics
 from evaluation.rendering import Column, Table
 from evaluation.scores import Scores
+from evaluation.stats.bootstrap import group_bootstrap, subject_bootstrap
+from evaluation.stats.breakdowns import INTERVALS
 
 BLANK = float("nan")
 
@@ -108,13 +110,14 @@ def mean_over_snrs(values: NDArray[np.float64], snr_db: NDArray[np.float64]) -> 
     return _mean(by_snr)
 
 
-def main_table(every: Sequence[Scores], printed: Printed, labels: Sequence[str]) -> Table:
-    """Table I: one row a denoiser and track, and the paper's rows below."""
+def main_table(every: Sequence[Scores], printed: Printed, labels: Sequence[str], settings: Settings) -> Table:
+    """Table I: one row a denoiser and track with intervals over subjects, and the paper's rows below."""
     keys = [column.metric for column in printed.columns]
     rows: list[dict[str, Any]] = []
     for scores in every:
-        means = mean_over_snrs(scores.of(printed.profile, keys), scores.snr_db)
-        numbers = {c.metric: float(mean) / c.scale for c, mean in zip(printed.columns, means, strict=True)}
+        values = scores.of(printed.profile, keys)
+        limits = group_bootstrap(values, scores.snr_db, scores.subject, *_how(settings))
+        numbers = _in_units(printed, mean_over_snrs(values, scores.snr_db), limits)
         counts = {"n": len(scores.snr_db), "failed": int(scores.failed.sum())}
         rows.append({"method": scores.label, "source": f"this run, {scores.track}", **numbers, **counts})
     for name, numbers in printed.numbers.items():
@@ -122,13 +125,13 @@ def main_table(every: Sequence[Scores], printed: Printed, labels: Sequence[str])
         rows.append({"method": printed.ours.get(name, name), "source": f"{name}, paper", **scaled})
     order = list(dict.fromkeys(row["method"] for row in rows))
     rows.sort(key=lambda row: order.index(row["method"]))
-    columns = [Column("method", "method"), Column("source", "source")]
-    columns += [Column(c.metric, c.heading, c.decimals) for c in printed.columns]
+    columns = [Column("method", "method"), Column("source", "source"), *_columns(printed)]
     columns += [Column("n", "n"), Column("failed", "failed")]
-    return Table(_title(printed.title, labels), columns, rows, [*labels, MEANS, *printed.notes])
+    interval = INTERVALS.format(settings.tables.confidence)
+    return Table(_title(printed.title, labels), columns, rows, [*labels, f"{MEANS} {interval}", *printed.notes])
 
 
-def by_snr(every: Sequence[Scores], printed: Printed, labels: Sequence[str]) -> Table:
+def by_snr(every: Sequence[Scores], printed: Printed, labels: Sequence[str], settings: Settings) -> Table:
     """The same means for each SNR."""
     keys = [column.metric for column in printed.columns]
     rows: list[dict[str, Any]] = []
@@ -136,13 +139,38 @@ def by_snr(every: Sequence[Scores], printed: Printed, labels: Sequence[str]) -> 
         values = scores.of(printed.profile, keys)
         for snr in np.unique(scores.snr_db):
             chosen = scores.snr_db == snr
-            means = _mean(values[chosen])
-            numbers = {c.metric: float(mean) / c.scale for c, mean in zip(printed.columns, means, strict=True)}
+            limits = subject_bootstrap(values[chosen], scores.subject[chosen], *_how(settings))
             who = {"method": scores.label, "track": scores.track, "snr_db": float(snr)}
-            rows.append({**who, **numbers, "n": int(chosen.sum())})
+            rows.append({**who, **_in_units(printed, _mean(values[chosen]), limits), "n": int(chosen.sum())})
     columns = [Column("method", "method"), Column("track", "track"), Column("snr_db", "SNR (dB)", 0)]
-    columns += [Column(c.metric, c.heading, c.decimals) for c in printed.columns]
-    return Table(_title("By SNR", labels), [*columns, Column("n", "n")], rows, labels)
+    columns += [*_columns(printed), Column("n", "n")]
+    return Table(_title("By SNR", labels), columns, rows, [*labels, INTERVALS.format(settings.tables.confidence)])
+
+
+def _how(settings: Settings) -> tuple[int, float, int]:
+    """Of a bootstrap: resamples, confidence, seed."""
+    return settings.tables.bootstrap_resamples, settings.tables.confidence, settings.seed
+
+
+def _in_units(
+    printed: Printed, means: NDArray[np.float64], limits: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> dict[str, float]:
+    """KEY, KEY_low and KEY_high in the paper's units."""
+    parts = (("", means), ("_low", limits[0]), ("_high", limits[1]))
+    return {
+        f"{column.metric}{end}": float(values[i]) / column.scale
+        for i, column in enumerate(printed.columns)
+        for end, values in parts
+    }
+
+
+def _columns(printed: Printed) -> list[Column]:
+    """The paper's columns, each with its interval."""
+    columns: list[Column] = []
+    for c in printed.columns:
+        limits = (f"{c.metric}_low", f"{c.metric}_high")
+        columns += [Column(c.metric, c.heading, c.decimals, limits), *map(Column, limits)]
+    return columns
 
 
 def parameters_table(settings: Settings, printed: Printed, labels: Sequence[str]) -> Table:

@@ -77,12 +77,12 @@ def _run_printed(settings: Settings, layout: Layout) -> Report:
     printed = protocol_tables.read_printed(settings)
     every = read_scores(settings, layout, settings.mix.sets[0])
     labels = protocol_tables.leak_labels(layout)
-    main = protocol_tables.main_table(every, printed, labels)
+    main = protocol_tables.main_table(every, printed, labels, settings)
     notes = [*main.notes, *_remarks(settings, layout)]
     write([replace(main, notes=notes)], layout.tables, "table1")
     if printed.parameters:
         write([protocol_tables.parameters_table(settings, printed, labels)], layout.tables, "table2")
-    write([protocol_tables.by_snr(every, printed, labels)], layout.tables, "by_snr")
+    write([protocol_tables.by_snr(every, printed, labels, settings)], layout.tables, "by_snr")
     alone = breakdowns.by_kind(every, printed.profile, settings, settings.tables.kind_names)
     write([_stamped(alone, labels)], layout.tables, "by_noise")
     by_database = breakdowns.by_database(every, printed.profile, settings)
@@ -140,9 +140,10 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
     catalogue = metrics.catalogue()
     rows: list[dict[str, Any]] = []
     for scores in every:
-        means = [_mean(column) for column in scores.of("published", keys).T]
-        scaled = {key: mean / catalogue[key].table_scale for key, mean in zip(keys, means, strict=True)}
-        rows.append({"denoiser": scores.label, "source": f"this run, {scores.track}", **scaled})
+        found = means(
+            scores, "published", [catalogue[key] for key in keys], np.ones(len(scores.failed), bool), settings
+        )
+        rows.append({"denoiser": scores.label, "source": f"this run, {scores.track}", **found})
     for version, printed in content["versions"].items():
         for name, numbers in printed.items():
             rows.append(
@@ -155,13 +156,17 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
     order = list(dict.fromkeys([*(scores.label for scores in every), *content["ours"].values()]))
     rows.sort(key=lambda row: order.index(row["denoiser"]))
     columns = [Column("denoiser", "denoiser"), Column("source", "source")]
-    columns += [Column(key, _heading(catalogue[key]), catalogue[key].decimals) for key in keys]
+    for key in keys:
+        limits = (f"{key}_low", f"{key}_high")
+        shown = limits if key == HEADLINE else None
+        columns += [Column(key, _heading(catalogue[key]), catalogue[key].decimals, shown), *map(Column, limits)]
     note = (
         "Metrics as published, epsilons included (profile `published`). The printed numbers are of other recordings "
         "(Ninapro DB2), clipped test signals and, for the classical rows, denoisers that were told the kinds of noise: "
         "they stand beside ours for orientation and can't be compared digit by digit."
     )
-    return Table("Beside the published Table 1", columns, rows, [note])
+    interval = breakdowns.INTERVALS.format(settings.tables.confidence)
+    return Table("Beside the published Table 1", columns, rows, [note, interval])
 
 
 def snr_by_kinds(cells: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:

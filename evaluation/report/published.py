@@ -28,7 +28,7 @@ def published(run: Run) -> Published | None:
     """None where neither the configuration nor the metrics allow a comparison, or none of our rows was printed."""
     if run.settings.tables.printed is not None:
         printed = protocol_tables.read_printed(run.settings)
-        table = protocol_tables.main_table(run.main, printed, run.labels)
+        table = protocol_tables.main_table(run.main, printed, run.labels, run.settings)
         name = "method"
     elif "published" in run.settings.evaluate.profiles:
         table = beside_published(run.main, run.settings)

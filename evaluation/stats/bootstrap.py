@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -34,9 +35,32 @@ def subject_bootstrap(
     return bootstrap_of_sums(sums, counts, resamples, confidence, seed)
 
 
-def by_subject(values: FloatArray, subjects: NDArray[np.str_]) -> tuple[FloatArray, FloatArray]:
-    """Sums and counts of what is finite in [n, M], [S, M] each, subjects in the order of their names."""
-    names, owner = np.unique(subjects, return_inverse=True)
+def group_bootstrap(
+    values: FloatArray,
+    groups: NDArray[np.float64],
+    subjects: NDArray[np.str_],
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> tuple[FloatArray, FloatArray]:
+    """As `subject_bootstrap`, of the mean over groups of means; `groups` [n] says which group a row belongs to."""
+    names = np.unique(subjects)
+    chosen = [groups == group for group in np.unique(groups)]
+    parts = [by_subject(values[rows], subjects[rows], names) for rows in chosen]
+    return bootstrap_of_groups(parts, resamples, confidence, seed)
+
+
+def by_subject(
+    values: FloatArray, subjects: NDArray[np.str_], names: NDArray[np.str_] | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Sums and counts of what is finite in [n, M], [S, M] each.
+
+    Subjects are in the order of their names; `names`, sorted, are those of a whole of which the rows are a part.
+    """
+    if names is None:
+        names, owner = np.unique(subjects, return_inverse=True)
+    else:
+        owner = np.searchsorted(names, subjects)
     finite = np.isfinite(values)
     sums, counts = np.zeros((len(names), values.shape[1])), np.zeros((len(names), values.shape[1]))
     np.add.at(sums, owner, np.where(finite, values, 0.0))
@@ -59,14 +83,34 @@ def bootstrap_of_sums(
     Returns:
         Lower and upper limits, [M] each; NaN where there are fewer than two subjects, or no value.
     """
-    n_subjects, n_quantities = sums.shape
+    return bootstrap_of_groups([(sums, counts)], resamples, confidence, seed)
+
+
+def bootstrap_of_groups(
+    groups: Sequence[tuple[FloatArray, FloatArray]], resamples: int, confidence: float, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """The interval of a mean over groups (SNRs) of means over segments, as papers average.
+
+    Args:
+        groups: sums and counts by subject of each, [S, M] each; one without a value in a resample is left out of it.
+        resamples: number of resamples.
+        confidence: e.g. 0.95.
+        seed: the configuration's seed.
+
+    Returns:
+        Lower and upper limits, [M] each; NaN where there are fewer than two subjects, or no value.
+    """
+    n_subjects, n_quantities = groups[0][0].shape
     if n_subjects < 2:
         return np.full(n_quantities, np.nan), np.full(n_quantities, np.nan)
     weights = _weights(n_subjects, resamples, seed)
-    resampled_counts = weights @ counts
-    means = np.divide(
-        weights @ sums, resampled_counts, out=np.full((resamples, n_quantities), np.nan), where=resampled_counts > 0
-    )
+    total, n_groups = np.zeros((resamples, n_quantities)), np.zeros((resamples, n_quantities))
+    for sums, counts in groups:
+        resampled_counts = weights @ counts
+        there = resampled_counts > 0
+        total += np.divide(weights @ sums, resampled_counts, out=np.zeros_like(total), where=there)
+        n_groups += there
+    means = np.divide(total, n_groups, out=np.full_like(total, np.nan), where=n_groups > 0)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     if np.isfinite(means).all():
         limits: FloatArray = np.quantile(means, ends, axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from evaluation.verification.draws import spawn_key
 from evaluation.verification.findings import Finding
 
+Bootstrap = tuple[int, float] | None  # number of resamples and confidence; None where nobody says
 NAME = "bootstrap over subjects"  # of the draw, with the number of subjects
 
 
@@ -46,6 +48,32 @@ def limits(
         ends = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]) if len(means) else [np.nan, np.nan]
         low[column], high[column] = ends
     return low, high
+
+
+def limits_over_groups(
+    values: NDArray[np.float64],
+    groups: Sequence[NDArray[np.bool_]],
+    subject: NDArray[np.str_],
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> tuple[float, float]:
+    """The same of one metric's mean over groups of rows of the means within them; [n] values, a mask a group."""
+    names = sorted(set(subject.tolist()))
+    if len(names) < 2:
+        return float("nan"), float("nan")
+    times = _times(len(names), resamples, seed)
+    of_groups = []
+    for rows in groups:
+        own = [values[rows & (subject == name) & np.isfinite(values)] for name in names]
+        total, count = times @ np.array([one.sum() for one in own]), times @ np.array([len(one) for one in own])
+        of_groups.append([t / c if c else float("nan") for t, c in zip(total.tolist(), count.tolist(), strict=True)])
+    table = np.array(of_groups).T  # [resamples, groups]
+    means = [row[np.isfinite(row)].mean() for row in table if np.isfinite(row).any()]
+    if not means:
+        return float("nan"), float("nan")
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 def read_settings(path: Path, finding: Finding) -> tuple[int, float] | None:

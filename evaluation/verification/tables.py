@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.verification import bootstrap, printed, shown
+from evaluation.verification.bootstrap import Bootstrap
 from evaluation.verification.findings import Finding
 from evaluation.verification.folders import Results
 from evaluation.verification.scored import SCALE, Rows, Scored, differences, read_csv, read_scored
@@ -17,8 +18,6 @@ HEADLINE = "SNRimp"
 LONG = ("table1", "snr_by_kinds", "by_snr", "by_count", "by_database")  # a row a denoiser, or a denoiser and condition
 COUNTS = ("n_mixtures", "n_subjects", "n_failed")
 KINDS = ("PLI", "ECG", "MOA", "WGN", "Color")
-
-Bootstrap = tuple[int, float] | None  # number of resamples and confidence; None where nobody says
 
 CONDITIONS: dict[str, Callable[[Scored, str], NDArray[np.bool_]]] = {
     "snr_db": lambda scored, text: scored.snr_db == float(text),
@@ -43,15 +42,15 @@ def check(results: Results) -> Finding:
     first = combined or next(iter(sets.values()))
     header, rows = read_csv(path, finding)
     count = 0
+    how = bootstrap.read_settings(folder / "config.yaml", finding)
     if {"denoiser", "track"} <= set(header):
-        how = bootstrap.read_settings(folder / "config.yaml", finding)
         for name in LONG:
             if name == "table1" or (folder / f"{name}.csv").is_file():
                 count += _long(folder / f"{name}.csv", [grid, first] if name != "table1" else [first], how, finding)
-        count += printed.beside(folder / "table1_published.csv", first, finding)
+        count += printed.beside(folder / "table1_published.csv", first, how, finding)
         count += _by_noise(folder / "by_noise.csv", grid or first, how, finding)
     elif {"method", "source"} <= set(header):
-        count += printed.paper_layout(path, rows, first, finding)
+        count += printed.paper_layout(path, rows, first, how, finding)
     else:
         finding.problems.append(f"{path}: not a Table 1")
     for name in ("table1", "table1_published", "by_noise"):

@@ -68,7 +68,7 @@ def test_rows_of_one_method_stand_together_in_the_paper_s_units():
     printed = read_printed(settings("msemg_ecg"))
     values = np.array([[1.0, 0.02, 50.0, 0.003, 10.0], [3.0, 0.04, 70.0, 0.005, 30.0]])
     every = [scores(values, np.array([0.0, -2.0]), label) for label in ("identity", "fcn")]
-    table = main_table(every, printed, ["protocol: published. LEAKING: a and b."])
+    table = main_table(every, printed, ["protocol: published. LEAKING: a and b."], settings("msemg_ecg"))
     assert table.title.endswith("(protocol: published, leaking)")
     assert table.notes[0] == "protocol: published. LEAKING: a and b."
     rows = [(row["method"], row["source"]) for row in table.rows]
@@ -76,7 +76,7 @@ def test_rows_of_one_method_stand_together_in_the_paper_s_units():
     assert {key: table.rows[0][key] for key in KEYS} == pytest.approx(
         {"SNRimp": 2.0, "RMSE": 3.0, "PRD": 60.0, "RMSE_ARV": 4.0, "RMSE_MNF": 20.0}
     )
-    assert "leaking" not in main_table(every, printed, []).title
+    assert "leaking" not in main_table(every, printed, [], settings("msemg_ecg")).title
 
 
 def test_weights_beside_the_printed_ones():

@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 
-from evaluation.stats.bootstrap import bootstrap_of_sums, by_subject, subject_bootstrap
+from evaluation.stats.bootstrap import bootstrap_of_sums, by_subject, group_bootstrap, subject_bootstrap
 
 
 def test_equals_a_plain_bootstrap_in_distribution():
@@ -62,3 +62,26 @@ def test_ten_thousand_resamples_of_a_hundred_thousand_segments_take_seconds():
     low, high = subject_bootstrap(values, subjects, 10_000, 0.95, seed=1)
     assert time.process_time() - started < 10
     assert (low < high).all()
+
+
+def test_means_over_groups_weigh_groups_alike():
+    """Groups of equal size in every subject: the mean over groups is the mean over segments, and so is its interval."""
+    rng = np.random.default_rng(8)
+    subjects = np.repeat([f"s{i}" for i in range(6)], 8)
+    groups = np.tile(np.repeat([0.0, -5.0], 4), 6)
+    values = rng.normal(size=(48, 2))
+    plain = subject_bootstrap(values, subjects, 300, 0.9, seed=3)
+    np.testing.assert_allclose(group_bootstrap(values, groups, subjects, 300, 0.9, seed=3), plain, rtol=1e-12)
+
+    few = groups == 0.0
+    few[np.flatnonzero(few)[::3]] = False  # now they differ
+    fewer = group_bootstrap(values[~few], groups[~few], subjects[~few], 300, 0.9, seed=3)
+    assert not np.allclose(fewer, subject_bootstrap(values[~few], subjects[~few], 300, 0.9, seed=3))
+
+
+def test_a_group_without_a_value_in_a_resample_is_left_out():
+    subjects = np.array(["a", "a", "b"])
+    values, groups = np.array([[1.0], [1.0], [1.0]]), np.array([0.0, 1.0, 0.0])
+    low, high = group_bootstrap(values, groups, subjects, 100, 0.9, seed=1)
+    assert (low[0], high[0]) == (1.0, 1.0)
+    assert np.isnan(group_bootstrap(np.full((3, 1), np.nan), groups, subjects, 100, 0.9, seed=1)).all()
