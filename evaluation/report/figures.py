@@ -17,9 +17,11 @@ from evaluation.stats import ranks as ranking
 from evaluation.stats.bootstrap import subject_bootstrap
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 HEADLINE = "SNRimp"
+FILLS = {"blind": "full", "auto": "left", "oracle": "none"}  # of the markers
 
 
 def snr_curves(run: Run) -> dict[str, str]:
@@ -70,7 +72,7 @@ def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
         for axes, x in ((speed, cost.real_time_factor), (size, cost.parameters or untrained)):
             axes.errorbar(
                 [x], [mean], yerr=error, color=colour, marker=marker, markersize=7, elinewidth=1, linestyle="none",
-                markerfacecolor="white" if scores.track == "oracle" else colour,
+                fillstyle=FILLS[scores.track], markerfacecoloralt="white",
                 label=pictures.plain(f"{scores.label} ({scores.track})"),
             )  # fmt: skip
     speed.set_xscale("log")
@@ -78,7 +80,7 @@ def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
     speed.set_xlabel("real-time factor (1: as long as the signal)")
     speed.set_ylabel("SNR improvement (dB)")
     size.set_xscale("log")
-    size.set_xlabel("trained parameters")
+    _number_of_parameters([c.parameters for c in by_row.values() if c.parameters], size)
     if fewest and any(not by_row[s.label, s.track].parameters for s in rows):
         size.axvline(untrained * 2, color="0.6", linewidth=1, linestyle=":")
         size.text(untrained, 1.01, "none", transform=size.get_xaxis_transform(), ha="center", fontsize=8, color="0.35")
@@ -86,6 +88,19 @@ def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
         axes.grid(alpha=0.3)
     figure.legend(*speed.get_legend_handles_labels(), loc="outside right center", fontsize=8, frameon=False)
     return to_svg(figure, "cost", "SNR improvement against real-time factor and against parameters")
+
+
+def _number_of_parameters(counts: Sequence[int], axes: Axes) -> None:
+    """Ticks at 1 and 3 of each decade with a network: the axis goes on to where methods without parameters stand."""
+    from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
+
+    axes.set_xlabel("trained parameters")
+    if counts:
+        decades = range(int(np.log10(min(counts))) - 1, int(np.log10(max(counts))) + 2)
+        ticks = [m * 10.0**e for e in decades for m in (1, 3) if min(counts) / 2 <= m * 10.0**e <= 2 * max(counts)]
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def to_svg(figure: Figure, name: str, description: str) -> str:
