@@ -55,9 +55,10 @@ def test_the_table_is_finite_and_the_ceiling_is_on_top(finished):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_at_random_moments_and_rerun_gives_the_same_bytes(finished, tmp_path, seed):
+    """However slow the machine is: after some kills, the last run has all the time that it needs."""
     rng = np.random.default_rng(seed)
     kills = 0
-    for _ in range(40):
+    for _ in range(6):
         process = subprocess.Popen(
             command(tmp_path, "--quiet"),
             cwd=ROOT,
@@ -73,7 +74,7 @@ def test_killed_at_random_moments_and_rerun_gives_the_same_bytes(finished, tmp_p
             process.wait()
             kills += 1
     assert kills >= 1
-    assert process.returncode == 0
+    run(tmp_path, "--quiet")
     assert differing(files(finished), files(tmp_path)) == []
 
 

@@ -82,7 +82,7 @@ def test_the_best_epoch_by_validation_is_kept(tmp_path):
     losses = [float(line.split(",")[2]) for line in (tmp_path / "losses.csv").read_text().splitlines()[1:]]
     valid = examples(20, 2)
     own = nn.functional.nll_loss(torch.from_numpy(np.log(model.scores(valid.x))), torch.from_numpy(valid.y))
-    assert float(own) == pytest.approx(min(losses), rel=1e-5)
+    assert float(own) == pytest.approx(min(losses), rel=1e-5, abs=1.2e-7)  # float32 scores next to one
 
 
 def test_the_same_weights_again_and_after_a_stop_between_epochs(tmp_path):
