@@ -1,11 +1,11 @@
-"""What mix and evaluate cost by size: 1,000, 10,000 and 100,000 segments, one worker and two. One run, one table.
+"""What mix, evaluate and tables cost by size: 1,000 to 100,000 segments, one worker and two; one run, one table.
 
     python -m benchmarks.scale                  # some 10 minutes on an idle machine with two cores, 5 GB of disk
     python -m benchmarks.scale --sizes 1000,10000
 
 Every cell is a process of its own with its workers, on segments of band-limited noise (2000 samples at 1 kHz); kernels
 were compiled and the segments were written before. `evaluate` is the denoiser `hp` in the blind track with both
-profiles of metrics, and keeps waveforms.
+profiles of metrics, and keeps waveforms. `tables` is one process whatever the workers.
 
 - wall: seconds of the stage by the clock, with the start of the workers.
 - cpu: processor seconds of the process and its workers, and below it those of the process that hands out the work.
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import shutil
 import subprocess
@@ -31,10 +32,11 @@ from typing import Any
 
 from benchmarks.pipeline import SHARD, settings, write_segments
 from core.layout import Layout
-from core.settings import Settings
+from core.settings import DenoiserRow, Settings
 from core.stage import RunOptions
 
-STAGES = ("mix", "evaluate")
+STAGES = {"mix": (1, 2), "evaluate": (1, 2), "tables": (1,)}  # with so many workers
+PARALLEL = tuple(stage for stage, workers in STAGES.items() if 2 in workers)
 DENOISER = "hp"
 
 
@@ -87,8 +89,8 @@ def report(root: Path, sizes: list[int]) -> None:
     for size in sizes:
         shutil.rmtree(segments)
         write_segments(segments, size)
-        for stage in STAGES:
-            for workers in (1, 2):
+        for stage, every in STAGES.items():
+            for workers in every:
                 cost = costs[stage, size, workers] = measure(root, stage, workers)
                 print(
                     f"| {stage} | {size:,} | {workers} | {cost.wall_s:.1f} | {1000 * cost.wall_s / size:.2f} | "
@@ -99,7 +101,7 @@ def report(root: Path, sizes: list[int]) -> None:
         folders = {"segments": segments, "mix": layout.test_data("combined"), "evaluate": layout.root / "denoised"}
         n_bytes = {name: _bytes(folder) // size for name, folder in folders.items()}
     print("\n| stage | segments | efficiency | by cpu |\n|---|---:|---:|---:|")
-    for stage in STAGES:
+    for stage in PARALLEL:
         for size in sizes:
             one, two = costs[stage, size, 1], costs[stage, size, 2]
             by_cpu = one.cpu_s / (2 * two.own_cpu_s + two.workers_cpu_s)
@@ -120,9 +122,9 @@ def measure(root: Path, stage: str, workers: int) -> Cost:
 def child(root: str, stage: str, workers: int) -> None:
     """Run a stage and print its cost, as JSON; workers are counted once they have ended."""
     from core.execution import single_threaded
-    from evaluation import evaluating, test_set
+    from evaluation import evaluating, tables, test_set
 
-    functions: dict[str, Any] = {"mix": test_set.run, "evaluate": evaluating.run}
+    functions: dict[str, Any] = {"mix": test_set.run, "evaluate": evaluating.run, "tables": tables.run}
     before = time.perf_counter(), _cpu(resource.RUSAGE_SELF), _cpu(resource.RUSAGE_CHILDREN)
     with single_threaded():
         functions[stage](benchmark_settings(), Layout(Path(root)), RunOptions(workers, force=True))
@@ -134,21 +136,30 @@ def child(root: str, stage: str, workers: int) -> None:
         get_reusable_executor().shutdown(wait=True)
         worker_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     cost = Cost(
-        wall, _cpu(resource.RUSAGE_SELF) - before[1], _cpu(resource.RUSAGE_CHILDREN) - before[2],
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, worker_peak,
-    )  # fmt: skip
+        wall,
+        _cpu(resource.RUSAGE_SELF) - before[1],
+        _cpu(resource.RUSAGE_CHILDREN) - before[2],
+        own_peak_mb(),
+        worker_peak,
+    )
     print(json.dumps(cost.__dict__))
+
+
+def own_peak_mb() -> float:
+    """Peak of this process's resident memory; ru_maxrss would begin with that of the process which started it."""
+    return int(re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[0]) / 1024
 
 
 def benchmark_settings() -> Settings:
     found = settings()
-    return found.model_copy(update={"evaluate": found.evaluate.model_copy(update={"denoisers": (DENOISER,)})})
+    row = DenoiserRow(name=DENOISER, track="blind")
+    return found.model_copy(update={"evaluate": found.evaluate.model_copy(update={"denoisers": (row,)})})
 
 
 def _extrapolate(stage: str, costs: dict[tuple[str, int, int], Cost], sizes: list[int]) -> None:
     """What a segment more costs, so without the start, and ten million of them."""
     few, many = sizes[-2:]
-    for workers in (1, 2):
+    for workers in STAGES[stage]:
         low, high = costs[stage, few, workers], costs[stage, many, workers]
         each_s = (high.wall_s - low.wall_s) / (many - few)
         own_s = (high.own_cpu_s - low.own_cpu_s) / (many - few)
