@@ -11,6 +11,9 @@ are raised cosines that sum to one, so what both windows agree on passes unchang
 into stretches, each denoised as if it were alone. What is left of a stretch after its last whole window is denoised
 in a whole window that ends with it; a stretch shorter than a window is one short window.
 
+Where a denoiser states a `lowest_hz`, as networks do, a window is high-passed there first: recordings have offsets and
+drift that the signals such a method was fitted to do not have, and 4 s of them set its scale.
+
 A window goes through `any_rate.denoise`: its bounds are samples of the recording, so resampling inside lets no drift
 add up. Windows depend on nothing but where stretches start and stop, so the output is the same, bit for bit, in
 whatever blocks the samples come.
@@ -24,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.dsp import high_pass
 from core.errors import ItemError, UserError
 from denoising import any_rate
 from denoising.base import Denoiser, FloatArray, InputError
@@ -218,6 +222,10 @@ class Continuous:
 
     def _estimates(self, rows: list[int], start: int, stop: int) -> NDArray[np.float64]:
         noisy = self._input.part(start, stop)[rows]
+        if self._denoiser.lowest_hz is not None:
+            constant = np.ptp(noisy, axis=1) == 0
+            noisy = high_pass(noisy, self._denoiser.lowest_hz, self._fs_hz)
+            noisy[constant] = 0.0  # not the rounding of an offset, which a network would scale up
         try:
             return any_rate.denoise(self._denoiser, noisy, self._fs_hz).astype(np.float64)
         except (InputError, ItemError) as error:

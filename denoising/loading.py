@@ -115,9 +115,11 @@ def _with_weights(entry: Entry, path: Path, parameters: dict[str, Any]) -> Denoi
         raise UserError(f"{path}: weights of '{owner}', not of '{entry.name}'")
     saved = info.get("parameters", {})
     if not info:
+        from denoising.neural import PUBLISHED_SCALING
+
         published = load_class(entry.target).from_published(state)
         if published is not None:
-            saved, state = published
+            saved, state = {**PUBLISHED_SCALING, **published[0]}, published[1]
     denoiser = _build(entry, {**saved, **parameters})
     weight_files.fit_into(denoiser.network, state, str(path))  # type: ignore[attr-defined]
     return denoiser

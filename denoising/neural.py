@@ -1,7 +1,9 @@
 """What all neural denoisers share: the scale a network works in, windows, batches and the device.
 
 Scaling belongs here and not to the data (spec of the published protocol: input over the 0.99 quantile of
-|noisy|, clipped to [-1, 1]; the output times the same scale). Training uses the same `normalise`.
+|noisy|, clipped to [-1, 1]; the output times the same scale). Training uses the same `normalise`. Before it, each
+window's mean is taken off: training signals are band-passed and have none, while an amplifier's offset, which says
+nothing about the muscle, would set the scale and leave the signal a ripple at the limit.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ log = logging.getLogger(__name__)
 
 QUANTILE = 0.99
 SMALLEST_SCALE = 1e-6  # of the peak: a few spikes on zeros have a 0.99 quantile of zero
+ROUNDING = 1e-12  # of the peak: a window that spreads less is a constant, and has no scale
 DEVICES = ("auto", "cpu", "cuda")
+PUBLISHED_SCALING: dict[str, Any] = {"centre": False}  # parameters of every network of the public code
 
 
 def quantile_scale(noisy: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -76,6 +80,8 @@ class NeuralDenoiser(Denoiser):
 
     Args of every subclass:
         clip: limit the scaled input to [-1, 1], as in the published training.
+        centre: subtract each window's mean first; the output is then around zero. Off where the published
+            recipe has to be followed exactly, or the network was fitted to noise that is not band-passed.
         window_samples: cut the input into windows of so many samples, each scaled on its own; None
             takes the whole input in one piece. The last window ends with the signal and overlaps the
             one before it.
@@ -86,6 +92,7 @@ class NeuralDenoiser(Denoiser):
     """
 
     sampling_rate_hz = 1000.0
+    lowest_hz = 20.0  # of the signals that networks are fitted to
     scale_tolerance = 1e-4  # float32 inside: the scaled input rounds differently in another unit
     Size: ClassVar[type[Any]]
 
@@ -93,6 +100,7 @@ class NeuralDenoiser(Denoiser):
         self,
         *,
         clip: bool = True,
+        centre: bool = True,
         window_samples: int | None = None,
         batch_size: int = 1,
         device: str = "auto",
@@ -105,9 +113,10 @@ class NeuralDenoiser(Denoiser):
         fields = [field.name for field in dataclasses.fields(self.Size)]
         for key in size:
             if key not in fields:
-                options = ["clip", "window_samples", "batch_size", "device", *fields]
+                options = ["clip", "centre", "window_samples", "batch_size", "device", *fields]
                 raise UserError(f"denoiser '{self.name}': unknown parameter '{key}'{did_you_mean(key, options)}")
         self.clip = clip
+        self.centre = centre
         self.window_samples = window_samples
         self.batch_size = batch_size
         self.device = _device(device)
@@ -134,7 +143,7 @@ class NeuralDenoiser(Denoiser):
         Returns:
             The parameters to build the denoiser with (size taken from the shapes, the published quirks on)
             and the tensors under the names of the own network; None where the names are not the public ones.
-            Names that have no counterpart are passed on as they are, so that the error names them.
+            `PUBLISHED_SCALING` is added by those who ask. Names that have no counterpart are passed on as they are, so that the error names them.
         """
         return None
 
@@ -165,11 +174,15 @@ class NeuralDenoiser(Denoiser):
 
     def _denoise_window(self, noisy: NDArray[np.float64]) -> NDArray[np.float64]:
         """[n, W] -> [n, W]."""
+        silent = ~noisy.any(axis=1)
+        if self.centre:
+            silent = np.ptp(noisy, axis=1) <= ROUNDING * np.abs(noisy).max(axis=1)
+            noisy = noisy - noisy.mean(axis=1, keepdims=True)
         scaled, _, _ = normalise(noisy, noisy, self.clip)
         outputs = [self._run(scaled[i : i + self.batch_size]) for i in range(0, len(scaled), self.batch_size)]
         estimate = np.concatenate(outputs).astype(np.float64) * quantile_scale(noisy)
         # a network answers silence with its biases, which no scale could make part of the signal
-        estimate[~noisy.any(axis=1)] = 0.0
+        estimate[silent] = 0.0
         return estimate
 
     def _run(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:

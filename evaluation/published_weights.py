@@ -98,12 +98,13 @@ def convert(entry: Entry, checkpoint: Path, target: Path, repository: hub.Reposi
 def _parameters(entry: Entry, checkpoint: Path) -> dict[str, Any]:
     """What `denoising.load` builds the network of a checkpoint with, over the YAML's."""
     from denoising import weights
+    from denoising.neural import PUBLISHED_SCALING
 
     state, info = weights.read(checkpoint)
     if info:
         return dict(info.get("parameters", {}))
     published = registry.load_class(entry.target).from_published(state)
-    return dict(published[0]) if published else {}
+    return {**PUBLISHED_SCALING, **published[0]} if published else {}
 
 
 def _network(name: str) -> Entry:

@@ -18,6 +18,7 @@ from core.layout import Layout
 from core.seeding import generator
 from core.settings import KIND_ORDER
 from data_pipeline.segmentation import SCHEMA as SEGMENTS
+from denoising import weights
 from evaluation.test_set import SCHEMA as TEST_SET
 from noise.pool import SCHEMA as NOISE
 from tests.layouts import machado, ninapro, nsrdb, nstdb
@@ -158,6 +159,8 @@ def test_fcn_ecg(tmp_path, noises):
     assert "train and valid share 14 noise records" in (layout.tables / "table1.md").read_text()
     manifest = yaml.safe_load((layout.weights("fcn") / "manifest.json").read_text())
     assert manifest["info"]["epochs"] == 1
+    (file,) = layout.weights("fcn").glob("*.safetensors")
+    assert weights.read(file)[1]["parameters"]["centre"] is False  # its noise has a mean, and no band
 
 
 def test_trustemg(tmp_path, noises):

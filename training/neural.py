@@ -245,6 +245,8 @@ def _plan(entry: Entry, recipe: Recipe, settings: Settings, source: Mixtures) ->
         small = entry.extra.get("small") or {}
         parameters = {**entry.parameters, **(small if settings.train.form == "small" else {})}
     parameters["clip"] = recipe.normalise_clip
+    if settings.noise.band_hz is None:  # its inputs have a mean, as part of the noise that it learns to take away
+        parameters["centre"] = False
     section = {
         "model": [entry.name, entry.target, parameters],
         "recipe": recipe.model_dump(mode="json"),

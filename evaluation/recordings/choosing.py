@@ -57,7 +57,7 @@ def choose(
         from denoising import weights as weight_files
 
         path = weights_file(entry, weights)
-        saved = weight_files.read(path)[1].get("parameters", {})
+        saved = {**weight_files.read(path)[1].get("parameters", {}), "centre": getattr(denoiser, "centre", None)}
         source = str(weights) if weights in {IN_THE_BOX, FITTED_ON_OPEN} else "file"
         files = {"source": source, "name": path.name, "sha256": sha256(path)}
         title = f"{entry.name} ({source if source != 'file' else path.name})"

@@ -63,7 +63,7 @@ def test_unusual_input_gives_finite_output_in_its_scale(denoiser: NeuralDenoiser
     assert estimate.shape == x.shape
     assert np.isfinite(estimate).all()
     assert np.abs(estimate).max() <= 1e3 * np.abs(x).max()
-    assert estimate.any() == x.any()
+    assert estimate.any() == (np.ptp(x) > 0)  # an offset alone is silence
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

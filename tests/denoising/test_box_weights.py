@@ -14,8 +14,10 @@ from core.config import load as load_settings
 from core.registry import entries, project_root
 from data_pipeline.readers.simulated import SimulatedReader
 from denoising import load, weights
-from denoising.loading import WEIGHTS_FOLDER
+from denoising.continuous import denoise_long
+from denoising.loading import DEFAULT_DENOISER, WEIGHTS_FOLDER
 from tests.denoising.signals import FS_HZ
+from tests.denoising.small_networks import QUICKER
 
 FILES = sorted(WEIGHTS_FOLDER.glob("*.safetensors"))
 BOX_RECIPE = project_root() / "configs" / "weights.yaml"
@@ -65,6 +67,38 @@ def test_the_weights_take_noise_away(path: Path) -> None:
     gain_db = 10 * np.log10((noise**2).sum(1) / ((estimate - clean) ** 2).sum(1))
     assert gain_db.mean() > 3.0
     assert gain_db.min() > 1.0
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_an_offset_changes_nothing(path: Path) -> None:
+    denoiser = load(path.stem, **QUICKER.get(path.stem, {}))
+    x = contractions()[:2]
+    plain = denoiser.denoise(x, FS_HZ)
+    for offset in (1e-3, -0.5):  # the signal has 2e-4 V at most
+        shifted = denoiser.denoise(x + offset, FS_HZ)
+        np.testing.assert_allclose(shifted, plain, atol=2e-3 * np.abs(plain).max())
+    assert not denoiser.denoise(np.full((1, 2000), 0.1), FS_HZ).any()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_drift_of_a_recording_does_not_reach_the_network(path: Path) -> None:
+    denoiser = load(path.stem, **QUICKER.get(path.stem, {}))
+    x = contractions()[:2]
+    sway = 10 * x.std() * np.sin(2 * np.pi * np.arange(2000) / FS_HZ)
+    plain, swaying = (denoise_long(denoiser, y, FS_HZ)[:, 250:-250] for y in (x, x + 0.05 + sway))
+    assert np.corrcoef(plain.ravel(), swaying.ravel())[0, 1] > 0.99
+    assert not denoise_long(denoiser, np.full((1, 3000), 0.1), FS_HZ).any()
+
+
+@pytest.mark.realdata
+def test_a_recording_in_codes_about_32768_survives_the_default(real_data: Path) -> None:
+    codes = np.load(real_data / "biosignalsnotebooks" / "emg_bursts.npz")["raw_uint16"][None, :20_000].astype(float)
+    name, weights_of = DEFAULT_DENOISER
+    denoiser = load(name, weights=weights_of)
+    before = dsp.band_pass(codes, 20.0, 450.0, FS_HZ)[0, 500:-500]
+    for estimate in (denoiser.denoise(codes, FS_HZ), denoise_long(denoiser, codes, FS_HZ)):
+        after = dsp.band_pass(estimate, 20.0, 450.0, FS_HZ)[0, 500:-500]
+        assert np.corrcoef(before, after)[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("name", ["fcn", "trustemg_rm", "msemg"])

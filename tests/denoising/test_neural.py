@@ -159,15 +159,28 @@ class Doubles(NeuralDenoiser):
 
 def test_output_is_scaled_back_and_clipping_is_a_flag() -> None:
     x = emg(3)
-    np.testing.assert_allclose(Doubles(clip=False).denoise(x, FS_HZ), 2 * x, rtol=1e-5)
+    x -= x.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(Doubles(clip=False).denoise(x, FS_HZ), 2 * x, rtol=1e-5, atol=1e-12)
     limit = quantile_scale(x)
     np.testing.assert_allclose(Doubles().denoise(x, FS_HZ), 2 * np.clip(x, -limit, limit), rtol=1e-5)
+
+
+def test_each_window_is_centred_and_that_is_a_flag() -> None:
+    x = emg(2)
+    x -= x.reshape(2, 2, 1000).mean(axis=2).repeat(1000, axis=1)
+    steps = x + np.repeat([3.0, -8.0], 1000)
+    np.testing.assert_allclose(Doubles(clip=False, window_samples=1000).denoise(steps, FS_HZ), 2 * x, atol=1e-9)
+    np.testing.assert_allclose(Doubles(clip=False, centre=False).denoise(steps, FS_HZ), 2 * steps, rtol=1e-5)
+    constant = np.full((1, 777), 0.1)  # its mean is another number, by rounding
+    assert not Doubles().denoise(constant, FS_HZ).any()
+    assert Doubles(centre=False).denoise(constant, FS_HZ) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("length", [10, 499, 500, 501, 1250, 2000])
 def test_windows_cover_every_sample_once(length: int) -> None:
     x = emg(2, 2000)[:, :length]
-    np.testing.assert_allclose(Doubles(clip=False, window_samples=500).denoise(x, FS_HZ), 2 * x, rtol=1e-5)
+    estimate = Doubles(clip=False, centre=False, window_samples=500).denoise(x, FS_HZ)
+    np.testing.assert_allclose(estimate, 2 * x, rtol=1e-5)
 
 
 def test_each_window_has_its_own_scale() -> None:

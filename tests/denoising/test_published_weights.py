@@ -91,6 +91,12 @@ def test_the_published_size_loads(tmp_path: Path) -> None:
         assert difference(denoiser.network.eval()(x), published.trustemg_rm(state, x)) < 1e-4
 
 
+def test_published_weights_see_what_the_public_code_shows_them(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.pth", state_of("FCN"))
+    assert not loaded("FCN", path).centre
+    assert loaded("FCN", path, centre=True).centre
+
+
 @pytest.mark.parametrize("name", list(CASES))
 def test_the_loaded_network_holds_the_file(name: str, tmp_path: Path) -> None:
     # nothing is renamed, dropped or added: what was read can be given back to the public code
@@ -151,7 +157,7 @@ def test_another_table_of_positions_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["fcn_large", "cnn", "trustemg_unet", "trustemg_rm"])
 def test_a_raw_state_dictionary_of_ours(name: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    own = load(name, weights=None, device="cpu", **small_form(name))
+    own = load(name, weights=None, device="cpu", centre=False, **small_form(name))  # as the public code
     assert isinstance(own, NeuralDenoiser)
     again = loaded(name, save(tmp_path / "x.pth", own.network.state_dict()))
     assert np.array_equal(again.denoise(emg(2), FS_HZ), own.denoise(emg(2), FS_HZ))

@@ -24,6 +24,7 @@ def test_description_holds_parameters_and_hash_of_weights():
     network = choose("fcn")
     assert network.title == "fcn (box)"
     assert len(network.description["weights"]["sha256"]) == 64
+    assert network.description["parameters"]["centre"] is True
 
 
 def test_weights_fitted_on_open_recordings_are_found_by_name(tmp_path, monkeypatch):
