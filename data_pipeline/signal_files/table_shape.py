@@ -19,6 +19,7 @@ from data_pipeline.signal_files.time_stamps import TimeStamps, count_decimals, m
 Cell = float | str | None
 Row = Sequence[Cell]
 NUMERIC_SHARE = 0.8  # of a column's cells, for it to be one of numbers
+TAIL_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -51,23 +52,20 @@ def find_shape(path: Path, rows: Sequence[Row]) -> Shape:
         UserError: these rows hold no table of numbers.
     """
     filled = [row for row in rows if used_width(row)]
-    tail = filled[-max(1, min(200, len(filled) // 2)) :]
-    if not tail:
+    if not filled:
         raise UserError(f"{path}: holds no sample")
-    width = Counter(len(row) for row in tail).most_common(1)[0][0]
-    kinds = [Counter(_kind(row[column]) for row in tail if column < len(row)) for column in range(width)]
-    numeric = [
-        count["number"] > 0 and count["number"] >= NUMERIC_SHARE * (count["number"] + count["text"]) for count in kinds
-    ]
-    if not any(numeric) or sum(len(row) == width for row in tail) < 0.5 * len(tail):
+    tail = _last_numbers(filled)
+    width = Counter(len(row) for row in tail).most_common(1)[0][0] if tail else 0
+    if not tail or sum(len(row) == width for row in tail) < 0.5 * len(tail):
         raise UserError(f"{path}: holds no table of numbers (rows are samples, columns channels)")
-    first = next((i for i, row in enumerate(rows) if _is_sample(row, width, numeric)), None)
-    if first is None:
-        raise UserError(f"{path}: holds no table of numbers (rows are samples, columns channels)")
-    if first == 0 and _counts_columns(
-        rows, first, width
-    ):  # a data frame without names was saved with the columns' numbers
-        first += 1
+    first = _first_sample(path, rows, width, _numeric(tail, width))
+    # the tail tells the header from the samples; whether a column is one of numbers, all samples say: it may be a gap
+    body = [row for row in rows[first:] if used_width(row)]
+    width = Counter(len(row) for row in body).most_common(1)[0][0]
+    numeric = _numeric(body, width)
+    first = _first_sample(path, rows, width, numeric)
+    if first == 0 and _counts_columns(rows, first, width):
+        first += 1  # a data frame without names was saved with the columns' numbers
     seen = [Counter(_kind(row[column]) for row in rows[first:] if column < len(row)) for column in range(width)]
     empty = [not (count["number"] or count["text"]) for count in seen]
     width = max((column + 1 for column in range(width) if not empty[column]), default=width)
@@ -81,6 +79,31 @@ def find_shape(path: Path, rows: Sequence[Row]) -> Shape:
     return Shape(
         first, names, units and (*units, *[""] * width)[:width], preamble_rows, width, usable, tuple(empty[:width])
     )
+
+
+def _last_numbers(filled: Sequence[Row]) -> Sequence[Row]:
+    """The last rows in which some column is one of numbers; none where there are no such."""
+    size = max(1, min(TAIL_ROWS, len(filled) // 2))
+    for stop in range(len(filled), 0, -size):
+        tail = filled[max(stop - size, 0) : stop]
+        if any(_numeric(tail, max(map(len, tail)))):
+            return tail
+    return []
+
+
+def _numeric(rows: Sequence[Row], width: int) -> list[bool]:
+    """[width] which columns hold numbers: most of what is not empty."""
+    kinds = [Counter(_kind(row[column]) for row in rows if column < len(row)) for column in range(width)]
+    return [
+        count["number"] > 0 and count["number"] >= NUMERIC_SHARE * (count["number"] + count["text"]) for count in kinds
+    ]
+
+
+def _first_sample(path: Path, rows: Sequence[Row], width: int, numeric: Sequence[bool]) -> int:
+    first = next((i for i, row in enumerate(rows) if _is_sample(row, width, numeric)), None)
+    if first is None:
+        raise UserError(f"{path}: holds no table of numbers (rows are samples, columns channels)")
+    return first
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "-nan", "#n/a", "<n
 _NUMBERS = {
     mark: re.compile(rf"[+-]?(\d+({re.escape(mark)}\d*)?|{re.escape(mark)}\d+)([eE][+-]?\d+)?") for mark in ".,"
 }
+_DIGIT = re.compile(r"\d")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
@@ -59,7 +60,9 @@ def sniff(path: Path) -> tuple[Dialect, list[str]]:
         if not lines:
             raise UserError(f"{path}: no table: its first line is longer than {SAMPLE_BYTES} bytes")
     lines = lines[:SAMPLE_LINES]
-    delimiter, decimal = _delimiter([line for line in lines if line.strip()][-SCORED_LINES:])
+    filled = [line for line in lines if _DIGIT.search(line)] or lines
+    half = filled[len(filled) // 2 :] if len(filled) > SCORED_LINES else filled  # the end alone may be a gap
+    delimiter, decimal = _delimiter(half[:: max(1, len(half) // SCORED_LINES)])
     return Dialect(encoding, newline, delimiter, decimal), lines
 
 

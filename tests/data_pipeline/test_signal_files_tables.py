@@ -200,6 +200,22 @@ def test_empty_cells_short_rows_blank_lines_and_trailing_delimiters(tmp_path: Pa
         )
 
 
+@pytest.mark.parametrize("header", ["t (s),a (mV),b (mV),phase\n", "note: 3\n\nt (s),a (mV),b (mV),phase\n"])
+@pytest.mark.parametrize("gap", ["{t},,2,rest", "{t},,,rest", "{t}", ",,,", ",,,rest"])
+def test_a_gap_at_the_end_of_what_is_looked_at_first(tmp_path: Path, gap: str, header: str) -> None:
+    """Which columns hold numbers, all samples say, not the last of the first 10,000 lines."""
+    rows = [f"{i / 1000:.3f},{i % 7},{i % 5},rest" for i in range(12_000)]
+    rows[9700:10_300] = [gap.format(t=f"{i / 1000:.3f}") for i in range(9700, 10_300)]
+    for lines in (rows, rows[:10_300]):
+        with open_file(table(tmp_path / "a.csv", header + "\n".join(lines) + "\n")) as file:
+            assert [channel.name for channel in file.info.channels] == ["a", "b"]
+            assert file.info.fs_hz == 1000
+            x = read(file)
+        assert x.shape == (2, len(lines))
+        assert np.isnan(x[0, 9700:10_300]).all()
+        assert np.isfinite(x[:, :9700]).all()
+
+
 def test_errors_name_the_line(tmp_path: Path) -> None:
     good = "a (mV),b (mV)\n" + "1,2\n" * 3000
     for bad, match in (
