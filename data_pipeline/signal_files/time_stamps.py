@@ -19,6 +19,7 @@ from data_pipeline.signal_files.info import TimeColumn
 LOG = logging.getLogger(__name__)
 LineOf = Callable[[int], int]
 JITTER = 0.01  # of a step, between neighbours
+EXACT = 1e-9  # of a step: float64 holds the stamps as good as exactly
 JUMP_TOLERANCE = 0.1  # of a step, by which a jump may miss a whole number of samples
 MAX_GAP_S = 3600.0
 USUAL_RATES_HZ = (
@@ -104,20 +105,35 @@ def measure(
     resolution = 1e-9 * abs(float(stamps[-1])) + 1e-12 if exact else 10.0**-decimals
     regular = np.mean(np.abs(steps - rows * median) <= JITTER * median * rows + 1e-9 * median)
     coarse = bool((steps == 0).any()) or (resolution > 0.5 * median and regular < 0.98)  # rounding is of a step's size
+    mean, n_runs = _mean_step(steps, rows, median, min(resolution, median))
     if coarse:
         counted = steps <= 5 * rows * max(median, resolution)  # the others are gaps
         n_steps, span = float(rows[counted].sum()), float(steps[counted].sum())
     else:
-        n_steps, span = float(np.maximum(rows, np.rint(steps / median)).sum()), float(stamps[-1] - stamps[0])
+        n_steps, span = float(np.maximum(rows, np.rint(steps / mean)).sum()), float(stamps[-1] - stamps[0])
     step = span / n_steps
     uncertainty = resolution / span
     steady = np.mean(np.abs(steps - rows * median) <= 0.01 * resolution + 4 * np.spacing(np.abs(stamps[1:])))
     if not coarse and steady >= 0.98:  # rounding would show in every few steps
-        step, resolution, uncertainty = median, 1e-6 * median, 1e-9
+        spacing = float(np.spacing(np.abs(stamps[-1])))
+        if spacing <= EXACT * median:
+            step, resolution, uncertainty = median, 1e-6 * median, 1e-9
+        else:  # seconds since 1970: float64 itself rounds them, and no single step says the rate
+            step = mean
+            rounding = 4 * spacing + (0.0 if exact else 0.01 * resolution)  # as steady allows
+            resolution, uncertainty = max(1e-6 * median, spacing), max(1e-9, 2 * rounding * n_runs / span)
     integers = decimals == 0 and not exact and step == 1
     if unit_s is None and not counts:
         unit_s = _guess_unit(path, step, known_hz, integers)
     return TimeStamps(unit_s, float(stamps[0]), step, resolution, uncertainty, decimals)
+
+
+def _mean_step(
+    steps: NDArray[np.float64], rows: NDArray[np.int64], median: float, slack: float
+) -> tuple[float, int]:
+    """The step over all stamps but the gaps between them, and how many pieces the gaps leave."""
+    gap = steps > (rows + 0.5) * median + slack
+    return float(steps[~gap].sum() / rows[~gap].sum()), int(gap.sum()) + 1
 
 
 def _guess_unit(path: Path, step: float, known_hz: float | None, integers: bool) -> float | None:

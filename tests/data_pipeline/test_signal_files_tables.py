@@ -147,6 +147,25 @@ def test_rounded_stamps_of_a_long_recording(tmp_path: Path) -> None:
         assert read(file).shape == (1, 6000)
 
 
+@pytest.mark.parametrize("gap", [0, 7000])
+@pytest.mark.parametrize("fs_hz", [1000.0, 2000.0, 4000.0])
+@pytest.mark.parametrize("decimals", [4, 6, 9])
+def test_seconds_since_1970_which_float64_rounds(tmp_path: Path, fs_hz: float, decimals: int, gap: int) -> None:
+    index = np.arange(30_000) + gap * (np.arange(30_000) >= 4000)
+    start, per_second = 1_700_000_000, round(fs_hz)
+    exact = ((i // per_second, f"{i % per_second / fs_hz:.{decimals}f}") for i in index.tolist())
+    stamps = [f"{start + second}{part[1:]}" for second, part in exact]
+    table(tmp_path / "a.csv", "time (s),a (mV)\n" + "".join(f"{stamp},0.5\n" for stamp in stamps))
+    with open_file(tmp_path / "a.csv") as file:
+        assert file.info.fs_hz == fs_hz
+        x = read(file)
+        assert x.shape == (1, 30_000 + gap)
+        assert int(np.isnan(x).sum()) == gap
+        write(tmp_path / "b.csv", file.info, x)
+    back = pd.read_csv(tmp_path / "b.csv")["time (s)"].to_numpy()
+    np.testing.assert_allclose(back - start, np.arange(30_000 + gap) / fs_hz, atol=0.01 / fs_hz)
+
+
 def test_a_jump_in_time_is_a_gap_and_a_step_back_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     index = np.r_[0:100, 150:300, 301:400]
     text = "time (s),a (mV)\n" + "".join(f"{i / 1000:.3f},{i}\n" for i in index)
