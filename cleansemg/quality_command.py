@@ -48,11 +48,12 @@ def quality(
     setup_logging(quiet)
     try:
         with open_recording(recording, fs, unit, offset, channels, sheet, key, time) as opened:
+            from data_pipeline.signal_files import parts_of
             from evaluation.recordings import assess_file, report_of, sidecar
             from evaluation.recordings.table import lines_of
 
             if report is not None:
-                sidecar.check_target(report, overwrite=overwrite)
+                sidecar.check_target(report, overwrite=overwrite, inputs=parts_of(opened.info))
             found = assess_file(opened, quality_weights)
             if report is not None:
                 sidecar.put(report, sidecar.json_bytes(report_of(opened, found)))

@@ -108,7 +108,7 @@ def create_file(
     if file_format == "wfdb":
         path = path.with_suffix(".hea")
     targets = [path, path.with_suffix(".dat")] if file_format == "wfdb" else [path]
-    sources = [like.path.with_suffix(".hea"), like.path.with_suffix(".dat")] if like.format == "wfdb" else [like.path]
+    sources = parts_of(like)
     for target in targets:
         if any(_same(target, source) for source in sources):
             raise UserError(f"{path}: is the input itself; give another name")
@@ -117,6 +117,15 @@ def create_file(
         if target.exists() and not overwrite:
             raise UserError(f"{target}: exists already; give another name, or --overwrite")
     return _writer(path, _target(like, path, file_format))
+
+
+def parts_of(info: FileInfo) -> list[Path]:
+    """The files of a recording: a WFDB record has a header, and the signal files that it names."""
+    if info.format != "wfdb":
+        return [info.path]
+    from data_pipeline.signal_files import wfdb_reading
+
+    return wfdb_reading.files_of_record(info.path)
 
 
 def _format(path: Path, asked: str | None) -> str:

@@ -102,6 +102,15 @@ class WfdbFile(SignalFile):
                 yield block[:, first : first + max_samples]
 
 
+def files_of_record(path: Path) -> list[Path]:
+    """The header and the signal files that it names, those that are there; of a record that is none yet, nothing."""
+    header = path.with_suffix(".hea")
+    if not header.is_file():
+        return []
+    names = dict.fromkeys(fields[0] for fields in _signal_lines(path))
+    return [header, *(path.parent / name for name in names if (path.parent / name).is_file())]
+
+
 def _frames(path: Path, header: Any) -> int:
     """Frames of the record, checked against the signal files' sizes."""
     groups: dict[str, list[int]] = {}
@@ -127,9 +136,13 @@ def _frames(path: Path, header: Any) -> int:
 
 def _uncalibrated(path: Path) -> set[int]:
     """Signals whose line of the header gives no gain, or 0."""
-    text = path.with_suffix(".hea").read_text(encoding="utf-8", errors="replace")
-    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")][1:]
+    lines = _signal_lines(path)
     return {i for i, fields in enumerate(lines) if len(fields) < 3 or re.match(r"0+(\.0*)?([(/]|$)", fields[2])}
+
+
+def _signal_lines(path: Path) -> list[list[str]]:
+    text = path.with_suffix(".hea").read_text(encoding="utf-8", errors="replace")
+    return [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")][1:]
 
 
 def _coding(header: Any, column: int) -> Coding | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import UserError
 from core.registry import did_you_mean
-from data_pipeline.signal_files import FileInfo
+from data_pipeline.signal_files import FileInfo, parts_of
 from denoising.continuous import OVERLAP_S, WINDOW_S
 from evaluation.recordings import pictures, sidecar
 from evaluation.recordings.auto_track import TRACKS
@@ -80,7 +80,7 @@ def check_targets(info: FileInfo, order: Order) -> None:
     """
     if order.track not in TRACKS:
         raise UserError(f"--track is '{order.track}'{did_you_mean(order.track, TRACKS)}")
-    sources = sidecar.parts_of(info.path, info.format)
+    sources = parts_of(info)
     named = {"--output": order.output, "--plot": order.plot, "--report": order.report}
     named["the sidecar"] = sidecar.sidecar_path(order.output)
     seen: dict[Path, str] = {path.resolve(): "the input" for path in sources}
@@ -92,4 +92,4 @@ def check_targets(info: FileInfo, order: Order) -> None:
             raise UserError(f"{what} and {other} are the same file, {path}")
     for extra in (order.plot, order.report):
         if extra is not None:
-            sidecar.check_target(extra, overwrite=order.overwrite)
+            sidecar.check_target(extra, overwrite=order.overwrite, inputs=sources)

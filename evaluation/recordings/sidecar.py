@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
 from core.npz import atomic_write, sha256
-from data_pipeline.signal_files import FileInfo
+from data_pipeline.signal_files import FileInfo, parts_of
 
 SCHEMA = "cleansemg denoised recording 1"
 LIBRARIES = ("numpy", "scipy", "torch", "numba", "pandas", "pyedflib", "openpyxl")
@@ -46,15 +46,8 @@ def describe_file(info: FileInfo) -> dict[str, Any]:
     return {
         "name": info.path.name,
         "format": info.format,
-        "sha256": {path.name: sha256(path) for path in parts_of(info.path, info.format)},
+        "sha256": {path.name: sha256(path) for path in parts_of(info)},
     }
-
-
-def parts_of(path: Path, file_format: str) -> list[Path]:
-    """The files of a recording: a WFDB record has a header and a signal file."""
-    if file_format != "wfdb":
-        return [path]
-    return [part for part in (path.with_suffix(".hea"), path.with_suffix(".dat")) if part.exists()]
 
 
 def versions() -> dict[str, str]:
@@ -71,14 +64,21 @@ def versions() -> dict[str, str]:
     return found
 
 
-def check_target(path: Path, *, overwrite: bool) -> None:
+def check_target(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
     """Refuse a place where no file can be put, before the work begins.
+
+    Args:
+        path: the target.
+        overwrite: a file that is there may be replaced.
+        inputs: files that may not, even so.
 
     Raises:
         UserError: it exists and may not be replaced, is a folder, or its folder cannot be written to.
     """
     import tempfile
 
+    if path.exists() and any(path.samefile(one) for one in inputs):
+        raise UserError(f"{path}: is the input itself; give another name")
     if path.is_dir():
         raise UserError(f"{path}: is a folder, expected a file")
     if path.exists() and not overwrite:

@@ -264,6 +264,39 @@ def test_quality_writes_its_report_and_refuses_the_same(tmp_path, run, network, 
         assert out == ""
 
 
+def record_with_data_of_another_name(folder):
+    np.random.default_rng(0).integers(-900, 900, 6000).astype("<i2").tofile(folder / "values.dat")
+    (folder / "rec.hea").write_text("rec 1 1000 6000\nvalues.dat 16 200(0)/mV 16 0 0 0 0 EMG\n")
+    return folder / "rec.hea"
+
+
+def test_the_input_is_never_overwritten(tmp_path, run, network):
+    source, record = csv(tmp_path / "rec.csv", emg()), record_with_data_of_another_name(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    values = tmp_path / "values.dat"
+    for command in (
+        ["quality", source, "--report", source],
+        ["quality", record, "--report", record],
+        ["quality", record, "--report", values],
+        ["denoise", record, "--denoiser", "hp", "--output", tmp_path / "values.hea"],
+        ["denoise", record, "--denoiser", "hp", "--report", values],
+    ):
+        code, _, err = run(*command, "--overwrite", "--quality-weights", network)
+        assert code == 2, command
+        assert "input" in err
+        assert err.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_record_is_hashed_with_the_data_that_its_header_names(tmp_path, run, network):
+    record = record_with_data_of_another_name(tmp_path)
+    output = tmp_path / "clean.csv"
+    code, _, err = run("denoise", record, "--denoiser", "hp", "--output", output, "--quality-weights", network)
+    assert code == 0, err
+    side = json.loads((tmp_path / "clean.csv.json").read_text())["record"]["input"]["sha256"]
+    assert side == {name: sha256(tmp_path / name) for name in ("rec.hea", "values.dat")}
+
+
 def test_a_good_recording_gets_a_hint(tmp_path, run, network, monkeypatch):
     from evaluation.recordings import report
 
