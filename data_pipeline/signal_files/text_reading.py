@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +23,11 @@ from data_pipeline.signal_files.table_shape import choose_columns, find_shape, t
 from data_pipeline.signal_files.text_sniffing import ALONE, BLANK, MISSING, parse, parse_line, sniff, split_line
 from data_pipeline.signal_files.time_stamps import MissingSamples
 
+LOG = logging.getLogger(__name__)
 CHUNK_CHARACTERS = 1 << 22
 MAX_LINE_CHARACTERS = 1 << 20
+SPACED_OUT = 0.4  # share of blank lines from which on they are a matter of layout, as every other line may be
+_BLANK_LINE = re.compile(r"^ *$", re.MULTILINE)
 
 
 class TextFile(SignalFile):
@@ -53,6 +58,10 @@ class TextFile(SignalFile):
         )
         self.info = FileInfo(path, file_format, columns.fs_hz, columns.channels, None, layout, columns.start_s)
         self._layout: TableLayout = layout
+        body = "\n".join(lines[shape.header_rows :]).rstrip(" \n")
+        # stamps say themselves where something is missing
+        spaced = len(_BLANK_LINE.findall(body)) >= SPACED_OUT * (body.count("\n") + 1)
+        self._blank_is_sample = layout.time is None and not spaced
 
     def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
         yield from reblock(self._pieces(max_samples), max_samples)
@@ -62,7 +71,18 @@ class TextFile(SignalFile):
         path, time = self.info.path, self._layout.time
         missing = None if time is None else MissingSamples(path, time)
         columns = [channel.column for channel in self.info.channels]
-        for text, line in self._chunks():
+        waiting = n_blank = 0  # blank lines, which are samples where another follows
+        for whole, line in self._chunks():
+            text = whole.rstrip(" \n") if missing is None else whole
+            if missing is None:
+                inside = len(_BLANK_LINE.findall(text)) if text else 0
+                n_blank += inside + (waiting if text else 0)
+                while text and waiting and self._blank_is_sample:
+                    length = min(waiting, max_samples)
+                    yield np.full((len(columns), length), np.nan)
+                    waiting -= length
+                after = whole[len(text) :].count("\n")
+                waiting = after if text else waiting + after + 1
             table = self._parse(text, line, [*columns, time.column] if time else columns)
             if missing is None:
                 yield table
@@ -71,6 +91,9 @@ class TextFile(SignalFile):
             yield from fill_gaps(table[:-1], gaps, max_samples)
         if missing is not None:
             missing.report()
+        elif n_blank:
+            taken = "taken as samples without a value" if self._blank_is_sample else "between samples passed over"
+            LOG.warning("%s: %d blank lines %s", path, n_blank, taken)
 
     def _chunks(self) -> Iterator[tuple[str, int]]:
         """Whole lines, and the number of the first (from 1)."""
@@ -120,6 +143,7 @@ class TextFile(SignalFile):
                 dtype={**dict.fromkeys(range(width), str), **dict.fromkeys(columns, np.float64)},
                 usecols=[*sorted(set(columns)), *beyond],
                 skipinitialspace=layout.delimiter != BLANK,
+                skip_blank_lines=not self._blank_is_sample,
                 engine="c",
                 low_memory=False,  # else each of its pieces must be as wide as the first row
             ).iloc[1:]

@@ -128,9 +128,7 @@ def measure(
     return TimeStamps(unit_s, float(stamps[0]), step, resolution, uncertainty, decimals)
 
 
-def _mean_step(
-    steps: NDArray[np.float64], rows: NDArray[np.int64], median: float, slack: float
-) -> tuple[float, int]:
+def _mean_step(steps: NDArray[np.float64], rows: NDArray[np.int64], median: float, slack: float) -> tuple[float, int]:
     """The step over all stamps but the gaps between them, and how many pieces the gaps leave."""
     gap = steps > (rows + 0.5) * median + slack
     return float(steps[~gap].sum() / rows[~gap].sum()), int(gap.sum()) + 1

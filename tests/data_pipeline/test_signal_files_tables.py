@@ -215,8 +215,41 @@ def test_empty_cells_short_rows_blank_lines_and_trailing_delimiters(tmp_path: Pa
     with open_file(table(tmp_path / "a.csv", "a (mV),b (mV),\n1,1,\n" + body), fs_hz=1000) as file:
         nan = np.nan
         np.testing.assert_array_equal(
-            read(file) * 1e3, np.array([[1, 1, nan, 5, 6, nan, 7, nan], [1, 2, 4, nan, nan, nan, 8, nan]])
+            read(file) * 1e3, np.array([[1, 1, nan, 5, nan, 6, nan, 7, nan], [1, 2, 4, nan, nan, nan, nan, 8, nan]])
         )
+
+
+@pytest.mark.parametrize("characters", [5, 64, 1 << 22])
+@pytest.mark.parametrize(
+    ("header", "row", "blank"), [("a (mV)", "{}", ""), ("a (mV),b (mV)", "{},2", ""), ("a (mV)\tb (mV)", "{}\t2", "  ")]
+)
+def test_blank_lines_take_time(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    header: str,
+    row: str,
+    blank: str,
+    characters: int,
+) -> None:
+    monkeypatch.setattr("data_pipeline.signal_files.text_reading.CHUNK_CHARACTERS", characters)
+    lines = [row.format(i) for i in range(1, 200)]
+    for at in (3, 3, 3, 50, 120):
+        lines.insert(at, blank)
+    path = table(tmp_path / "a.csv", "\n".join([header, *lines, blank, blank, ""]))
+    with open_file(path, fs_hz=1000) as file:
+        x = read(file, 16)
+    assert x.shape[1] == 204
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(x[0])), [3, 4, 5, 50, 120])
+    assert "5 blank lines taken as samples without a value" in caplog.text
+    # where every other line is blank, nobody means a gap; and stamps tell gaps themselves
+    spaced = table(tmp_path / "b.csv", header + "\n" + "\n\n".join(row.format(i) for i in range(1, 200)))
+    with open_file(spaced, fs_hz=1000) as file:
+        assert read(file).shape[1] == 199
+    assert "198 blank lines between samples passed over" in caplog.text
+    timed = "".join(f"{i / 1000:.3f},{i}\n" + "\n" * (i % 20 == 7) for i in range(100))
+    with open_file(table(tmp_path / "c.csv", "t (s),a (mV)\n" + timed)) as file:
+        assert np.isfinite(read(file)).all()
 
 
 @pytest.mark.parametrize("header", ["t (s),a (mV),b (mV),phase\n", "note: 3\n\nt (s),a (mV),b (mV),phase\n"])
