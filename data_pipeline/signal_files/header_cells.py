@@ -26,8 +26,10 @@ _COUNTER = re.compile(
 )
 _RATE = re.compile(
     r"(?i)(?<![a-z])(?:fs|srate|sampling[ _-]?(?:rate|freq\w*)|sample[ _-]?(?:rate|freq\w*))(?![a-z])\D{0,12}?"
-    r"(\d+(?:[.,]\d+)?)\s*(k?hz)?"
+    r"(?P<number>\d{1,3}(?:[,' \u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)(?![\d]|[.,]\d)"
+    r"(?!\s*(?:[mµμun]?s|[mµμu]?sec\w*|min)\b(?!/))\s*(?P<unit>k?hz)?"  # a number of ms is a period
 )
+RATES_HZ = (200.0, 1e6)  # others in a line of text are something else, or misread
 _DESCRIBED = re.compile(r"(?i)^\s*channel\s+(\d+)\s*:\s*'([^']*)'.*?\bunits?\s*:\s*([^,;]+)")
 
 
@@ -69,17 +71,23 @@ def is_counter_name(name: str) -> bool:
 
 
 def stated_rate_hz(lines: Sequence[str]) -> float | None:
-    """The rate in lines such as `Sampling rate: 2000 Hz`; None without one, or with several.
+    """The rate in lines such as `Sampling rate: 2000 Hz`; None without one of 200 Hz to 1 MHz, or with several.
 
     >>> stated_rate_hz(["Sampling Rate = 2 kHz"]), stated_rate_hz(["fs;1000"]), stated_rate_hz(["offset 3"])
     (2000.0, 1000.0, None)
+    >>> stated_rate_hz(["fs: 1,000 Hz"]), stated_rate_hz(["fs: 1.5e3"]), stated_rate_hz(["Sampling rate: 0.5 ms"])
+    (1000.0, 1500.0, None)
     """
-    rates = set()
-    for line in lines:
-        match = _RATE.search(line)
-        if match:
-            rates.add(float(match[1].replace(",", ".")) * (1e3 if (match[2] or "").lower() == "khz" else 1.0))
-    return rates.pop() if len(rates) == 1 else None
+    found = {_rate_hz(match["number"], match["unit"]) for match in map(_RATE.search, lines) if match}
+    rates = [rate for rate in found if RATES_HZ[0] <= rate <= RATES_HZ[1]]
+    return rates[0] if len(rates) == 1 else None
+
+
+def _rate_hz(number: str, unit: str | None) -> float:
+    kilo = (unit or "").lower() == "khz"
+    grouped = re.fullmatch(r"\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d+)?", number) and not (kilo and "," in number)
+    plain = re.sub(r"[,' \u00a0\u202f]", "", number) if grouped else number.replace(",", ".")  # 2,048 kHz are 2048 Hz
+    return float(plain) * (1e3 if kilo else 1.0)
 
 
 def described_channels(lines: Sequence[str]) -> list[tuple[str, str]]:

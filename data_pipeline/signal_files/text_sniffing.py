@@ -60,9 +60,11 @@ def sniff(path: Path) -> tuple[Dialect, list[str]]:
         if not lines:
             raise UserError(f"{path}: no table: its first line is longer than {SAMPLE_BYTES} bytes")
     lines = lines[:SAMPLE_LINES]
-    filled = [line for line in lines if _DIGIT.search(line)] or lines
-    half = filled[len(filled) // 2 :] if len(filled) > SCORED_LINES else filled  # the end alone may be a gap
-    delimiter, decimal = _delimiter(half[:: max(1, len(half) // SCORED_LINES)])
+    filled = [line for line in lines if line.strip()]
+    if len(filled) > SCORED_LINES:  # from all over the second half, as the end alone may be a gap
+        numbers = [line for line in filled if _DIGIT.search(line)]
+        filled = numbers[len(numbers) // 2 :: max(1, len(numbers) // (2 * SCORED_LINES))]
+    delimiter, decimal = _delimiter(filled)
     return Dialect(encoding, newline, delimiter, decimal), lines
 
 

@@ -313,6 +313,21 @@ def test_units_and_rates_that_contradict_or_are_absent(tmp_path: Path) -> None:
         assert file.info.channels[0].unit == "mV"
 
 
+@pytest.mark.parametrize(
+    ("line", "fs_hz"),
+    [
+        ("Sampling rate: 1,000 Hz", 1000), ("Sampling rate: 1 000 Hz", 1000), ("fs = 1.0e3 Hz", 1000), ("Fs: 2,048 kHz", 2048),
+        ("sample rate\t10,240.5", 10240.5), ("SamplingFrequency=2148,1481", 2148.1481), ("fs 2000 S/s", 2000),
+        ("Sampling rate: 0.5 ms", None), ("Sampling rate: 500us", None), ("fs: 1 kHz, 16 bit", 1000),
+        ("Sampling rate: 100 Hz", None), ("fs: 3", None), ("Sampling rate: 1.5 MHz", None),
+    ],
+)  # fmt: skip
+def test_rates_as_people_write_them(tmp_path: Path, line: str, fs_hz: float | None) -> None:
+    path = table(tmp_path / "a.txt", f"{line}\na (mV)\tb (mV)\n" + "1\t2\n" * 30)
+    with open_file(path, fs_hz=None if fs_hz else 1500) as file:
+        assert file.info.fs_hz == (fs_hz or 1500)
+
+
 def test_a_stated_rate_in_the_header(tmp_path: Path) -> None:
     path = table(tmp_path / "a.txt", "Sampling Rate: 2 kHz\na (mV)\tb (mV)\n" + "1\t2\n" * 30)
     with open_file(path) as file:
