@@ -1,4 +1,4 @@
-"""npy and npz files, read in blocks without pickle: a npy is mapped, an npz's member streamed out of the archive."""
+"""npy and npz files, read in blocks without pickle: a npy is mapped block by block, an npz's member streamed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -72,15 +72,23 @@ class NpyFile(SignalFile):
             )
         signal = pick_signal(path, [_variable("array", header)], Wishes(key="array"))
         chosen = describe(path, signal, {}, header.dtype.name, wishes, lambda _name, _length: None)
-        array = np.memmap(path, header.dtype, "r", header.n_bytes, header.shape, "F" if header.fortran else "C")
-        table = array.reshape(-1, 1) if array.ndim == 1 else array
-        self._table = table if chosen.layout.time_first else table.T  # [T, C]
+        self._header = header
         self.info = _info(path, "npy", chosen, key="", fs_key="", unit_key="", channels_key="")
+        self._time_first = chosen.layout.time_first
+        self._n_samples = chosen.n_samples
 
     def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
         columns = [channel.column for channel in self.info.channels]
-        for start in range(0, self._table.shape[0], max_samples):
-            yield float64(self._table[start : start + max_samples, columns]).T
+        for start in range(0, self._n_samples, max_samples):
+            yield float64(self._table()[start : start + max_samples, columns]).T
+
+    def _table(self) -> NDArray[Any]:
+        """[T, C] a new map each time: what was read through one stays in memory as long as it lives."""
+        header = self._header
+        order: Literal["F", "C"] = "F" if header.fortran else "C"
+        array = np.memmap(self.info.path, header.dtype, "r", header.n_bytes, header.shape, order)
+        table = array.reshape(-1, 1) if array.ndim == 1 else array
+        return table if self._time_first else table.T
 
 
 class NpzFile(SignalFile):
