@@ -44,6 +44,10 @@ def stream(
     setup_logging(quiet)
     if not fs > 0:
         raise UserError(f"--fs {fs:g} is not a sampling rate in Hz")
+    if sys.stdin is None or sys.stdout is None:
+        raise UserError(
+            f"{'stdin' if sys.stdin is None else 'stdout'} is closed; stream reads a pipe and writes a pipe"
+        )
     pipe = streaming.pipe_of(form, channels)
     chosen = choose(denoiser, weights, parameters_of(parameters))
     running = streaming.form_of(chosen.denoiser, fs, channels, window, overlap)
@@ -54,6 +58,8 @@ def stream(
             streaming.run(running, pipe, sys.stdin.fileno(), sys.stdout.buffer)
     except BrokenPipeError:  # whoever reads has had enough: not an error of this end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # opened the wrong way round, or a full disk
+        raise UserError(f"the pipe failed ({error.strerror or error})") from error
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None

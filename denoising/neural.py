@@ -143,7 +143,8 @@ class NeuralDenoiser(Denoiser):
         Returns:
             The parameters to build the denoiser with (size taken from the shapes, the published quirks on)
             and the tensors under the names of the own network; None where the names are not the public ones.
-            `PUBLISHED_SCALING` is added by those who ask. Names that have no counterpart are passed on as they are, so that the error names them.
+            Names that have no counterpart are passed on as they are, so that the error names them. Who asks adds
+            `PUBLISHED_SCALING`.
         """
         return None
 

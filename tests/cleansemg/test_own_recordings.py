@@ -1,9 +1,8 @@
-"""`cleansemg denoise`, `quality` and `stream` as a user runs them."""
+"""`cleansemg denoise` and `quality` as a user runs them."""
 
 import json
 import logging
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from core.npz import sha256
 from data_pipeline.signal_files import FORMATS, create_file, open_file
 from denoising import load
 from denoising.continuous import denoise_long
+from tests.cleansemg.processes import process
 from tests.conftest import ROOT
 from tests.evaluation.recordings.networks import write_untrained
 
@@ -306,45 +306,6 @@ def test_a_good_recording_gets_a_hint(tmp_path, run, network, monkeypatch):
     code, _, err = run("denoise", source, "--denoiser", "hp", "--quality-weights", network, "--overwrite")
     assert code == 0
     assert "already in a, b; a good recording is best left alone" in err
-
-
-def process(*arguments, **keywords):
-    return subprocess.Popen([sys.executable, "-m", "cleansemg", *map(str, arguments)], cwd=ROOT, **keywords)
-
-
-PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-
-
-def test_stream_answers_before_the_end_and_flushes_the_rest():
-    with process("stream", "--fs", 1000, "--channels", 2, "--denoiser", "hp", **PIPES) as running:
-        got = b""
-        for line in (b"0.1,0.2\n", b"nan,0.3\n"):
-            running.stdin.write(line)
-            running.stdin.flush()
-            assert select.select([running.stdout], [], [], 120)[0], "no answer while the pipe is open"
-            got += os.read(running.stdout.fileno(), 1000)
-        running.stdin.write(b"0.4,0.5")
-        rest, err = running.communicate(timeout=120)
-    assert running.returncode == 0, err
-    assert err.splitlines()[0].startswith(b"hp: latency 0 samples (causal")
-    rows = (got + rest).decode().splitlines()
-    assert rows == ["0.100000001,0.200000003", "nan,0.300000012", "0.400000006,0.5"]
-
-
-def test_stream_stops_at_a_malformed_line_and_when_nobody_reads():
-    with process("stream", "--fs", 1000, "--denoiser", "identity", **PIPES) as running:
-        out, err = running.communicate(b"1\n2\nthree\n4\n", timeout=120)
-    assert running.returncode == 2
-    assert out == b"1\n2\n"
-    assert err.splitlines()[1:] == [b"error: line 3: not numbers between commas: 'three'"]
-    with process("stream", "--fs", 1000, "--denoiser", "identity", **PIPES) as running:
-        running.stdout.close()
-        running.stdin.write(b"1\n" * 100)
-        running.stdin.flush()
-        running.stdin.close()
-        err = running.stderr.read()
-        assert running.wait(timeout=120) == 0, err
-    assert err.splitlines() == [b"identity: latency 0 samples (causal)"]
 
 
 @pytest.fixture(scope="module")
