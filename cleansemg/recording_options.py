@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,6 +55,7 @@ WeightsOption = Annotated[
 ParametersOption = Annotated[
     list[str] | None, typer.Option("--set", help="A parameter of the denoiser: --set cutoff_hz=20. Repeatable.")
 ]
+_EXPONENT = re.compile(r"[+-]?\d+e[+-]?\d+", re.IGNORECASE)
 
 
 def open_recording(
@@ -89,7 +91,8 @@ def parameters_of(texts: Sequence[str] | None) -> dict[str, Any]:
         if not mark or not name.strip():
             raise UserError(f"--set {text}: expected NAME=VALUE")
         try:
-            found[name.strip()] = yaml.safe_load(value)
+            # YAML takes 1e-3 for a text, as it lacks the point
+            found[name.strip()] = float(value) if _EXPONENT.fullmatch(value) else yaml.safe_load(value)
         except yaml.YAMLError:
             raise UserError(f"--set {text}: the value cannot be read") from None
     return found

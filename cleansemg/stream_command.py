@@ -39,7 +39,7 @@ def stream(
     from core.errors import UserError
     from core.execution import single_threaded
     from evaluation.recordings import streaming
-    from evaluation.recordings.choosing import choose
+    from evaluation.recordings.choosing import choose, try_out
 
     setup_logging(quiet)
     if not fs > 0:
@@ -50,6 +50,7 @@ def stream(
         )
     pipe = streaming.pipe_of(form, channels)
     chosen = choose(denoiser, weights, parameters_of(parameters))
+    try_out(chosen.denoiser, fs)
     running = streaming.form_of(chosen.denoiser, fs, channels, window, overlap)
     if not quiet:
         typer.echo(f"{chosen.title}: {streaming.latency_of(running)}", err=True)

@@ -51,9 +51,12 @@ class Entry:
         except (TypeError, ValueError):
             raise UserError(f"{self.target}: not a class that can be built from parameters") from None
         accepts_all = any(p.kind is p.VAR_KEYWORD for p in known.values())
-        for key in parameters:
+        for key, value in parameters.items():
             if key not in known and not accepts_all:
                 raise UserError(f"{self.kind[:-1]} '{self.name}': unknown parameter '{key}'{did_you_mean(key, known)}")
+            wanted = _wanted(known[key].default, value) if key in known else ""
+            if wanted:
+                raise UserError(f"{self.kind[:-1]} '{self.name}': {key} is {value!r}, expected {wanted}")
         try:
             return cls(**parameters)
         except (TypeError, ValueError) as error:
@@ -84,6 +87,16 @@ def load_class(target: str) -> Any:
         return getattr(module, class_name)
     except AttributeError:
         raise UserError(f"'{target}': module '{module_name}' has no '{class_name}'") from None
+
+
+def _wanted(default: Any, value: Any) -> str:
+    """What should be in the place of a text where the default is a number or several; "" where nothing is wrong."""
+    if isinstance(default, int | float) and isinstance(value, str):
+        return "true or false" if isinstance(default, bool) else "a number"
+    numbers = isinstance(default, tuple) and default and all(isinstance(one, int | float) for one in default)
+    if numbers and (isinstance(value, str) or (isinstance(value, list) and any(isinstance(v, str) for v in value))):
+        return f"numbers, as {list(default)}"
+    return ""
 
 
 @lru_cache(maxsize=16)

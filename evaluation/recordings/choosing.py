@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from core.npz import sha256
 from core.registry import find, load_class
-from denoising import Denoiser, load
+from denoising import Denoiser, any_rate, load
 from denoising.loading import DEFAULT_DENOISER, FITTED_ON_OPEN, IN_THE_BOX, is_neural, weights_file
 
 if TYPE_CHECKING:
@@ -64,6 +66,15 @@ def choose(
     known = {**_defaults(load_class(entry.target)), **entry.parameters, **saved, **given}
     description = {"name": entry.name, "class": entry.target, "parameters": _plain(known), "weights": files}
     return Chosen(denoiser, title, description)
+
+
+def try_out(denoiser: Denoiser, fs_hz: float) -> None:
+    """Denoise a moment of silence: what does not fit this rate is refused before the work, not in the middle of it.
+
+    Raises:
+        InputError, UserError: as `denoising.any_rate.denoise`.
+    """
+    any_rate.denoise(denoiser, np.zeros((1, any_rate.shortest(denoiser, fs_hz))), fs_hz)
 
 
 def describe_model(model: Predictor | None) -> dict[str, Any] | None:

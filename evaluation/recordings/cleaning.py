@@ -23,7 +23,7 @@ from denoising.blocks import Buffer
 from denoising.continuous import Continuous
 from evaluation.recordings import minutes, pictures, sidecar
 from evaluation.recordings.auto_track import AutoTrack
-from evaluation.recordings.choosing import Chosen, choose, describe_model
+from evaluation.recordings.choosing import Chosen, choose, describe_model, try_out
 from evaluation.recordings.orders import Order, check_targets, plot_channel
 from evaluation.recordings.report import (
     GOOD_SNR_DB,
@@ -89,6 +89,7 @@ def clean_file(recording: SignalFile, order: Order) -> Cleaned:
     plotted = plot_channel(info, order)
     check_targets(info, order)
     chosen = choose(order.denoiser, order.weights, order.parameters)
+    try_out(chosen.denoiser, info.fs_hz)
     model = quality_model(order.quality_weights)
     with single_threaded(), create_file(order.output, info, overwrite=order.overwrite) as writer:
         side = sidecar.sidecar_path(writer.path)

@@ -172,7 +172,7 @@ def test_report_picture_and_sidecar(tmp_path, run, network):
 def test_auto_track_and_parameters(tmp_path, run, network):
     source = csv(tmp_path / "rec.csv", emg())
     code, _, err = run(
-        "denoise", source, "--denoiser", "hp", "--track", "auto", "--set", "cutoff_hz=30", "--quality-weights", network
+        "denoise", source, "--denoiser", "hp", "--track", "auto", "--set", "cutoff_hz=3e1", "--quality-weights", network
     )
     assert code == 0, err
     record = json.loads((tmp_path / "rec_denoised.csv.json").read_text())["record"]
@@ -212,6 +212,10 @@ def folder_of_mistakes(folder):
         (["good.csv", "--weights", "open"], "no network, so no weights"),
         (["good.csv", "--set", "cutof_hz=3"], "unknown parameter 'cutof_hz'"),
         (["good.csv", "--set", "cutoff_hz"], "expected NAME=VALUE"),
+        (["good.csv", "--set", "cutoff_hz=abc"], "cutoff_hz is 'abc', expected a number"),
+        (["good.csv", "--set", "band_hz=abc"], "band_hz is 'abc', expected numbers, as [20.0, 500.0]"),
+        (["good.csv", "--set", "cutoff_hz=9999"], "error: hp: a cut-off of 9999 Hz does not fit"),
+        (["good.csv", "--denoiser", "fcn", "--set", "clip=abc"], "clip is 'abc', expected true or false"),
         (["good.csv", "--track", "blnd"], "did you mean 'blind'"),
         (["good.csv", "--window", "0.001"], "window_s"),
         (["good.csv", "--overlap", "3"], "overlap_s"),
