@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 IN_THE_BOX = Path(__file__).resolve().parent / "weights"
 
-# What each is beside the defaults of `QASESize`. The public code's ablations have convolutions of their own, found by
-# their parameter counts; the BLSTM one's 118,993 and 128,913 fit no such form, so ours is QASE-net without attention.
+# What each is beside the defaults of `QASESize`. The public code's ablations have layers of their own, found by their
+# parameter counts.
 QASE_FORMS: dict[str, dict[str, Any]] = {
     "qase": {},
     "cnn": {"channels": (16, 32, 64, 128, 256), "use_lstm": False, "use_attention": False},
     "cnn_notebook": {"channels": (16, 32, 64, 128), "use_lstm": False, "use_attention": False},
     "cnn_attention": {"channels": (16, 32, 64), "use_lstm": False},
-    "cnn_blstm": {"use_attention": False},
+    "cnn_blstm": {"channels": (16, 32, 64), "hidden": 48, "layers": 2, "use_attention": False},
 }
 BASELINE = "wldnn"
 # What is read with where nobody says: QASE-net fitted on to recordings of people (docs/quality.md has both on them).

@@ -37,6 +37,7 @@ class QASESize:
 
     channels: tuple[int, ...] = (16, 32)
     hidden: int = 64  # of the LSTM, a direction
+    layers: int = 1  # of the LSTM
     heads: int = 4
     features: int = 64
     use_lstm: bool = True
@@ -49,6 +50,8 @@ class QASESize:
     def __post_init__(self) -> None:
         if not 1 <= len(self.channels) <= len(KERNELS):
             raise UserError(f"channels has {len(self.channels)} numbers, 1 to {len(KERNELS)} are possible")
+        if self.layers < 1:
+            raise UserError(f"layers is {self.layers}, at least 1")
         if self.scale not in ("peak", "rms"):
             raise UserError(f"scale is '{self.scale}', expected peak or rms")
         if self.use_attention and (2 * self.hidden if self.use_lstm else self.channels[-1]) % self.heads:
@@ -67,7 +70,8 @@ class QASENet(nn.Module):
             layers += [nn.Conv1d(width, channels, kernel, stride), nn.BatchNorm1d(channels), nn.ReLU()]
             width = channels
         self.convolutions = nn.Sequential(*layers)
-        self.lstm = nn.LSTM(width, size.hidden, batch_first=True, bidirectional=True) if size.use_lstm else None
+        lstm = {"num_layers": size.layers, "batch_first": True, "bidirectional": True}
+        self.lstm = nn.LSTM(width, size.hidden, **lstm) if size.use_lstm else None
         width = 2 * size.hidden if size.use_lstm else width
         self.attention = nn.MultiheadAttention(width, size.heads, batch_first=True) if size.use_attention else None
         self.hidden = nn.Linear(width, size.features)
