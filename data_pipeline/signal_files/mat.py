@@ -47,13 +47,22 @@ class MatFile(SignalFile):
         if beginning.startswith((b"MATLAB 7.3", b"\x89HDF")):
             raise UserError(f"{path}: is a MATLAB 7.3 file (HDF5); load it in MATLAB and save it with -v7")
         size = path.stat().st_size
-        variables = []
+        variables, structs = [], []
         for name, shape, kind in _call(path, scipy.io.whosmat, str(path)):
             variable = Variable(name, tuple(int(n) for n in shape), kind in NUMERIC)
             bomb = 8 * variable.size > max(BOMB_BYTES, BOMB_RATIO * size)
             if variable.size > MAX_VALUES or bomb:
                 raise UserError(f"{path}: '{name}' announces {variable.size} values in a file of {size} bytes; refused")
             variables.append(variable)
+            if kind == "struct":
+                structs.append(name)
+        asked = (wishes.key or "").partition(".")[0]
+        if asked in structs or (structs and not any(v.numeric and v.size > 1 for v in variables)):
+            name = ascii((asked if asked in structs else structs[0])[:64])[1:-1]
+            raise UserError(
+                f"{path}: '{name}' is a struct; save what it holds as variables of their own, in MATLAB: "
+                f"x = {name}.data; fs = {name}.srate; save('signal.mat', 'x', 'fs', '-v7')"
+            )
         known = {*RATE_KEYS, *UNIT_KEYS, *CHANNEL_KEYS, *TIME_KEYS, *START_KEYS}
         signal = pick_signal(path, variables, wishes)
         wanted = [signal.name, *(v.name for v in variables if v.name.lower() in known)]

@@ -162,7 +162,7 @@ def test_mat_files_that_are_refused(tmp_path: Path) -> None:
     )
     refused(tmp_path / "b.mat", r"choose one with --key: x \[50, 2\], y \[50, 3\]")
     refused(tmp_path / "b.mat", "no variable 'xx'; did you mean 'x'|no variable 'xx'", key="xx")
-    refused(tmp_path / "b.mat", "'s' is no table", key="s")
+    refused(tmp_path / "b.mat", "'s' is a struct", key="s")
     refused(tmp_path / "b.mat", "does not say its sampling rate", key="x")
     scipy.io.savemat(tmp_path / "c.mat", {"x": np.zeros((50, 2)) + 1j})
     refused(tmp_path / "c.mat", "no table of real numbers", fs_hz=1000.0, unit="mV")
@@ -226,3 +226,14 @@ def test_a_zip_of_something_else(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(buffer.getvalue())
     refused(tmp_path / "a.npz", "it holds nothing")
     refused(tmp_path / "a.xlsx", "not an .xlsx|no .xlsx")
+
+
+def test_a_struct_of_matlab_says_what_to_do(tmp_path: Path) -> None:
+    eeglab = {"data": np.ones((4, 3000)), "srate": 1000.0, "chanlocs": {"labels": "a"}}
+    scipy.io.savemat(tmp_path / "a.mat", {"EMG": eeglab})
+    scipy.io.savemat(tmp_path / "b.mat", {"EMG": eeglab, "x": np.ones((3000, 2)), "fs": 1000.0})
+    for name, key in (("a.mat", None), ("a.mat", "EMG.data"), ("b.mat", "EMG"), ("b.mat", "EMG.data")):
+        with pytest.raises(UserError, match=r"'EMG' is a struct; .* x = EMG\.data; fs = EMG\.srate; save\('signal.mat'"):
+            open_file(tmp_path / name, key=key)
+    with open_file(tmp_path / "b.mat", unit="mV") as file:
+        assert file.info.fs_hz == 1000
