@@ -26,6 +26,7 @@ from data_pipeline.signal_files.time_stamps import MissingSamples
 LOG = logging.getLogger(__name__)
 CHUNK_CHARACTERS = 1 << 22
 MAX_LINE_CHARACTERS = 1 << 20
+MAX_NOTES = 20  # lines after the last sample
 SPACED_OUT = 0.4  # share of blank lines from which on they are a matter of layout, as every other line may be
 _BLANK_LINE = re.compile(r"^ *$", re.MULTILINE)
 
@@ -71,8 +72,9 @@ class TextFile(SignalFile):
         path, time = self.info.path, self._layout.time
         missing = None if time is None else MissingSamples(path, time)
         columns = [channel.column for channel in self.info.channels]
+        read = [*columns, time.column] if time else columns
         waiting = n_blank = 0  # blank lines, which are samples where another follows
-        for whole, line in self._chunks():
+        for whole, line in self._without_notes(read):
             text = whole.rstrip(" \n") if missing is None else whole
             if missing is None:
                 inside = len(_BLANK_LINE.findall(text)) if text else 0
@@ -83,7 +85,7 @@ class TextFile(SignalFile):
                     waiting -= length
                 after = whole[len(text) :].count("\n")
                 waiting = after if text else waiting + after + 1
-            table = self._parse(text, line, [*columns, time.column] if time else columns)
+            table = self._parse(text, line, read)
             if missing is None:
                 yield table
                 continue
@@ -94,6 +96,32 @@ class TextFile(SignalFile):
         elif n_blank:
             taken = "taken as samples without a value" if self._blank_is_sample else "between samples passed over"
             LOG.warning("%s: %d blank lines %s", path, n_blank, taken)
+
+    def _without_notes(self, columns: list[int]) -> Iterator[tuple[str, int]]:
+        """The chunks, less the lines after the last sample in which somebody says something."""
+        held: tuple[str, int] | None = None
+        for chunk in self._chunks():
+            if held is not None:
+                yield held
+            held = chunk
+        if held is None:
+            return
+        text, notes = held[0].rstrip(" \n"), []
+        while len(notes) < MAX_NOTES and text:
+            before, _, last = text.rpartition("\n")
+            if not self._is_note(last, columns):
+                break
+            text = before.rstrip(" \n")
+            notes.append(last.strip())
+        if notes:
+            LOG.warning("%s: left out, after the last sample: %s", self.info.path, ", ".join(map(_shown, notes[::-1])))
+        yield (text if notes else held[0]), held[1]
+
+    def _is_note(self, line: str, columns: list[int]) -> bool:
+        cells = [parse(cell, self._layout.decimal) for cell in split_line(line, self._layout.delimiter)]
+        if len(cells) >= self._layout.width:  # a row of the table may hold texts, but not in these columns
+            cells = [cells[column] for column in columns]
+        return any(isinstance(cell, str) for cell in cells) and not any(isinstance(cell, float) for cell in cells)
 
     def _chunks(self) -> Iterator[tuple[str, int]]:
         """Whole lines, and the number of the first (from 1)."""
@@ -163,6 +191,10 @@ class TextFile(SignalFile):
                 if column < len(cells) and isinstance(parse(cells[column], self._layout.decimal), str):
                     return f"line {number}, column {column}: '{cells[column][:40]}' is not a number"
         return ""
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= 60 else line[:57] + "...")
 
 
 def _line_of(text: str, row: int, first: int) -> int:

@@ -233,7 +233,9 @@ def test_a_struct_of_matlab_says_what_to_do(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "a.mat", {"EMG": eeglab})
     scipy.io.savemat(tmp_path / "b.mat", {"EMG": eeglab, "x": np.ones((3000, 2)), "fs": 1000.0})
     for name, key in (("a.mat", None), ("a.mat", "EMG.data"), ("b.mat", "EMG"), ("b.mat", "EMG.data")):
-        with pytest.raises(UserError, match=r"'EMG' is a struct; .* x = EMG\.data; fs = EMG\.srate; save\('signal.mat'"):
+        with pytest.raises(
+            UserError, match=r"'EMG' is a struct; .* x = EMG\.data; fs = EMG\.srate; save\('signal.mat'"
+        ):
             open_file(tmp_path / name, key=key)
     with open_file(tmp_path / "b.mat", unit="mV") as file:
         assert file.info.fs_hz == 1000

@@ -268,6 +268,18 @@ def test_a_gap_at_the_end_of_what_is_looked_at_first(tmp_path: Path, gap: str, h
         assert np.isfinite(x[:, :9700]).all()
 
 
+@pytest.mark.parametrize("n", [40, 12_000])
+def test_notes_after_the_last_sample_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture, n: int) -> None:
+    rows = "".join(f"{i / 1000:.3f},{i % 7},rest\n" for i in range(n - 1)) + f"{(n - 1) / 1000},,rest\n"
+    path = table(tmp_path / "a.csv", "t (s),a (mV),phase\n" + rows + "\n# stopped by hand\nend,of,file\n\n")
+    with open_file(path) as file:
+        assert read(file).shape == (1, n)
+    assert "left out, after the last sample: '# stopped by hand', 'end,of,file'" in caplog.text
+    path = table(tmp_path / "b.csv", "a (mV),phase\n" + "1,rest\n" * n + ",rest\n")
+    with open_file(path, fs_hz=1000) as file:
+        assert read(file).shape == (1, n + 1)
+
+
 def test_errors_name_the_line(tmp_path: Path) -> None:
     good = "a (mV),b (mV)\n" + "1,2\n" * 3000
     for bad, match in (
