@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from data_pipeline.readers.units import VOLTS_PER_UNIT
+from data_pipeline.signal_files.choosing import MAX_FS_HZ, MIN_FS_HZ
 
 SECONDS_PER_UNIT = {
     "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0,
@@ -29,7 +30,6 @@ _RATE = re.compile(
     r"(?P<number>\d{1,3}(?:[,' \u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)(?![\d]|[.,]\d)"
     r"(?!\s*(?:[mµμun]?s|[mµμu]?sec\w*|min)\b(?!/))\s*(?P<unit>k?hz)?"  # a number of ms is a period
 )
-RATES_HZ = (200.0, 1e6)  # others in a line of text are something else, or misread
 _DESCRIBED = re.compile(r"(?i)^\s*channel\s+(\d+)\s*:\s*'([^']*)'.*?\bunits?\s*:\s*([^,;]+)")
 
 
@@ -79,7 +79,7 @@ def stated_rate_hz(lines: Sequence[str]) -> float | None:
     (1000.0, 1500.0, None)
     """
     found = {_rate_hz(match["number"], match["unit"]) for match in map(_RATE.search, lines) if match}
-    rates = [rate for rate in found if RATES_HZ[0] <= rate <= RATES_HZ[1]]
+    rates = [rate for rate in found if MIN_FS_HZ <= rate <= MAX_FS_HZ]  # others are something else, or misread
     return rates[0] if len(rates) == 1 else None
 
 

@@ -45,6 +45,7 @@ class AutoTrack(Denoiser):
             raise UserError("--track auto needs the quality network, and there are no weights of it")
         self.name = denoiser.name  # type: ignore[misc]
         self.sampling_rate_hz = None  # type: ignore[misc]
+        self.lowest_hz = denoiser.lowest_hz  # type: ignore[misc]
         self.min_samples = max(denoiser.min_samples, int(np.ceil(SHORTEST_S * fs_hz)))  # type: ignore[misc]
         self._denoiser, self._model = denoiser, model
 
