@@ -106,7 +106,8 @@ class TextFile(SignalFile):
             held = chunk
         if held is None:
             return
-        text, notes = held[0].rstrip(" \n"), []
+        text = held[0].rstrip(" \n")
+        notes: list[str] = []
         while len(notes) < MAX_NOTES and text:
             before, _, last = text.rpartition("\n")
             if not self._is_note(last, columns):
