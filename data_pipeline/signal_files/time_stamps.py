@@ -106,11 +106,13 @@ def measure(
     regular = np.mean(np.abs(steps - rows * median) <= JITTER * median * rows + 1e-9 * median)
     coarse = bool((steps == 0).any()) or (resolution > 0.5 * median and regular < 0.98)  # rounding is of a step's size
     mean, n_runs = _mean_step(steps, rows, median, min(resolution, median))
+    forward = steps >= 0  # a jump back is an error, but of its own line
     if coarse:
-        counted = steps <= 5 * rows * max(median, resolution)  # the others are gaps
+        counted = forward & (steps <= 5 * rows * max(median, resolution))  # the others are gaps
         n_steps, span = float(rows[counted].sum()), float(steps[counted].sum())
     else:
-        n_steps, span = float(np.maximum(rows, np.rint(steps / mean)).sum()), float(stamps[-1] - stamps[0])
+        whole = np.maximum(rows, np.rint(steps / mean))[forward]
+        n_steps, span = float(whole.sum()), float(steps[forward].sum())
     step = span / n_steps
     uncertainty = resolution / span
     steady = np.mean(np.abs(steps - rows * median) <= 0.01 * resolution + 4 * np.spacing(np.abs(stamps[1:])))
@@ -129,9 +131,9 @@ def measure(
 
 
 def _mean_step(steps: NDArray[np.float64], rows: NDArray[np.int64], median: float, slack: float) -> tuple[float, int]:
-    """The step over all stamps but the gaps between them, and how many pieces the gaps leave."""
-    gap = steps > (rows + 0.5) * median + slack
-    return float(steps[~gap].sum() / rows[~gap].sum()), int(gap.sum()) + 1
+    """The step over all stamps but the jumps between them, and how many pieces these leave."""
+    jump = (steps > (rows + 0.5) * median + slack) | (steps < 0)
+    return float(steps[~jump].sum() / rows[~jump].sum()), int(jump.sum()) + 1
 
 
 def _guess_unit(path: Path, step: float, known_hz: float | None, integers: bool) -> float | None:

@@ -182,6 +182,12 @@ def test_a_jump_in_time_is_a_gap_and_a_step_back_an_error(tmp_path: Path, caplog
         pytest.raises(UserError, match=r"line 52: time \('time \(s\)'\) jumps back by 0.019"),
     ):
         read(file)
+    late = "time (s),a (mV)\n" + "".join(f"{i / 1000 - 3 * (60 < i < 70):.3f},{i}\n" for i in range(90))
+    with (
+        open_file(table(tmp_path / "b.csv", late)) as file,
+        pytest.raises(UserError, match=r"line 63: .* jumps back by 2.999"),
+    ):
+        read(file)
     odd = "time (s),a (mV)\n" + "".join(f"{i / 1000 + (i > 50) * 0.0004:.4f},{i}\n" for i in range(90))
     with (
         open_file(table(tmp_path / "c.csv", odd)) as file,
