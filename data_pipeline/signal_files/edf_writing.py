@@ -170,7 +170,8 @@ def coded_channel(channel: ChannelInfo, low: float, high: float, kind: str) -> C
         channel = replace(channel, unit=unit, volts_per_unit=volts_per_unit(unit))
         low, high = low * factor, high * factor
     if high <= low:
-        low, high = low - 1, high + 1
+        half = abs(low) / 2 or 1.0  # a constant: codes as fine as its size allows
+        low, high = low - half, high + half
     bottom, top = float(number_text(low, round_up=False)), float(number_text(high, round_up=True))
     if top <= bottom:
         top = float(number_text(bottom + max(1e-4, abs(bottom) * 1e-4), round_up=True))

@@ -99,7 +99,7 @@ def coded_channel(channel: ChannelInfo, low: float, high: float) -> ChannelInfo:
     """
     if channel.coding is not None:
         return channel
-    half = (high - low) / 2 if high > low else max(abs(low), 1.0)
+    half = (high - low) / 2 if high > low else abs(low) or 1.0
     gain = float(f"{LARGEST_CODE / half:.10g}")
     baseline = round(-(low + high) / 2 * gain)
     limit = (1 << 15) - 1
