@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ class InputResult:
         name: of the input.
         values: measure -> value, parts of 1.
         interval: measure -> lower and upper limit, NaN below two people.
-        over_noisy: accuracy minus that of the noisy input, and its limits (people resampled alike in both); NaN where
-            there is no noisy input.
+        over_noisy: accuracy minus that of the noisy input, and its limits (people resampled alike in both), over the
+            examples that both have; NaN where there is no noisy input.
         confusion: [K, K] counts.
         n_examples, n_people, n_failed: tested, whose, and not answered because their stream failed.
         fold_accuracy: accuracy in each fold.
@@ -89,15 +89,14 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         for name, own in answers.items()
     }
     values = {name: scores.measures(own) for name, own in answers.items()}
+    right = _right(columns, rows)
     inputs = []
     for name in names:
         own, fold = answers[name], columns["fold"][rows[name]]
-        right = own.label == own.predicted
+        correct = own.label == own.predicted
         over_noisy = (float("nan"),) * 3
         if NOISY in names:
-            gain = resampled[name]["accuracy"] - resampled[NOISY]["accuracy"]
-            difference = values[name]["accuracy"] - values[NOISY]["accuracy"]
-            over_noisy = (difference, *scores.limits(gain, settings.confidence))
+            over_noisy = _gain(right, name, NOISY, people, settings, seed)
         inputs.append(
             InputResult(
                 name=name,
@@ -108,7 +107,7 @@ def read(folder: Path, settings: Tables) -> ModelResult:
                 n_examples=len(own.label),
                 n_people=len(set(own.person.tolist())),
                 n_failed=len(tested) - len(own.label),
-                fold_accuracy=tuple(float(right[fold == k].mean()) for k in np.unique(fold)),
+                fold_accuracy=tuple(float(correct[fold == k].mean()) for k in np.unique(fold)),
             )
         )
     label = columns["label"][tested]
@@ -123,26 +122,54 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         n_people=len(people),
         largest_class=float(np.bincount(label).max() / len(label)),
         inputs=tuple(inputs),
-        pairs=_pairs(columns, {name: at for name, at in rows.items() if name != CLEAN}, settings, seed),
+        pairs=_pairs(right, [name for name in names if name != CLEAN], settings, seed),
     )
 
 
-def _pairs(
-    columns: Mapping[str, NDArray[Any]], rows: Mapping[str, NDArray[np.int64]], settings: Tables, seed: int
-) -> tuple[Comparison, ...]:
-    """Accuracy of every two inputs over people, on the examples that both have."""
+@dataclass(frozen=True)
+class Right:
+    """Every example that some input has an answer to.
+
+    Attributes:
+        person: [n] whose it is.
+        inputs: name -> [n] 1 where the answer is right, 0 where it is wrong, NaN where there is none.
+    """
+
+    person: NDArray[np.str_]
+    inputs: Mapping[str, NDArray[np.float64]]
+
+
+def _right(columns: Mapping[str, NDArray[Any]], rows: Mapping[str, NDArray[np.int64]]) -> Right:
+    """Answers side by side, an example being a start of a stream in a fold."""
     position: dict[tuple[int, str, int], int] = {}
     places = {}
     for name, at in rows.items():
         keys = zip(*(columns[key][at].tolist() for key in ("fold", "stream", "start")), strict=True)
         places[name] = np.array([position.setdefault(key, len(position)) for key in keys], np.int64)
-    right = {name: np.full(len(position), np.nan) for name in rows}  # NaN: the input has no answer to this example
+    right = {name: np.full(len(position), np.nan) for name in rows}
     person = np.empty(len(position), columns["person"].dtype)
     for name, at in rows.items():
         right[name][places[name]] = columns["label"][at] == columns["predicted"][at]
         person[places[name]] = columns["person"][at]
+    return Right(person, right)
+
+
+def _gain(
+    right: Right, name: str, other: str, people: Sequence[str], settings: Tables, seed: int
+) -> tuple[float, float, float]:
+    """Accuracy of one input minus another's on the examples that both have, and its limits; NaN without any."""
+    difference = right.inputs[name] - right.inputs[other]
+    both = np.isfinite(difference)
+    if not both.any():
+        return (float("nan"),) * 3
+    spread = scores.resampled_gain(difference[both], right.person[both], people, settings.bootstrap_resamples, seed)
+    return float(difference[both].mean()), *scores.limits(spread, settings.confidence)
+
+
+def _pairs(right: Right, names: Sequence[str], settings: Tables, seed: int) -> tuple[Comparison, ...]:
+    """Accuracy of every two inputs over people, on the examples that both have."""
     found = [
-        compare_values(right[a] - right[b], person, ("", "accuracy", a, b), settings, seed)
-        for a, b in itertools.combinations(rows, 2)
+        compare_values(right.inputs[a] - right.inputs[b], right.person, ("", "accuracy", a, b), settings, seed)
+        for a, b in itertools.combinations(names, 2)
     ]
     return tuple(corrected(found))

@@ -134,9 +134,27 @@ def resampled(counts: Counts, resamples: int, seed: int) -> dict[str, FloatArray
     n_people = len(counts.confusion)
     if n_people < 2:
         return {name: np.full(resamples, np.nan) for name in MEASURES}
-    rng = seeding.generator(seed, "bootstrap over subjects", n_people)
-    weights = rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=resamples)  # [B, P]
-    return weighted(counts, weights.astype(np.float64))
+    return weighted(counts, _draws(n_people, resamples, seed))
+
+
+def resampled_gain(
+    gain: FloatArray, person: NDArray[np.str_], people: Sequence[str], resamples: int, seed: int
+) -> FloatArray:
+    """Mean of a value of examples in the resamples of `resampled`, [B]; people without examples add none.
+
+    Args:
+        gain: [n] of each example.
+        person: [n] whose it is.
+        people: who is resampled.
+        resamples: how many.
+        seed: of the draws.
+    """
+    if len(people) < 2:
+        return np.full(resamples, np.nan)
+    owner = np.searchsorted(np.array(people), person)
+    sums, counts = np.bincount(owner, gain, len(people)), np.bincount(owner, minlength=len(people))
+    weights = _draws(len(people), resamples, seed)
+    return _over(weights @ sums, weights @ counts, np.nan)
 
 
 def limits(values: FloatArray, confidence: float) -> tuple[float, float]:
@@ -146,6 +164,12 @@ def limits(values: FloatArray, confidence: float) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def _draws(n_people: int, resamples: int, seed: int) -> FloatArray:
+    """How often each person is drawn, [B, P]."""
+    rng = seeding.generator(seed, "bootstrap over subjects", n_people)
+    return rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=resamples).astype(np.float64)
 
 
 def _auc(counts: Counts, weights: FloatArray) -> FloatArray:

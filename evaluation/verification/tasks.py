@@ -169,13 +169,12 @@ def _table(results: Results, folder: Folder, columns: Mapping[str, NDArray[Any]]
         finding.problems.append(f"{path}: its rows are not the inputs of {folder.path}")
         return 0
     n_tested = int((columns["input"] == rows[0]["input"]).sum())
-    noisy = _measures(columns, columns["input"] == NOISY)
     count = 0
     for row in rows:
         chosen = columns["input"] == row["input"]
         own = {f"{key}_percent": 100 * value for key, value in _measures(columns, chosen).items()}
         if NOISY in folder.info["inputs"]:
-            own["over_noisy_percent"] = own["accuracy_percent"] - 100 * noisy["accuracy"]
+            own["over_noisy_percent"] = _over_noisy(columns, row["input"])
         own["n_examples"] = int(chosen.sum())
         own["n_people"] = len(set(columns["person"][chosen].tolist()))
         own["n_failed"] = n_tested - int(chosen.sum())
@@ -186,6 +185,18 @@ def _table(results: Results, folder: Folder, columns: Mapping[str, NDArray[Any]]
             elif not same(row[key], value):
                 finding.problems.append(f"{path}: {key} of {row['input']} is {row[key]}, its answers give {value:.9g}")
     return count
+
+
+def _over_noisy(columns: Mapping[str, NDArray[Any]], name: str) -> float:
+    """Points of accuracy over the noisy input, on the examples that both have."""
+    right: dict[str, dict[tuple[Any, ...], bool]] = {name: {}, NOISY: {}}
+    keys = ("input", "fold", "stream", "start", "label", "predicted")
+    for one, *example, label, predicted in zip(*(columns[key].tolist() for key in keys), strict=True):
+        if one in right:
+            right[one][tuple(example)] = label == predicted
+    both = right[name].keys() & right[NOISY].keys()
+    gains = [int(right[name][example]) - int(right[NOISY][example]) for example in both]
+    return 100 * sum(gains) / len(gains) if gains else float("nan")
 
 
 def _measures(columns: Mapping[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> dict[str, float]:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from core.settings import Tables
-from downstream.common.results import ModelResult, _pairs
+from core.stage import Job, Made, RunOptions, run_stage
+from downstream.common import results
+from downstream.common.assess import LEAKS, SCHEMA
+from downstream.common.results import ModelResult, _pairs, _right
 from downstream.common.tables import paired_table
 
 SETTINGS = Tables(bootstrap_resamples=200)
@@ -26,11 +29,15 @@ def answers(right_by_person, drop=()):
     return {"person": person, "stream": stream, "start": start, "label": label, "predicted": predicted, "fold": fold}
 
 
-def compared(**inputs):
+def joined(inputs):
     columns = {key: np.concatenate([one[key] for one in inputs.values()]) for key in next(iter(inputs.values()))}
     ends = np.cumsum([0, *(len(one["person"]) for one in inputs.values())])
     rows = {name: np.arange(ends[i], ends[i + 1]) for i, name in enumerate(inputs)}
-    return _pairs(columns, rows, SETTINGS, seed=1)
+    return columns, rows
+
+
+def compared(**inputs):
+    return _pairs(_right(*joined(inputs)), list(inputs), SETTINGS, seed=1)
 
 
 def test_a_pair_is_tested_over_people():
@@ -50,6 +57,29 @@ def test_examples_that_one_input_has_not_count_in_neither():
     (one,) = compared(noisy=full, hp=gaps)
     assert (one.n_subjects, one.n_mixtures) == (PEOPLE - 1, PEOPLE * EACH - EACH - 1)
     assert one.difference == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_denoiser_that_fails_where_it_is_hard_gains_nothing(tmp_path):
+    """Two people are hard; a denoiser that changes nothing, and fails on them, is not better than noisy."""
+    noisy = answers([8, 8, 8, 8, 8, 0, 0])
+    survivor = answers([8, 8, 8, 8, 8, 0, 0], drop={(person, start) for person in (5, 6) for start in range(EACH)})
+    columns, rows = joined({"clean": answers([EACH] * PEOPLE), "noisy": noisy, "hp": survivor})
+    n = len(columns["label"])
+    columns |= {"input": np.repeat(list(rows), [len(at) for at in rows.values()]), LEAKS: np.zeros(n, bool)}
+    columns |= {"scores": np.stack([1.0 - columns["predicted"], columns["predicted"]], axis=1)}
+    info = {"task": "toy", "model": "svm", "classes": ["a", "b"], "protocol": "subjects", "n_unread": 0, "n_uncut": 0}
+    run_stage(
+        tmp_path, SCHEMA, [Job("fold1", columns)], Made, section={}, inputs={}, seed=1, options=RunOptions(),
+        label="", info={**info, "inputs": list(rows)},
+    )  # fmt: skip
+    result = results.read(tmp_path, SETTINGS)
+    clean, _, hp = result.inputs
+    assert hp.values["accuracy"] == pytest.approx(0.8)
+    assert hp.over_noisy == (0.0, 0.0, 0.0)
+    assert hp.n_failed == 2 * EACH
+    assert clean.over_noisy[0] == pytest.approx(1 - 40 / 70)
+    low, high = clean.over_noisy[1:]
+    assert low < clean.over_noisy[0] < high
 
 
 def test_the_table_is_in_points_and_says_what_few_people_cannot_show():

@@ -74,3 +74,11 @@ def test_a_stream_that_is_no_version_of_its_clean_one(task_copy):
     found = problems(tasks.check_streams(open_results(task_copy), untracked))
     assert any("another label" in text for text in found)
     assert any("SNR of its channels differs" in text for text in found)
+
+
+def test_the_gain_over_noisy_counts_examples_that_both_have():
+    rows = [("noisy", 0, 1), ("noisy", 1, 0), ("noisy", 2, 0), ("hp", 0, 1)]  # input, start, right
+    name, start, right = (np.array(column) for column in zip(*rows, strict=True))
+    same = {"fold": np.ones(4, int), "stream": np.full(4, "toy/S1/E1"), "label": np.ones(4, int)}
+    columns = {"input": name, "start": start, "predicted": right, **same}
+    assert tasks._over_noisy(columns, "hp") == 0.0
