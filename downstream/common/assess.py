@@ -18,7 +18,7 @@ from core.registry import did_you_mean
 from core.settings import Settings
 from core.stage import Job, Made, Report, RunOptions, run_stage
 from downstream.common import streams
-from downstream.common.denoise import chosen
+from downstream.common.denoise import labels
 from downstream.common.streams import CLEAN, NOISY, open_streams, open_task
 from downstream.common.task import Examples, Fit, Fold, Model, Stream, Task, join
 
@@ -39,9 +39,17 @@ class AssessJob:
     force: bool
 
 
-def group(names: Sequence[str] | None) -> str:
-    """The folder of predictions for some denoisers, so that runs for one and for all do not get in each other's way."""
-    return ALL if names is None else "+".join(name.replace("/", "_").replace(":", "_") for name in names)
+def group(settings: Settings, names: Sequence[str] | None) -> str:
+    """The folder of predictions for some denoisers, so that runs for one and for all do not get in each other's way.
+
+    An alias gives the folder of the name that it stands for.
+
+    Raises:
+        UserError: as `labels` does.
+    """
+    if names is None:
+        return ALL
+    return "+".join(label.replace("/", "_").replace(":", "_") for label in labels(settings, names))
 
 
 def chosen_models(settings: Settings, task: Task, models: Sequence[str] | None) -> list[str]:
@@ -75,16 +83,16 @@ def assess(
         models: classifiers; None: the configuration's.
 
     Raises:
-        UserError: an unknown model, a class that nobody has or too few people have, or a fold that shares
+        UserError: an unknown model or denoiser, a class that nobody has or too few people have, or a fold that shares
             people where the protocol says that it must not.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by torch; its idle threads otherwise spin
     task = open_task(settings)
     inputs = [(CLEAN, layout.downstream(CLEAN))]
-    denoised = chosen(settings, layout, names)
+    denoised = labels(settings, names)
     if task.takes_noise:
         inputs += [(NOISY, layout.downstream(NOISY))]
-        inputs += [(row.label, layout.downstream("denoised", row.label)) for row in denoised]
+        inputs += [(label, layout.downstream("denoised", label)) for label in denoised]
     fingerprints = {name: open_streams(folder).manifest.fingerprint for name, folder in inputs}
     clean = open_streams(inputs[0][1])
     lines, n_failures = [], 0
@@ -100,7 +108,7 @@ def assess(
         section = {"task": wanted.task, "parameters": wanted.parameters, "protocol": wanted.protocol, "model": name,
                    "recipe": wanted.recipe.get(name, {}), "threads": settings.train.threads}  # fmt: skip
         result = run_stage(
-            layout.downstream("predictions", name, group(names)), SCHEMA, jobs, assess_fold, section=section,
+            layout.downstream("predictions", name, group(settings, names)), SCHEMA, jobs, assess_fold, section=section,
             inputs=fingerprints, seed=settings.seed, options=options, label=f"assess {name}", failures=failures,
             info={
                 "task": task.name, "model": name, "classes": list(task.classes), "protocol": wanted.protocol,

@@ -37,18 +37,27 @@ def chosen(settings: Settings, layout: Layout, names: Sequence[str] | None = Non
     Raises:
         UserError: an unknown name, a denoiser without a blind track, or a task whose recordings take no noise.
     """
-    wanted = configured(settings, names)
-    if wanted and not open_task(settings).takes_noise:
-        raise UserError(
-            f"{settings.config_file}: these recordings are envelopes; nothing can be mixed into them or denoised. "
-            "Name no denoisers: the table has the clean row alone"
-        )
+    wanted = _wanted(settings, names)
     rows = candidates(settings, layout, names=wanted) if wanted else []
     blind = [row for row in rows if row.track == "blind"]
     missing = sorted({row.label for row in rows} - {row.label for row in blind})
     if missing:
         raise UserError(f"downstream.denoisers: {', '.join(missing)} needs to be told the noise; only blind ones here")
     return blind
+
+
+def labels(settings: Settings, names: Sequence[str] | None = None) -> list[str]:
+    """What the rows of `chosen` are called. No weights are looked for: finished streams say what made them.
+
+    Raises:
+        UserError: an unknown name, one denoiser twice, or a task whose recordings take no noise.
+    """
+    rows = [DenoiserRow(name=row) if isinstance(row, str) else row for row in _wanted(settings, names)]
+    found = [row.label or find("denoisers", row.name).name for row in rows]
+    for label in found:
+        if found.count(label) > 1:
+            raise UserError(f"downstream.denoisers: '{label}' twice; give each row its own label")
+    return found
 
 
 def configured(settings: Settings, names: Sequence[str] | None) -> list[str | DenoiserRow]:
@@ -63,6 +72,17 @@ def configured(settings: Settings, names: Sequence[str] | None) -> list[str | De
         own = own or [row for row in rows if isinstance(row, DenoiserRow) and find("denoisers", row.name).name == entry]
         found += own or [name]
     return found
+
+
+def _wanted(settings: Settings, names: Sequence[str] | None) -> list[str | DenoiserRow]:
+    """As `configured`; raises UserError where there is nothing to denoise."""
+    wanted = configured(settings, names)
+    if wanted and not open_task(settings).takes_noise:
+        raise UserError(
+            f"{settings.config_file}: these recordings are envelopes; nothing can be mixed into them or denoised. "
+            "Name no denoisers: the table has the clean row alone"
+        )
+    return wanted
 
 
 def denoise(settings: Settings, layout: Layout, options: RunOptions, names: Sequence[str] | None = None) -> Report:

@@ -26,12 +26,13 @@ def report(
         ArtifactError: predictions are absent or unfinished.
     """
     task = open_task(settings)
+    own_group = group(settings, names)
     lines = []
     shown_models = chosen_models(settings, task, models)
     for model in shown_models:
-        result = results.read(layout.downstream("predictions", model, group(names)), settings.tables)
+        result = results.read(layout.downstream("predictions", model, own_group), settings.tables)
         table = tables.model_table(result, settings.tables.confidence)
-        name = f"{task.name}_{model}" + ("" if group(names) == ALL else f"_{group(names)}")
+        name = f"{task.name}_{model}" + ("" if own_group == ALL else f"_{own_group}")
         layout.tables.mkdir(parents=True, exist_ok=True)
         rendering.write([table], layout.tables, name)
         paired = tables.paired_table(result, settings.tables.confidence)

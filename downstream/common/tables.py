@@ -153,7 +153,8 @@ def _notes(result: ModelResult, confidence: float) -> list[str]:
     if failed:
         notes.append(
             f"Failed: examples whose stream could not be mixed or denoised ({', '.join(failed)}); the row is over the "
-            "others, and accuracy over noisy over those that both inputs have. Causes in failures.csv of the input's folder."
+            "others, and accuracy over noisy over those that both inputs have. Causes in failures.csv of the input's "
+            "folder."
         )
     if result.n_unread or result.n_uncut:
         notes.append(

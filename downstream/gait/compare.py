@@ -131,10 +131,11 @@ def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None
         ArtifactError: predictions are absent or unfinished.
         UserError: the two classifiers were not tested on the same windows.
     """
-    cnn, svm = (layout.downstream("predictions", model, group(names)) for model in ("cnn", "svm"))
+    own_group = group(settings, names)
+    cnn, svm = (layout.downstream("predictions", model, own_group) for model in ("cnn", "svm"))
     task = open_task(settings)
     note = WHY_NOT_WALKING if set(task.classes) == set(STATES) else WHY_NOT
-    suffix = "" if group(names) == ALL else f"_{group(names)}"
+    suffix = "" if own_group == ALL else f"_{own_group}"
     layout.tables.mkdir(parents=True, exist_ok=True)
     rendering.write([comparison(cnn, svm, settings.tables, note)], layout.tables, f"gait_cnn_svm{suffix}")
     rendering.write([loss_by_epoch(losses.fold_files(layout.downstream("models", "cnn")))], layout.tables, "gait_loss")

@@ -21,7 +21,7 @@ from core.stage import RunOptions
 from data_pipeline.readers.simulated import SimulatedReader
 from denoising import Denoiser, InputError
 from downstream import table2
-from downstream.common import assess, features, folds, results, streams
+from downstream.common import assess, features, folds, report, results, streams
 from downstream.common.contaminate import contaminate
 from downstream.common.denoise import denoise
 from downstream.common.network_model import NetworkModel
@@ -216,6 +216,20 @@ def test_one_denoiser_by_its_label_lies_beside_all(finished):
     assert files(layout.downstream("predictions", "nearest", "all")) == before
 
 
+def test_a_network_without_weights_of_its_own_is_assessed_by_the_name_or_the_alias_it_was_prepared_by(finished):
+    """`fcn_large`, alias FCN, has none in the box: its streams were made with --model-path."""
+    layout, _ = finished
+    shutil.copytree(layout.downstream("denoised", "identity"), layout.downstream("denoised", "fcn_large"))
+    toy = settings(models=["nearest"])
+    for name in ("FCN", "fcn_large"):
+        assess.assess(toy, layout, RunOptions(), names=[name])
+        report.report(toy, layout, RunOptions(), names=[name])
+    assert (layout.tables / "toy_nearest_fcn_large.md").exists()
+    assert not layout.downstream("predictions", "nearest", "FCN").exists()
+    with pytest.raises(UserError, match="'fcn_large' twice"):
+        assess.assess(toy, layout, RunOptions(), names=["FCN", "fcn_large"])
+
+
 def test_the_published_protocol_is_labelled_where_it_leaks(finished):
     layout, _ = finished
     published = settings(protocol="published", models=["nearest"])
@@ -250,7 +264,7 @@ def test_a_denoiser_that_fails_is_counted_and_not_replaced(finished):
     assert (
         next(report.n_failures for report in reports if report.stage == "denoise") == len(failing) + 4
     )  # S005 is silent: nothing to refuse
-    (folder,) = layout.downstream("predictions", "nearest").glob("*Refuses*")
+    (folder,) = layout.downstream("predictions", "nearest").glob("refuses*")
     found = results.read(folder, settings().tables)
     clean, _, some, none = found.inputs
     assert some.n_people == len({stream.person for _, stream in streams.each(noisy)} - {s.person for s in failing}) - 1
@@ -258,7 +272,7 @@ def test_a_denoiser_that_fails_is_counted_and_not_replaced(finished):
         clean.n_examples, 0, clean.n_examples,
     )  # fmt: skip
     assert np.isnan(none.values["accuracy"])
-    text = next(layout.tables.glob("*Refuses*.md")).read_text()
+    text = next(layout.tables.glob("*refuses*.md")).read_text()
     assert "Failed: examples whose stream could not be mixed or denoised" in text
 
 
