@@ -31,11 +31,11 @@ def report(
     shown_models = chosen_models(settings, task, models)
     for model in shown_models:
         result = results.read(layout.downstream("predictions", model, own_group), settings.tables)
-        table = tables.model_table(result, settings.tables.confidence)
+        table = tables.model_table(result, settings.tables)
         name = f"{task.name}_{model}" + ("" if own_group == ALL else f"_{own_group}")
         layout.tables.mkdir(parents=True, exist_ok=True)
         rendering.write([table], layout.tables, name)
-        paired = tables.paired_table(result, settings.tables.confidence)
+        paired = tables.paired_table(result, settings.tables)
         rendering.write([paired], layout.tables, f"{name}_paired")
         pictures.confusion_matrices(result, layout.tables / f"{name}_confusion.png")
         pictures.accuracy_by_input(result, layout.tables / f"{name}_accuracy.png")

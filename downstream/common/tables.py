@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from core.settings import Tables
 from downstream.common.results import InputResult, ModelResult
 from downstream.common.scores import MEASURES
 from downstream.common.streams import NOISY
@@ -25,7 +26,7 @@ FEW_PEOPLE = 5
 LEAKS_TITLE = "LEAKS: people are tested who were also fitted on"
 
 
-def model_table(result: ModelResult, confidence: float) -> Table:
+def model_table(result: ModelResult, settings: Tables) -> Table:
     """Rows clean, noisy, each denoiser; every measure in percent with its interval."""
     columns = [Column("input", "input")]
     for name in MEASURES:
@@ -41,12 +42,11 @@ def model_table(result: ModelResult, confidence: float) -> Table:
         Column("n_failed", "failed"),
     ]
     title = f"{result.task}, {result.model}: what the classifier fitted on clean recordings makes of each input"
-    return Table(
-        _title(title, result.leaks), columns, [_row(found) for found in result.inputs], _notes(result, confidence)
-    )
+    notes = [*_notes(result, settings.confidence), *own_note(settings)]
+    return Table(_title(title, result.leaks), columns, [_row(found) for found in result.inputs], notes)
 
 
-def paired_table(result: ModelResult, confidence: float) -> Table:
+def paired_table(result: ModelResult, settings: Tables) -> Table:
     """Accuracy of every two inputs but clean, in points: differences over people with their tests."""
     limits = ("difference_low", "difference_high")
     columns = [
@@ -65,11 +65,16 @@ def paired_table(result: ModelResult, confidence: float) -> Table:
     how = (
         "Two-sided Wilcoxon signed-rank tests of accuracy by person, over the examples that both inputs have; p by "
         "Holm's correction over all pairs. Effect: matched-pairs rank-biserial correlation, from -1 to 1. Brackets: "
-        f"{100 * confidence:g} % interval, bootstrap over people."
+        f"{100 * settings.confidence:g} % interval, bootstrap over people."
     )
     power = power_note(max((one.n_subjects for one in result.pairs), default=0), len(result.pairs))
     title = _title(f"{result.task}, {result.model}: paired comparisons of accuracy", result.leaks)
-    return Table(title, columns, rows, [how, power] if power else [how])
+    return Table(title, columns, rows, [how, *([power] if power else []), *own_note(settings)])
+
+
+def own_note(settings: Tables) -> list[str]:
+    """The configuration's note, which stands under every table; none where it has none."""
+    return [settings.note] if settings.note else []
 
 
 def table2(

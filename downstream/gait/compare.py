@@ -17,6 +17,7 @@ from downstream.common import losses, scores
 from downstream.common.assess import ALL, LEAKS, SCHEMA, group
 from downstream.common.scores import Answers
 from downstream.common.streams import CLEAN, open_task
+from downstream.common.tables import own_note
 from evaluation import rendering
 from evaluation.rendering import Column, Table
 
@@ -83,14 +84,15 @@ def comparison(cnn: Path, svm: Path, settings: Tables, note: str = WHY_NOT) -> T
     ]
     percent = f"{100 * settings.confidence:g} % intervals: bootstrap over {len(people)} persons."
     title = "Gait: CNN and SVM" + (", leaking: persons tested are also fitted on" if leaks else ", persons disjoint")
-    return Table(title, shown, rows, [percent, note])
+    return Table(title, shown, rows, [percent, note, *own_note(settings)])
 
 
-def loss_by_epoch(files: Sequence[Path]) -> Table:
+def loss_by_epoch(files: Sequence[Path], settings: Tables) -> Table:
     """A row for each epoch: mean training and validation loss of the CNN over folds, and the printed loss.
 
     Args:
         files: `losses.csv` of each fold.
+        settings: the configuration's note.
 
     Raises:
         UserError: one is absent.
@@ -113,7 +115,7 @@ def loss_by_epoch(files: Sequence[Path]) -> Table:
         f"Cross entropy, mean over {len(folds)} fold(s); the printed column is the study's training loss, of other "
         "classes: by chance alone four classes have 1.386, three 1.099."
     )
-    return Table("Gait: loss of the CNN by epoch", shown, rows, [note])
+    return Table("Gait: loss of the CNN by epoch", shown, rows, [note, *own_note(settings)])
 
 
 def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[str]:
@@ -138,7 +140,8 @@ def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None
     suffix = "" if own_group == ALL else f"_{own_group}"
     layout.tables.mkdir(parents=True, exist_ok=True)
     rendering.write([comparison(cnn, svm, settings.tables, note)], layout.tables, f"gait_cnn_svm{suffix}")
-    rendering.write([loss_by_epoch(losses.fold_files(layout.downstream("models", "cnn")))], layout.tables, "gait_loss")
+    folds = losses.fold_files(layout.downstream("models", "cnn"))
+    rendering.write([loss_by_epoch(folds, settings.tables)], layout.tables, "gait_loss")
     both, loss = layout.tables / f"gait_cnn_svm{suffix}.md", layout.tables / "gait_loss.md"
     return [f"CNN and SVM: {both}; loss by epoch: {loss}"]
 

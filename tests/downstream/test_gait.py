@@ -248,7 +248,7 @@ def small_settings(data: Path, **downstream) -> Settings:
         paths=Paths(data_root=str(data)),
         datasets={"long_walking": Dataset(folder="semg")},
         noise=Noise(piece_s=10, kinds={"PLI": [Source(source="pli")], "WGN": [Source(source="wgn")]}),
-        tables=Tables(bootstrap_resamples=100),
+        tables=Tables(bootstrap_resamples=100, note="Walkers made up for a test."),
         train=Train(threads=1),
         downstream=Downstream(
             task="gait",
@@ -280,6 +280,8 @@ def test_from_records_to_tables(tmp_path: Path) -> None:
     text = (layout.tables / "gait_cnn_svm.md").read_text()
     assert "persons disjoint" in text
     assert "derived here by a rule of ours" in text
+    for name in ("gait_cnn", "gait_cnn_paired", "gait_cnn_svm", "gait_loss"):
+        assert "Walkers made up for a test." in (layout.tables / f"{name}.md").read_text(), name
     with open(layout.tables / "gait_loss.csv", encoding="utf-8") as file:
         losses = list(csv.DictReader(file))
     # spec tables.md T8

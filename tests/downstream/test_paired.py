@@ -85,7 +85,7 @@ def test_a_denoiser_that_fails_where_it_is_hard_gains_nothing(tmp_path):
 def test_the_table_is_in_points_and_says_what_few_people_cannot_show():
     pairs = compared(noisy=answers([2, 3, 4]), hp=answers([5, 5, 5]), fcn=answers([6, 7, 9]))
     result = ModelResult("toy", "svm", "subjects", ("a", "b"), False, 0, 0, 3, 0.5, (), pairs)
-    table = paired_table(result, 0.95)
+    table = paired_table(result, SETTINGS)
     assert [(row["a"], row["b"]) for row in table.rows] == [("noisy", "hp"), ("noisy", "fcn"), ("hp", "fcn")]
     assert table.rows[0]["difference"] == pytest.approx(-20.0)
     assert table.rows[0]["difference_low"] <= -20.0 <= table.rows[0]["difference_high"]
