@@ -25,6 +25,7 @@ from downstream.common.task import Examples, Fit, Fold, Model, Stream, Task, joi
 SCHEMA = Schema("predictions", 1, made_by="cleansemg run --config FILE")
 LEAKS = "leaks"  # column: somebody tested was also fitted on
 ALL = "all"
+PUBLISHED = "published"
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,21 @@ class AssessJob:
 def group(settings: Settings, names: Sequence[str] | None) -> str:
     """The folder of predictions for some denoisers, so that runs for one and for all do not get in each other's way.
 
-    An alias gives the folder of the name that it stands for.
+    Nor do those of two protocols: HP's are in `hp` and `hp_published`, those of all in `all` and `published`. An alias
+    gives the folder of the name that it stands for.
 
     Raises:
         UserError: as `labels` does.
     """
-    if names is None:
-        return ALL
-    return "+".join(label.replace("/", "_").replace(":", "_") for label in labels(settings, names))
+    parts = []
+    if names is not None:
+        parts.append("+".join(label.replace("/", "_").replace(":", "_") for label in labels(settings, names)))
+    return "_".join([*parts, *_marks(settings)]) or ALL
+
+
+def models_folder(settings: Settings, layout: Layout, model: str) -> Path:
+    """Where a classifier's folds are fitted; each protocol has its own."""
+    return layout.downstream("models", "_".join([model, *_marks(settings)]))
 
 
 def chosen_models(settings: Settings, task: Task, models: Sequence[str] | None) -> list[str]:
@@ -99,7 +107,7 @@ def assess(
     for name in chosen_models(settings, task, models):
         every, failures = clean_examples(task.models()[name], clean)
         folds = checked_folds(task, every, settings)
-        folder = layout.downstream("models", name)
+        folder = models_folder(settings, layout, name)
         jobs = [
             Job(f"fold{number}", AssessJob(name, number, tuple(inputs), folder, settings, options.force))
             for number in range(1, len(folds) + 1)
@@ -236,6 +244,10 @@ def _same(version: Stream, clean: Stream, artifact: Artifact) -> Stream:
     if version.key != clean.key or version.signal.shape != clean.signal.shape or (version.label != clean.label).any():
         raise UserError(f"{artifact.folder}: '{version.key}' is not a version of '{clean.key}'; make it again, --force")
     return version
+
+
+def _marks(settings: Settings) -> list[str]:
+    return [PUBLISHED] if settings.downstream.protocol == PUBLISHED else []
 
 
 def _shares_people(fold: Fold, examples: Examples) -> bool:

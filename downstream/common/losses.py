@@ -12,9 +12,15 @@ LOSSES = "losses.csv"
 Losses = dict[int, tuple[float, float]]  # epoch -> training and validation loss
 
 
-def fold_files(models: Path) -> list[Path]:
-    """`losses.csv` of each fold below a model's folder, in their order; none where it is no network."""
-    return sorted(models.glob(f"fold*/{LOSSES}"), key=lambda path: int(path.parent.name.removeprefix("fold")))
+def fold_files(models: Path, n_folds: int) -> list[Path]:
+    """`losses.csv` of each fold below a model's folder, in their order; none where it is no network.
+
+    Args:
+        models: the folder, in which folds of an earlier run with more of them may lie, too.
+        n_folds: of the predictions that are shown.
+    """
+    paths = [models / f"fold{number}" / LOSSES for number in range(1, n_folds + 1)]
+    return [path for path in paths if path.exists()]
 
 
 def read(path: Path) -> Losses:

@@ -8,7 +8,7 @@ from core.layout import Layout
 from core.settings import Settings
 from core.stage import Report, RunOptions
 from downstream.common import losses, pictures, results, tables
-from downstream.common.assess import ALL, chosen_models, group
+from downstream.common.assess import ALL, chosen_models, group, models_folder
 from downstream.common.streams import CLEAN, NOISY, open_task
 from evaluation import rendering
 
@@ -21,6 +21,8 @@ def report(
     models: Sequence[str] | None = None,
 ) -> Report:
     """Write TASK_MODEL.{csv,md,tex}, TASK_MODEL_paired and pictures for every model; with `names`, TASK_MODEL_NAMES.
+
+    With the protocol `published`, TASK_MODEL_published and so on.
 
     Raises:
         ArtifactError: predictions are absent or unfinished.
@@ -39,7 +41,7 @@ def report(
         rendering.write([paired], layout.tables, f"{name}_paired")
         pictures.confusion_matrices(result, layout.tables / f"{name}_confusion.png")
         pictures.accuracy_by_input(result, layout.tables / f"{name}_accuracy.png")
-        folds = losses.fold_files(layout.downstream("models", model))
+        folds = losses.fold_files(models_folder(settings, layout, model), result.n_folds)
         if folds:
             pictures.losses(result, [losses.read(path) for path in folds], layout.tables / f"{name}_losses.png")
         shown = [result.input(CLEAN), result.input(NOISY), pictures.best_denoiser(result)]

@@ -62,6 +62,11 @@ class ModelResult:
     inputs: tuple[InputResult, ...]
     pairs: tuple[Comparison, ...]  # accuracy of every two inputs but clean, over people
 
+    @property
+    def n_folds(self) -> int:
+        """Each of which tests somebody."""
+        return len(self.inputs[0].fold_accuracy)
+
     def input(self, name: str) -> InputResult | None:
         """The input of a name, where it is there."""
         return next((result for result in self.inputs if result.name == name), None)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
 from core import commandline
 from core.commandline import ForceOption, OutputOption, QuietOption, SchedulerOption, SetOption, WorkersOption
-from core.errors import UserError
+from core.errors import ArtifactError, UserError
 from core.layout import Layout
 from core.settings import Settings
 from core.stage import Report, RunOptions
+
+T = TypeVar("T")
 
 ALL = "all"
 STAGES = {
@@ -65,6 +68,16 @@ def run_task(
     reports.append(assess(settings, layout, options, names, models))
     reports.append(report(settings, layout, options, names, models))
     return reports
+
+
+def keeping(stage: Callable[[RunOptions], T], options: RunOptions) -> T:
+    """Run a stage that --force is not meant for: it starts over only where results of other settings or inputs lie."""
+    try:
+        return stage(replace(options, force=False))
+    except ArtifactError:
+        if not options.force:
+            raise
+        return stage(options)
 
 
 def stages_of(settings: Settings) -> dict[str, str]:

@@ -132,10 +132,9 @@ def _row(found: InputResult) -> dict[str, Any]:
 
 
 def _notes(result: ModelResult, confidence: float) -> list[str]:
-    n_folds = len(result.inputs[0].fold_accuracy)
     first = (
         f"Brackets: {100 * confidence:g} % interval, bootstrap over the {result.n_people} tested people. Protocol "
-        f"{result.protocol}, {n_folds} fold(s), answers of all folds together; precision, recall and F1 are "
+        f"{result.protocol}, {result.n_folds} fold(s), answers of all folds together; precision, recall and F1 are "
         f"means over {len(result.classes)} classes. Answering the most frequent class alone: "
         f"{100 * result.largest_class:.1f} % accuracy."
     )

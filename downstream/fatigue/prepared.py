@@ -15,7 +15,7 @@ from core.errors import UserError
 from core.layout import Layout
 from core.settings import Settings
 from core.stage import Report, RunOptions
-from downstream.common.running import ALL, parse_denoisers
+from downstream.common.running import ALL, keeping, parse_denoisers
 
 CACHE = Path("outputs/downstream/fatigue/cache")
 CONFIG = Path("configs/downstream/fatigue_cerqueira.yaml")
@@ -51,6 +51,8 @@ def compare(
 ) -> list[Report]:
     """Denoise what is not yet denoised, fit and run the classifiers, and write their tables below `cache`.
 
+    --force is for the classifiers: what is denoised is kept as long as it is of the prepared recordings.
+
     Raises:
         UserError: nothing has been prepared there.
     """
@@ -65,7 +67,7 @@ def compare(
         )
     settings, layout = config.load(cache / KEPT, overrides), Layout(cache)
     return [
-        denoise(settings, layout, options, denoisers),
+        keeping(lambda kept: denoise(settings, layout, kept, denoisers), options),
         assess(settings, layout, options, denoisers, models),
         report(settings, layout, options, denoisers, models),
     ]

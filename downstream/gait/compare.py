@@ -14,7 +14,7 @@ from core.layout import Layout
 from core.settings import Settings, Tables
 from data_pipeline.readers.gait_states import STATES
 from downstream.common import losses, scores
-from downstream.common.assess import ALL, LEAKS, SCHEMA, group
+from downstream.common.assess import ALL, LEAKS, SCHEMA, group, models_folder
 from downstream.common.scores import Answers
 from downstream.common.streams import CLEAN, open_task
 from downstream.common.tables import own_note
@@ -121,6 +121,8 @@ def loss_by_epoch(files: Sequence[Path], settings: Tables) -> Table:
 def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[str]:
     """Write gait_cnn_svm and gait_loss, each as .csv, .md and .tex, from finished predictions.
 
+    With the protocol `published`, gait_cnn_svm_published and gait_loss_published.
+
     Args:
         settings: the configuration.
         layout: where results are.
@@ -140,9 +142,11 @@ def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None
     suffix = "" if own_group == ALL else f"_{own_group}"
     layout.tables.mkdir(parents=True, exist_ok=True)
     rendering.write([comparison(cnn, svm, settings.tables, note)], layout.tables, f"gait_cnn_svm{suffix}")
-    folds = losses.fold_files(layout.downstream("models", "cnn"))
-    rendering.write([loss_by_epoch(folds, settings.tables)], layout.tables, "gait_loss")
-    both, loss = layout.tables / f"gait_cnn_svm{suffix}.md", layout.tables / "gait_loss.md"
+    n_folds = int(Artifact.open(cnn, SCHEMA).manifest.info["n_folds"])
+    models = models_folder(settings, layout, "cnn")
+    name = models.name.replace("cnn", "gait_loss", 1)
+    rendering.write([loss_by_epoch(losses.fold_files(models, n_folds), settings.tables)], layout.tables, name)
+    both, loss = layout.tables / f"gait_cnn_svm{suffix}.md", layout.tables / f"{name}.md"
     return [f"CNN and SVM: {both}; loss by epoch: {loss}"]
 
 

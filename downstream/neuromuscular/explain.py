@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.errors import UserError
 from core.layout import Layout
 from core.settings import Settings
-from downstream.common.assess import checked_folds, chosen_models, clean_examples
+from downstream.common.assess import checked_folds, chosen_models, clean_examples, models_folder
 from downstream.common.streams import CLEAN, open_streams, open_task
 from downstream.common.task import Fit
 from downstream.neuromuscular import saliency
@@ -17,7 +17,7 @@ from downstream.neuromuscular.models import NETWORK, WindowModel
 def explain(settings: Settings, layout: Layout, models: Sequence[str] | None = None) -> list[str]:
     """Write TASK_MODEL_saliency.png beside the tables, of the first fold's network and clean test windows.
 
-    Returns lines that say where.
+    With the protocol `published`, TASK_MODEL_published_saliency.png. Returns lines that say where.
 
     Raises:
         UserError: another task's configuration, or networks that are not fitted yet.
@@ -30,14 +30,15 @@ def explain(settings: Settings, layout: Layout, models: Sequence[str] | None = N
         model = task.models()[name]
         if not isinstance(model, WindowModel):
             raise UserError(f"{settings.config_file}: saliency maps are for the task neuromuscular, not '{task.name}'")
-        folder = layout.downstream("models", name) / "fold1"
+        fitted = models_folder(settings, layout, name)
+        folder = fitted / "fold1"
         if not (folder / NETWORK).exists():
             raise UserError(f"{folder}: no fitted network; run downstream/neuromuscular/run.py first")
         model.load(Fit(folder, settings.seed, {}, name))
         every, _ = clean_examples(model, clean)
         tested = every.take(checked_folds(task, every, settings)[0].test)
         shown = tested.take(saliency.choose(tested, settings.seed, task.classes))
-        path = layout.tables / f"{task.name}_{name}_saliency.png"
+        path = layout.tables / f"{task.name}_{fitted.name}_saliency.png"
         title = f"{task.name}, {name}: what the answer rests on, clean test windows"
         saliency.draw(path, saliency.explain(model.fitted, shown, task.classes), task.fs_hz, title)
         lines.append(f"{name}: saliency maps in {path}")

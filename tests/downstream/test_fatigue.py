@@ -21,6 +21,7 @@ from core.registry import find
 from core.seeding import generator
 from core.stage import RunOptions
 from data_pipeline.readers.simulated_fatigue import SimulatedFatigueReader
+from downstream.common import losses
 from downstream.common.running import run_task
 from downstream.common.task import Examples, Fit, Stream, join
 from downstream.fatigue import prepared
@@ -30,6 +31,7 @@ from downstream.fatigue.task import FatigueTask
 from downstream.fatigue.windows import Cutting
 from tests.conftest import ROOT
 from tests.layouts.cerqueira import write_tree
+from tests.pipeline_runs import files
 
 FS_HZ = 1000.0
 SHORT = Cutting(0.4, 0.2)
@@ -354,10 +356,30 @@ def test_the_published_steps_from_files_to_a_table(cerqueira: tuple[Path, Path],
     table = (tmp_path / "tables/fatigue_svm_hp.md").read_text()
     assert all(row in table for row in ("clean", "noisy", "hp"))
 
-    with pytest.raises(UserError, match="--force"):  # another protocol's results do not replace these unasked
-        prepared.compare(tmp_path, ["downstream.protocol=published"], RunOptions(), ["hp"], ["svm"])
+    own = files(tmp_path / "downstream/predictions/svm/hp")
+    denoised = tmp_path / "downstream/denoised/hp"
+    made = {path: path.stat().st_mtime_ns for path in denoised.glob("*.npz")}
     prepared.compare(tmp_path, ["downstream.protocol=published"], RunOptions(force=True), ["hp"], ["svm"])
-    assert "leak" in (tmp_path / "tables/fatigue_svm_hp.md").read_text().lower()
+    assert "leak" in (tmp_path / "tables/fatigue_svm_hp_published.md").read_text().lower()
+    assert (tmp_path / "tables/fatigue_svm_hp.md").read_text() == table  # one protocol beside the other
+    assert files(tmp_path / "downstream/predictions/svm/hp") == own
+    assert {path: path.stat().st_mtime_ns for path in denoised.glob("*.npz")} == made  # --force denoises nothing anew
+
+
+def test_force_denoises_anew_where_other_recordings_were_prepared(cerqueira: tuple[Path, Path], tmp_path: Path) -> None:
+    path, data = cerqueira
+    for snr_db in (0, 10):
+        options = RunOptions(force=True)
+        made = config.load(path, [f"datasets.cerqueira.folder={data}", f"downstream.snr_db=[{snr_db}]"])
+        prepared.prepare(made, tmp_path, options, [])
+        prepared.compare(tmp_path, [], options, ["hp"], ["svm"])
+
+
+def test_folds_of_an_earlier_run_are_not_shown(tmp_path: Path) -> None:
+    for number in (1, 2, 3, 10):
+        (tmp_path / f"fold{number}").mkdir()
+        (tmp_path / f"fold{number}/losses.csv").write_text("epoch,train_loss,valid_loss\n1,1,1\n")
+    assert [path.parent.name for path in losses.fold_files(tmp_path, 2)] == ["fold1", "fold2"]
 
 
 def test_from_files_to_a_table_in_one_command(cerqueira: tuple[Path, Path], tmp_path: Path) -> None:

@@ -235,9 +235,10 @@ def test_the_published_protocol_is_labelled_where_it_leaks(finished):
     published = settings(protocol="published", models=["nearest"])
     run_task(published, layout, RunOptions(), denoisers=["identity"])
     assert (
-        "(LEAKS: people are tested who were also fitted on)" in (layout.tables / "toy_nearest_identity.md").read_text()
+        "(LEAKS: people are tested who were also fitted on)"
+        in (layout.tables / "toy_nearest_identity_published.md").read_text()
     )
-    assert results.read(layout.downstream("predictions", "nearest", "identity"), published.tables).leaks
+    assert results.read(layout.downstream("predictions", "nearest", "identity_published"), published.tables).leaks
 
 
 def test_a_split_that_shares_people_is_refused_under_protocol_subjects(finished):
