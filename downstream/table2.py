@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from core import commandline
+from core.artifact import MANIFEST
 from core.errors import UserError
 from core.layout import Layout
 from core.registry import project_root
@@ -21,7 +22,8 @@ def write(
     """Write table2.{csv,md,tex} and say where.
 
     Args:
-        folders: task -> the output folder of its run; None: not run.
+        folders: task -> the output folder of its run over all denoisers; None: not run. Where it was run with both
+            protocols, the one that keeps people apart is shown.
         models: task -> its classifier; None: the one that the paper shows.
         output: folder of the table.
         settings: intervals; None: the defaults.
@@ -30,7 +32,6 @@ def write(
         UserError: no results are named, or those named are not there.
     """
     from downstream.common import results, tables
-    from downstream.common.assess import ALL
     from evaluation import rendering
 
     if not any(folders.values()):
@@ -42,20 +43,38 @@ def write(
     found = {}
     for task, root in folders.items():
         model = models.get(task) or printed[task]["model"]
-        folder = None if root is None else Layout(root).downstream("predictions", model, ALL)
-        found[task] = None if folder is None else results.read(folder, settings)
+        found[task] = None if root is None else results.read(_predictions(root, model), settings)
     table = tables.table2(found, printed["rows"], settings.confidence, printed["source"])
     output.mkdir(parents=True, exist_ok=True)
     rendering.write([table], output, "table2")
     return output / "table2.md"
 
 
+def _predictions(root: Path, model: str) -> Path:
+    """The run over all denoisers; where there is none, the folder that it should be in."""
+    from downstream.common.assess import ALL, PUBLISHED
+
+    folder = Layout(root).downstream("predictions", model)
+    there = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+    every = [name for name in (ALL, PUBLISHED) if name in there]
+    if there and not every:
+        raise UserError(
+            f"{folder}: Table 2 is of all denoisers of a configuration, here are results of {', '.join(there)}; "
+            "run the task, or its evaluate.py, with --denoiser all"
+        )
+    return folder / (every[0] if every else ALL)
+
+
 def main(
-    gesture: Annotated[Path | None, typer.Option(help="Results of the gesture task, e.g. results/gesture.")] = None,
-    fatigue: Annotated[Path | None, typer.Option(help="Results of the fatigue task, e.g. results/fatigue.")] = None,
+    gesture: Annotated[
+        Path | None, typer.Option(help="Results of the gesture task, e.g. results/downstream/gesture.")
+    ] = None,
+    fatigue: Annotated[
+        Path | None, typer.Option(help="Results of the fatigue task, e.g. results/downstream/fatigue.")
+    ] = None,
     gesture_model: Annotated[str | None, typer.Option(help="Its classifier; default: stcnet.")] = None,
     fatigue_model: Annotated[str | None, typer.Option(help="Its classifier; default: cnn, as printed.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("results/table2"),
+    output: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("results/downstream/table2"),
 ) -> int:
     """Accuracy and F1 of gestures and fatigue for clean, noisy and every denoiser, the printed values beside."""
     path = write({"gesture": gesture, "fatigue": fatigue}, {"gesture": gesture_model, "fatigue": fatigue_model}, output)

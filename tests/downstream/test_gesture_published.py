@@ -21,6 +21,7 @@ from core.stage import RunOptions
 from data_pipeline.recording import Recording
 from data_pipeline.segment_ids import segment_id
 from data_pipeline.trials import find_trials
+from downstream import table2
 from downstream.common import streams
 from downstream.common.running import run_task
 from downstream.common.task import Stream
@@ -235,6 +236,20 @@ def test_the_prepared_streams_give_the_published_table_and_it_says_that_it_leaks
     assert "leak" in table.lower() or "same people" in table.lower()
 
 
+def test_table_2_is_made_of_the_run_over_all_or_says_which_are_there(prepared: Layout, tmp_path: Path) -> None:
+    config_file = Path("configs/downstream/gesture_published.yaml")
+    chosen = {"gesture": "stcnet_ce"}
+    quick = [*QUICK, "downstream.denoisers=[hp]"]
+    evaluate.main(config=config_file, denoiser=["hp"], output=prepared.root, overrides=quick, quiet=True)
+    with pytest.raises(UserError, match="here are results of hp_published; run the task"):
+        table2.write({"gesture": prepared.root}, chosen, tmp_path)
+    evaluate.main(config=config_file, output=prepared.root, overrides=quick, quiet=True)
+    path = table2.write({"gesture": prepared.root}, chosen, tmp_path)
+    rows = {row["input"]: row for row in csv.DictReader(path.with_suffix(".csv").open())}
+    assert rows["hp"]["gesture_accuracy_percent"]
+    assert rows["hp"]["gesture_accuracy_printed"] == "65.82"
+
+
 def test_db1_is_read_as_the_envelope_that_it_is_and_gives_clean_accuracy(tmp_path: Path) -> None:
     ninapro.write_tree(tmp_path, ("DB1",), 2, n_repetitions=3, trial_s=1.2, rest_s=0.5, n_channels=3)
     settings = config.load(
@@ -246,7 +261,7 @@ def test_db1_is_read_as_the_envelope_that_it_is_and_gives_clean_accuracy(tmp_pat
     assert [report.stage for report in reports] == ["prepare", "assess", "report"]
     assert list(stages.of(settings)) == ["prepare", "assess", "report"]
     assert not any(report.n_failures for report in reports)
-    table = (layout.tables / "gesture_stcnet_ce.md").read_text(encoding="utf-8")
+    table = (layout.tables / "gesture_stcnet_ce_published.md").read_text(encoding="utf-8")
     assert "No noisy row" in table
     assert "nan" not in table
     with pytest.raises(UserError, match="nothing can be mixed into them or denoised"):

@@ -1,0 +1,51 @@
+"""The run_all.sh of the tasks: the commands that they come to, with an interpreter that prints its arguments."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from core import config
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The scripts of the tasks in a project of their own; its interpreter says each command in a line."""
+    root = tmp_path / "project"
+    for path in [*ROOT.glob("downstream/*/run_all.sh"), *ROOT.glob("scripts/*.sh")]:
+        target = root / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    for task in ("gesture", "fatigue", "gait", "neuromuscular"):
+        (root / f"downstream/{task}/run.py").touch()
+    python = root / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    (root / "scripts/environment.sh").write_text(f"cd '{root}'\nPYTHON={python}\n")
+    return root
+
+
+def commands(project: Path, task: str, *arguments: str, where: Path | None = None) -> list[str]:
+    """What `run_all.sh` of a task runs."""
+    done = subprocess.run(
+        ["bash", project / f"downstream/{task}/run_all.sh", *arguments],
+        cwd=where or project, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_gesture_evaluates_all_of_its_configuration_for_table_2(project: Path) -> None:
+    *prepared, last = commands(project, "gesture", "--output", "/out")
+    assert last == "downstream/gesture/evaluate.py --output /out"
+    settings = config.load(ROOT / "configs/downstream/gesture_published.yaml").downstream
+    names = [row if isinstance(row, str) else row.name for row in settings.denoisers]
+    assert sorted(line.split()[2] for line in prepared) == sorted(names)
+
+
+def test_gesture_on_the_open_set_takes_denoisers(project: Path) -> None:
+    assert commands(project, "gesture", "--open", "--denoiser", "hp") == ["downstream/gesture/run.py --denoiser hp"]
+    assert commands(project, "gesture", "--open") == ["downstream/gesture/run.py"]
