@@ -1,5 +1,6 @@
 """What prepare_neural.py and prepare_classical.py do: clean streams, then noisy and denoised ones."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -22,9 +23,11 @@ from core.registry import find
 from core.settings import Settings
 from core.stage import Report, RunOptions
 from downstream.common import streams
+from downstream.common.denoise import configured
+from downstream.common.running import keeping
 from downstream.common.streams import CLEAN, NOISY
 from downstream.gesture.pasting import paste_all
-from evaluation.candidates import Family, candidates, family
+from evaluation.candidates import Candidate, Family, candidates, family
 
 CONFIG = Path("configs/downstream/gesture_published.yaml")
 DATABASE = "DB2"
@@ -88,13 +91,16 @@ def paste(
 ) -> list[Report]:
     """Write the streams of one denoiser; clean and noisy ones are written by the first call and kept.
 
+    --force is for the denoised ones: clean and noisy ones of the same settings and inputs are kept with it, too.
+
     Args:
         settings: the configuration.
         layout: where streams go.
         options: workers and force.
-        method: the denoiser.
+        method: the denoiser, with the parameters and weights that the configuration has for it; its label there, its
+            name or an alias.
         of: the family that it must be of.
-        weights: of a network; None: those of the run, or those in the box.
+        weights: of a network; None: the configuration's, those of the run, or those in the box.
         test_npz: the test set.
         qc_index: where its segments were cut from.
         folders: of the noisy and of the denoised streams; None: where the task looks for them.
@@ -103,21 +109,24 @@ def paste(
         UserError: an unknown method or one of the other family, a file that is absent, a method that has to be told
             the noise.
     """
-    entry = find("denoisers", method)
+    rows = configured(settings, [method])
+    entry = find("denoisers", rows[0] if isinstance(rows[0], str) else rows[0].name)
     if family(entry) != of:
         other = "prepare_classical.py --method" if of == "neural" else "prepare_neural.py --model-name"
         raise UserError(f"'{method}' is not a {of} denoiser; use downstream/gesture/{other} {method}")
-    blind = [row for row in candidates(settings, layout, names=[method], weights=weights) if row.track == "blind"]
+    blind = [row for row in candidates(settings, layout, names=rows, weights=weights) if row.track == "blind"]
     if not blind:
         raise UserError(f"'{method}' has to be told the noise; only blind denoisers here")
-    reports = [streams.prepare(settings, layout, RunOptions(options.workers, scheduler=options.scheduler))]
+    if len(blind) > 1 and (weights or folders[1]):
+        names = ", ".join(row.label for row in blind)
+        raise UserError(f"'{method}' is several rows of {settings.config_file}: {names}; name one of them")
+    reports = [keeping(partial(streams.prepare, settings, layout), options)]
     clean = streams.open_streams(layout.downstream(CLEAN))
-    targets = [
-        (None, folders[0] or layout.downstream(NOISY)),
-        (blind[0], folders[1] or layout.downstream("denoised", blind[0].label)),
-    ]
+    targets: list[tuple[Candidate | None, Path]] = [(None, folders[0] or layout.downstream(NOISY))]
+    targets += [(row, folders[1] or layout.downstream("denoised", row.label)) for row in blind]
     for candidate, folder in targets:
-        result = paste_all(clean, folder, test_npz, qc_index, candidate, settings.seed, options)
+        stage = partial(paste_all, clean, folder, test_npz, qc_index, candidate, settings.seed)
+        result = keeping(stage, options) if candidate is None else stage(options)
         what = "noisy" if candidate is None else candidate.label
         count = sum(shard.count > 0 for shard in result.artifact.manifest.shards)
         reports.append(Report("paste", (f"{what}: {count} streams, {folder}",), len(result.failures)))

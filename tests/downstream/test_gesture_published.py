@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,12 +98,20 @@ def segments(recording: Recording, start: int, stop: int, channel: int) -> list[
     return [{"window": number, "clean": x, "noisy": drift - x} for number, x in enumerate(cut)]
 
 
-def prepare(published: Published, output: Path, method: str = "hp", **changes: Any) -> int:
+def prepare(
+    published: Published,
+    output: Path,
+    method: str = "hp",
+    overrides: Sequence[str] = (),
+    force: bool = False,
+    **changes: Any,
+) -> int:
     settings = config.load(
-        Path("configs/downstream/gesture_published.yaml"), [f"datasets.DB2.folder={published.root / 'DB2'}", *QUICK]
+        Path("configs/downstream/gesture_published.yaml"),
+        [f"datasets.DB2.folder={published.root / 'DB2'}", *QUICK, *overrides],
     )
     paths = {"test_npz": published.test_npz, "qc_index": published.index, **changes}
-    reports = preparing.paste(settings, Layout(output), RunOptions(), method, "classical", None, **paths)
+    reports = preparing.paste(settings, Layout(output), RunOptions(force=force), method, "classical", None, **paths)
     return sum(report.n_failures for report in reports)
 
 
@@ -202,6 +211,36 @@ def test_a_test_set_of_another_run_is_refused(published: Published, tmp_path: Pa
     shorter.write_text("\n".join(lines[:-4]) + "\n")
     with pytest.raises(UserError, match="its trial is not in the quality control's index"):
         pasting.requests(published.columns, pasting.read_slots(shorter))
+
+
+def test_the_configurations_row_is_what_is_prepared(published: Published, tmp_path: Path) -> None:
+    rows = "[{name: hp, label: hp_60, parameters: {cutoff_hz: 60.0}}, {name: hp, label: hp_20, parameters: {cutoff_hz: 20.0}}]"
+    one = [f"downstream.denoisers={rows}"]
+    prepare(published, tmp_path, "HP", one)
+    loud, soft = (opened(Layout(tmp_path), "denoised", name)["S1", "E1"].signal for name in ("hp_20", "hp_60"))
+    assert (loud != soft).any()
+    prepare(published, tmp_path, "hp_60", one, folders=(None, tmp_path / "own"))
+    own = streams.open_streams(tmp_path / "own").manifest.fingerprint
+    assert own == streams.open_streams(tmp_path / "downstream/denoised/hp_60").manifest.fingerprint
+    with pytest.raises(UserError, match=r"'hp' is several rows of .*: hp_60, hp_20; name one of them"):
+        prepare(published, tmp_path, "hp", one, folders=(None, tmp_path / "own"))
+
+
+def test_force_starts_clean_streams_over_where_they_are_of_other_settings_alone(
+    published: Published, tmp_path: Path
+) -> None:
+    prepare(published, tmp_path)
+    layout = Layout(tmp_path)
+    made = [path.stat().st_mtime_ns for name in ("clean", "noisy") for path in layout.downstream(name).glob("*.npz")]
+    prepare(published, tmp_path, force=True)
+    assert made == [
+        path.stat().st_mtime_ns for name in ("clean", "noisy") for path in layout.downstream(name).glob("*.npz")
+    ]
+    with pytest.raises(UserError, match="start this stage over with --force"):
+        prepare(published, tmp_path, overrides=["seed=3"])
+    prepare(published, tmp_path, overrides=["seed=3"], force=True)
+    for names in (["clean"], ["noisy"], ["denoised", "hp"]):
+        assert streams.open_streams(layout.downstream(*names)).manifest.seed == 3
 
 
 def shell(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
