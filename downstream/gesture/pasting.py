@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import Artifact, Failure
+from core.artifact import MANIFEST, Artifact, Failure
 from core.errors import ItemError, UserError
 from core.stage import Job, Made, RunOptions, StageResult, run_stage
 from data_pipeline.recording import content_fingerprint
@@ -153,7 +153,8 @@ def paste_all(
         options: workers and force.
 
     Raises:
-        UserError: a file that is absent or not understood, or segments of recordings that are not there.
+        UserError: a file that is absent or not understood, or segments of recordings that are not there, or that found
+            no place: the folder is unfinished then.
     """
     if not test_set.exists():
         raise UserError(f"{test_set}: no such file; make it with evaluation/generate_test_data.py, or name --test-npz")
@@ -180,8 +181,11 @@ def paste_all(
         seed=seed, options=options, label="paste noisy" if candidate is None else f"paste {candidate.label}",
         info=clean.manifest.info,
     )  # fmt: skip
-    if not result.failures:
-        _check_count(result.artifact, wanted)
+    try:
+        _check_count(result.artifact, wanted, {job.name: job.payload.requests for job in jobs})
+    except UserError:
+        (folder / MANIFEST).unlink()
+        raise
     return result
 
 
@@ -202,7 +206,8 @@ def paste(
     """The stream with its segments in place of its own samples, and how many there were.
 
     Raises:
-        ItemError: a segment unlike the stream where it should be, beyond its end, or over another one.
+        ItemError: a segment unlike the stream where it should be, beyond its end, or over another one; a sample beside
+            the segments that is no longer the stream's.
         InputError: the denoiser refuses a segment.
     """
     places = [(r, place) for r in wanted if (place := _place(stream, columns, r)) is not None]
@@ -218,6 +223,11 @@ def paste(
             raise ItemError(f"segment {request.name} lies over another one, at sample {start}")
         signal[channel, span] = samples
         taken[channel, span] = True
+    beside = np.ones(signal.shape, bool)
+    for _, (channel, start) in places:
+        beside[channel, start : start + noisy.shape[1]] = False
+    if (signal != stream.signal)[beside].any():
+        raise ItemError("samples were changed where no segment lies")
     return replace(stream, signal=signal), len(places)
 
 
@@ -252,13 +262,40 @@ def _likeness(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(a @ b) / norm if norm > 0 else 0.0
 
 
-def _check_count(pasted: Artifact, wanted: Mapping[tuple[str, str], Sequence[Request]]) -> None:
-    """Every segment landed once."""
-    landed = sum(int(arrays["n_pasted"][0]) for shard, arrays in pasted if shard.count)
-    total = sum(len(own) for own in wanted.values())
-    if landed != total:
-        raise UserError(f"{pasted.folder}: {landed} of {total} segments found their place; "
-                        "the test set is not of these recordings")  # fmt: skip
+def _check_count(
+    pasted: Artifact,
+    wanted: Mapping[tuple[str, str], Sequence[Request]],
+    may_hold: Mapping[str, Sequence[Request]],
+) -> None:
+    """Every segment landed once.
+
+    A stream holds all segments whose id names it; those of a person have all landed where none of the person's streams
+    failed. (An id without an exercise may be of a stream that failed.)
+
+    Args:
+        pasted: the streams.
+        wanted: segments by database and subject.
+        may_hold: by shard, the segments that may lie in it.
+    """
+    landed: dict[tuple[str, str], int] = defaultdict(int)
+    owner = {request.row: key for key, own in wanted.items() for request in own}
+    incomplete = set()
+    for shard in pasted.manifest.shards:
+        own = may_hold[shard.name]
+        if not shard.count:
+            incomplete |= {owner[request.row] for request in own}
+            continue
+        count = int(pasted.load(shard.name)["n_pasted"][0])
+        named = sum(len(request.slots) == 1 for request in own)
+        if count < named:
+            raise UserError(f"{pasted.folder}: {count} of {named} segments of {shard.name} found their place; "
+                            "the test set is not of these recordings")  # fmt: skip
+        if own:
+            landed[owner[own[0].row]] += count
+    for key, own in wanted.items():
+        if key not in incomplete and landed[key] != len(own):
+            raise UserError(f"{pasted.folder}: {landed[key]} of {len(own)} segments of {'/'.join(key)} found their "
+                            "place; the test set is not of these recordings")  # fmt: skip
 
 
 def _subject(text: str) -> str:

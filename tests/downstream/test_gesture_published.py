@@ -161,11 +161,7 @@ def test_only_the_segments_are_denoised(published: Published, prepared: Layout) 
 
 
 def test_ids_without_an_exercise_find_it_by_the_clean_waveform(published: Published) -> None:
-    """The published ids: DATABASE_SUBJECT_CHANNEL_TRIAL_SEGMENT, here counted from 1."""
-    columns = {k: v for k, v in published.columns.items() if k not in ("exercise", "trial", "channel", "window")}
-    numbers = zip(*(published.columns[k].tolist() for k in ("subject", "channel", "trial", "window")), strict=True)
-    columns["segment_id"] = np.array([f"DB2_s{s[1:]}_{c + 1}_{t + 1}_{w}" for s, c, t, w in numbers])
-    columns["subject"] = np.char.lower(columns["subject"])
+    columns = without_exercises(published)
     wanted = pasting.requests(columns, pasting.read_slots(published.index))
     landed: list[str] = []
     for (subject, exercise), stream in published.streams.items():
@@ -187,6 +183,52 @@ def test_a_segment_of_another_recording_is_refused(published: Published) -> None
         pasting.paste(stream, columns, own[:1])
     with pytest.raises(ItemError, match="lies over another one"):
         pasting.paste(stream, published.columns, [own[0], own[0]])
+
+
+def without_exercises(published: Published) -> dict[str, NDArray[Any]]:
+    """The test set with published ids: DATABASE_SUBJECT_CHANNEL_TRIAL_SEGMENT, here counted from 1."""
+    columns = {k: v for k, v in published.columns.items() if k not in ("exercise", "trial", "channel", "window")}
+    numbers = zip(*(published.columns[k].tolist() for k in ("subject", "channel", "trial", "window")), strict=True)
+    columns["segment_id"] = np.array([f"DB2_s{s[1:]}_{c + 1}_{t + 1}_{w}" for s, c, t, w in numbers])
+    columns["subject"] = np.char.lower(columns["subject"])
+    return columns
+
+
+def test_streams_in_which_a_segment_found_no_place_are_never_accepted(published: Published, tmp_path: Path) -> None:
+    """A published id may mean several exercises; a segment that is in none of them is missed by counting alone."""
+    layout = Layout(tmp_path / "out")
+    columns = without_exercises(published)
+    columns["clean"] = columns["clean"].copy()
+    columns["clean"][0] = np.random.default_rng(1).standard_normal(WINDOW)
+    npz.write(tmp_path / "other.npz", columns)
+    for _ in range(2):  # finished shards do not change that
+        with pytest.raises(UserError, match=r"35 of 36 segments of DB2/S1 found their place"):
+            prepare(published, layout.root, test_npz=tmp_path / "other.npz")
+        with pytest.raises(UserError, match="missing or unfinished"):
+            streams.open_streams(layout.downstream("noisy"))
+
+
+def test_segments_are_counted_beside_a_stream_that_failed(published: Published, tmp_path: Path) -> None:
+    def lossy(stream: Stream, columns: Any, wanted: Sequence[Any], denoiser: Any = None) -> tuple[Stream, int]:
+        if stream.subject == "S2":
+            raise ItemError("cannot be placed")
+        return stream, len(wanted) - 1
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pasting, "paste", lossy)
+        with pytest.raises(UserError, match=r"11 of 12 segments of DB2_S1_E1_\w+ found their place"):
+            prepare(published, tmp_path)
+
+
+def test_a_sample_beside_the_segments_stays_the_streams(published: Published) -> None:
+    class Longer:
+        def denoise(self, noisy: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]:
+            return np.pad(noisy, ((0, 0), (0, 5)), constant_values=1.0)
+
+    wanted = pasting.requests(published.columns, pasting.read_slots(published.index))["DB2", "S1"]
+    own = [r for r in wanted if r.slots[0].exercise == "E1"][1:2]
+    with pytest.raises(ItemError, match="changed where no segment lies"):
+        pasting.paste(published.streams["S1", "E1"], published.columns, own, Longer())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
