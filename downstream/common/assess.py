@@ -92,7 +92,7 @@ def assess(
 
     Raises:
         UserError: an unknown model or denoiser, a class that nobody has or too few people have, or a fold that shares
-            people where the protocol says that it must not.
+            people where the protocol says that it must not, or streams of different channels.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by torch; its idle threads otherwise spin
     task = open_task(settings)
@@ -103,6 +103,7 @@ def assess(
         inputs += [(label, layout.downstream("denoised", label)) for label in denoised]
     fingerprints = {name: open_streams(folder).manifest.fingerprint for name, folder in inputs}
     clean = open_streams(inputs[0][1])
+    streams.require_same_channels(clean, task)
     lines, n_failures = [], 0
     for name in chosen_models(settings, task, models):
         every, failures = clean_examples(task.models()[name], clean)
@@ -215,18 +216,18 @@ def version_of(model: Model, tested: Examples, clean: Artifact, version: Artifac
     Raises:
         UserError: a stream that is not a version of the clean one, or examples that are not the clean one's.
     """
-    wanted = set(tested.stream.tolist())
+    wanted = {streams.shard_name(key) for key in set(tested.stream.tolist())}
     present = {shard.name for shard in version.manifest.shards if shard.count}
     found: dict[tuple[str, int], tuple[Examples, int]] = {}
     failures: list[Failure] = []
-    for name, stream in streams.each(clean):
-        if stream.key in wanted and name in present:
-            try:
-                part = model.examples(_same(streams.load(version, name), stream, version), stream)
-            except ItemError as error:
-                failures.append(Failure(f"{model.name}/{stream.key}", str(error)))
-                continue
-            found.update({(stream.key, start): (part, row) for row, start in enumerate(part.start.tolist())})
+    for name in [shard.name for shard in clean.manifest.shards if shard.name in wanted & present]:
+        stream = streams.load(clean, name)
+        try:
+            part = model.examples(_same(streams.load(version, name), stream, version), stream)
+        except ItemError as error:
+            failures.append(Failure(f"{model.name}/{stream.key}", str(error)))
+            continue
+        found.update({(stream.key, start): (part, row) for row, start in enumerate(part.start.tolist())})
     rows = []
     for row, key in enumerate(zip(tested.stream.tolist(), tested.start.tolist(), strict=True)):
         if key in found:

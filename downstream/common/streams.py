@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp, registry
+from core import dsp, npz, registry
 from core.artifact import Artifact, Failure, Schema
 from core.errors import ItemError, UserError
 from core.layout import Layout
@@ -22,7 +23,7 @@ from data_pipeline.readers.opening import open_reader
 from data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from downstream.common.task import Stream, Task
 
-SCHEMA = Schema("streams", 1, made_by="cleansemg run --config FILE")
+SCHEMA = Schema("streams", 2, made_by="cleansemg run --config FILE")
 CLEAN, NOISY = "clean", "noisy"
 
 
@@ -52,7 +53,7 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """Read every recording, band-pass and resample it: the clean streams.
 
     Raises:
-        UserError: no task, no data set, a folder that is absent.
+        UserError: no task, no data set, a folder that is absent, or recordings of different channels.
     """
     task = open_task(settings)
     if not settings.enabled_datasets:
@@ -74,6 +75,7 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         inputs=inputs, seed=settings.seed, options=options, label="prepare",
         info={"fs_hz": task.fs_hz, "classes": list(task.classes)},
     )  # fmt: skip
+    require_same_channels(result.artifact, task)
     count = sum(shard.count > 0 for shard in result.artifact.manifest.shards)
     return Report("prepare", (f"{count} streams, {result.artifact.folder}",), len(result.failures))
 
@@ -84,6 +86,9 @@ def read_stream(job: PrepareJob) -> Made:
     try:
         recording = job.reader.read(ref)
         stream = clean_stream(recording, job.fs_hz, job.band_hz)
+        stream = replace(
+            stream, database=ref.database, subject=ref.subject, name=ref.exercise
+        )  # as its shard is called
     except ItemError as error:
         return Made(empty(), [Failure(f"{ref.database}/{ref.key}", str(error))])
     return Made(to_arrays(stream))
@@ -149,44 +154,71 @@ def shard_name(key: str) -> str:
 
 
 def to_arrays(stream: Stream) -> dict[str, NDArray[Any]]:
-    """A shard: one row a sample, and what is the same for all in `meta.` texts."""
-    n = stream.signal.shape[1]
-    names = {"database": stream.database, "subject": stream.subject, "name": stream.name}
-    columns: dict[str, NDArray[Any]] = {key: np.broadcast_to(np.array(value), n) for key, value in names.items()}
+    """A shard: one row a sample.
+
+    What is the same for all of them is in `about`: [L, k] bytes of a JSON text in UTF-8 that goes on from row to row,
+    with zeros at its end. (The texts once a sample would take more than the signal.)
+    """
+    about = {
+        "database": stream.database,
+        "subject": stream.subject,
+        "name": stream.name,
+        "channels": list(stream.channels),
+    }
     return {
         "signal": np.ascontiguousarray(stream.signal.T),  # [L, C]
         "label": stream.label,
         "repetition": stream.repetition,
-        "channels": np.broadcast_to(np.array("\n".join(stream.channels)), n),
-        **columns,
+        "about": _spread(json.dumps(about, ensure_ascii=False), stream.signal.shape[1]),
     }
 
 
 def empty() -> dict[str, NDArray[Any]]:
     """The shard of a recording that failed."""
-    text = np.empty(0, "<U1")
     none = np.empty(0, np.int64)
-    return {"signal": np.empty((0, 0), np.float32), "label": none, "repetition": none, "channels": text,
-            "database": text, "subject": text, "name": text}  # fmt: skip
+    return {"signal": np.empty((0, 0), np.float32), "label": none, "repetition": none,
+            "about": np.empty((0, 1), np.uint8)}  # fmt: skip
 
 
 def from_arrays(arrays: Any, fs_hz: float) -> Stream:
     """A stream from its shard."""
+    about = _about(arrays)
     return Stream(
-        database=str(arrays["database"][0]),
-        subject=str(arrays["subject"][0]),
-        name=str(arrays["name"][0]),
+        database=about["database"],
+        subject=about["subject"],
+        name=about["name"],
         signal=np.ascontiguousarray(np.asarray(arrays["signal"]).T),
         label=np.asarray(arrays["label"]),
         repetition=np.asarray(arrays["repetition"]),
         fs_hz=fs_hz,
-        channels=tuple(str(arrays["channels"][0]).split("\n")),
+        channels=tuple(about["channels"]),
     )
 
 
 def open_streams(folder: Path) -> Artifact:
     """An artifact of streams; raises ArtifactError where it is absent or unfinished."""
     return Artifact.open(folder, SCHEMA)
+
+
+def require_same_channels(artifact: Artifact, task: Task) -> None:
+    """Models take channels together: all streams have the same ones in the same order, unless the task says otherwise.
+
+    Raises:
+        UserError: two streams differ; names both.
+    """
+    first: tuple[str, list[str]] | None = None
+    for shard in artifact.manifest.shards:
+        if not task.same_channels or not shard.count:
+            continue
+        about = _about(npz.map_arrays(artifact.folder / f"{shard.name}.npz"))
+        own = (f"{about['database']}/{about['subject']}/{about['name']}", about["channels"])
+        first = first or own
+        if own[1] != first[1]:
+            raise UserError(
+                f"{artifact.folder}: '{first[0]}' has the channels {', '.join(first[1])}, '{own[0]}' has "
+                f"{', '.join(own[1])}; a classifier needs the same ones in the same order: leave a data set or "
+                "recording out, or name the channels in its parameters"
+            )
 
 
 def each(artifact: Artifact) -> Iterator[tuple[str, Stream]]:
@@ -200,3 +232,16 @@ def each(artifact: Artifact) -> Iterator[tuple[str, Stream]]:
 def load(artifact: Artifact, name: str) -> Stream:
     """One stream by its shard's name."""
     return from_arrays(artifact.load(name), float(artifact.manifest.info["fs_hz"]))
+
+
+def _spread(text: str, n: int) -> NDArray[np.uint8]:
+    """A text's bytes over n rows."""
+    data = np.frombuffer(text.encode(), np.uint8)
+    width = max(-(-len(data) // n), 1)
+    return np.pad(data, (0, n * width - len(data))).reshape(n, width)
+
+
+def _about(arrays: Any) -> dict[str, Any]:
+    """What `to_arrays` says of a stream."""
+    found: dict[str, Any] = json.loads(np.asarray(arrays["about"]).tobytes().rstrip(b"\0"))
+    return found

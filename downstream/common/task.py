@@ -168,12 +168,15 @@ class Task(ABC):
         fs_hz: rate at which it works.
         band_hz: of the recordings before all else. None: they are not signals but something made of them (an envelope),
             already at `fs_hz`; they are taken as they are, and nothing can be mixed into them or denoised.
+        same_channels: of all recordings, in the same order, because models take them together. False: models take one
+            channel, whatever its name.
     """
 
     name: ClassVar[str]
     classes: tuple[str, ...]
     fs_hz: float = 1000.0
     band_hz: tuple[float, float] | None = (20.0, 450.0)
+    same_channels: ClassVar[bool] = True
 
     @property
     def takes_noise(self) -> bool:

@@ -161,14 +161,11 @@ def paste_all(
     wanted = requests(export.read(test_set), read_slots(index))
     jobs: list[Job[PasteJob]] = []
     people: set[tuple[str, str]] = set()
-    for shard, arrays in clean:
-        if not shard.count:
-            continue
-        key = (str(arrays["database"][0]), str(arrays["subject"][0]))
-        exercise = str(arrays["name"][0])
-        own = tuple(r for r in wanted.get(key, ()) if any(slot.exercise == exercise for slot in r.slots))
+    for name, stream in streams.each(clean):
+        key = (stream.database, stream.subject)
+        own = tuple(r for r in wanted.get(key, ()) if any(slot.exercise == stream.name for slot in r.slots))
         people |= {key}
-        jobs.append(Job(shard.name, PasteJob(clean.folder, shard.name, test_set, own, candidate)))
+        jobs.append(Job(name, PasteJob(clean.folder, name, test_set, own, candidate)))
     lost = sorted("/".join(key) for key in wanted if key not in people)
     if lost:
         raise UserError(f"{clean.folder}: no recording of {', '.join(lost[:3])}, of whom {test_set.name} has segments")

@@ -39,6 +39,7 @@ class NeuromuscularTask(Task):
     """
 
     name = "neuromuscular"
+    same_channels = False
 
     def __init__(
         self,

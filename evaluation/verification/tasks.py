@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from evaluation.verification.findings import Finding, Track
 from evaluation.verification.folders import Columns, Folder, Results, mapped
 from evaluation.verification.scored import same
 
-SAME = ("label", "repetition", "channels", "database", "subject", "name")  # of every version of a stream
+SAME = ("label", "repetition", "about")  # of every version of a stream
 LEVEL_DB = 0.01  # streams are stored in float32
 CLEAN, NOISY = "clean", "noisy"
 
@@ -87,7 +88,7 @@ def _power_by_person(clean: Folder) -> dict[tuple[str, str], float]:
         if not shard.count:
             continue
         for channel, mean in _mean_squares(columns, columns["signal"]).items():
-            key = (f"{columns['database'][0]}/{columns['subject'][0]}", channel)
+            key = (_person(columns), channel)
             energy[key] = energy.get(key, 0.0) + mean * shard.count
             samples[key] = samples.get(key, 0) + shard.count
     return {key: energy[key] / samples[key] for key in energy}
@@ -95,7 +96,18 @@ def _power_by_person(clean: Folder) -> dict[tuple[str, str], float]:
 
 def _mean_squares(columns: Columns, signal: NDArray[Any]) -> dict[str, float]:
     means = (np.asarray(signal, np.float64) ** 2).mean(axis=0)  # [C]
-    return dict(zip(str(columns["channels"][0]).split("\n"), means.tolist(), strict=True))
+    return dict(zip(_about(columns)["channels"], means.tolist(), strict=True))
+
+
+def _about(columns: Columns) -> dict[str, Any]:
+    """Bytes of a JSON text that goes on from row to row, zeros at its end."""
+    found: dict[str, Any] = json.loads(bytes(np.asarray(columns["about"]).ravel()).rstrip(b"\0"))
+    return found
+
+
+def _person(columns: Columns) -> str:
+    about = _about(columns)
+    return f"{about['database']}/{about['subject']}"
 
 
 def _level_spread(clean: Columns, noisy: Columns, power: Mapping[tuple[str, str], float]) -> float | None:
@@ -105,7 +117,7 @@ def _level_spread(clean: Columns, noisy: Columns, power: Mapping[tuple[str, str]
     """
     noise = np.asarray(noisy["signal"], np.float64) - np.asarray(clean["signal"], np.float64)
     loudness = _mean_squares(clean, noise)
-    person = f"{clean['database'][0]}/{clean['subject'][0]}"
+    person = _person(clean)
     spreads = []
     for level in ({c: power[person, c] for c in loudness}, _mean_squares(clean, clean["signal"])):
         snr_db = [10 * math.log10(level[c] / loudness[c]) for c in loudness if level[c] > 0 and loudness[c] > 0]

@@ -230,6 +230,40 @@ def test_a_network_without_weights_of_its_own_is_assessed_by_the_name_or_the_ali
         assess.assess(toy, layout, RunOptions(), names=["FCN", "fcn_large"])
 
 
+def test_a_version_is_cut_from_the_tested_streams_alone(finished, tmp_path):
+    layout, _ = finished
+    shutil.copytree(layout.downstream("clean"), tmp_path / "clean")
+    clean = streams.open_streams(tmp_path / "clean")
+    every, _ = assess.clean_examples(NearestMean(), clean)
+    tested = every.take(np.flatnonzero(every.stream == every.stream[0]))
+    for shard in clean.manifest.shards:
+        if shard.name != streams.shard_name(str(every.stream[0])):
+            (tmp_path / f"clean/{shard.name}.npz").unlink()
+    noisy = streams.open_streams(layout.downstream("noisy"))
+    version, uncut = assess.version_of(NearestMean(), tested, clean, noisy)
+    assert version.start.tolist() == tested.start.tolist()
+    assert uncut == []
+
+
+class OneChannelLess(SimulatedReader):
+    """S004 lacks its last channel."""
+
+    def read(self, ref):
+        found = super().read(ref)
+        if ref.subject == "S004":
+            return replace(found, signal=found.signal[:-1], channels=found.channels[:-1])
+        return found
+
+
+def test_recordings_of_other_channels_stop_a_run_before_it_denoises(tmp_path):
+    toy = settings().model_dump(mode="json")
+    (parameters,) = toy["datasets"].values()
+    toy["datasets"] = {"tests.downstream.test_running:OneChannelLess": parameters}
+    with pytest.raises(UserError, match=r"S001/E1' has the channels .* '.*S004/E1' has "):
+        run_task(Settings.model_validate(toy), Layout(tmp_path), RunOptions())
+    assert not (tmp_path / "downstream/noisy").exists()
+
+
 def test_the_published_protocol_is_labelled_where_it_leaks(finished):
     layout, _ = finished
     published = settings(protocol="published", models=["nearest"])

@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.errors import ItemError
+from core.errors import ItemError, UserError
 from core.settings import Settings
-from core.stage import RunOptions
+from core.stage import Job, Made, RunOptions, run_stage
 from data_pipeline.recording import Recording
 from downstream.common import streams
 from downstream.common.contaminate import noisy_version
 from downstream.common.task import Stream
+from downstream.gait.task import GaitTask
+from downstream.neuromuscular.task import NeuromuscularTask
 from noise.library import build_libraries
 from noise.pool import NoiseLibrary
 
@@ -67,6 +69,30 @@ def test_a_shard_gives_the_stream_back():
     for name in ("label", "repetition"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert (one.key, one.person, one.channels) == (other.key, other.person, other.channels)
+
+
+def test_a_shard_holds_its_texts_once_however_short_it_is():
+    for n, name in ((2000, "E1"), (3, "E1"), (40, "Übung, Fuß")):
+        one = replace(stream(name, n), channels=("m. biceps brachii", "链", "c"))
+        arrays = streams.to_arrays(one)
+        assert {len(array) for array in arrays.values()} == {n}
+        other = streams.from_arrays(arrays, 1000.0)
+        assert (other.key, other.channels) == (one.key, one.channels)
+        texts = sum(array.nbytes for key, array in arrays.items() if key not in {"signal", "label", "repetition"})
+        assert texts < n + 200
+
+
+@pytest.mark.parametrize("channels", [("a",), ("a", "b", "c"), ("b", "a")])
+def test_recordings_of_other_channels_are_named_before_anything_is_made_of_them(tmp_path, channels):
+    shards = {name: replace(stream(name, 100), channels=own) for name, own in (("E1", ("a", "b")), ("E2", channels))}
+    jobs = [Job(name, streams.to_arrays(one)) for name, one in shards.items()]
+    made = run_stage(
+        tmp_path, streams.SCHEMA, jobs, Made, section={}, inputs={}, seed=1, options=RunOptions(), label=""
+    )
+    names = ", ".join(channels)
+    with pytest.raises(UserError, match=f"'toy/S1/E1' has the channels a, b, 'toy/S1/E2' has {names}; "):
+        streams.require_same_channels(made.artifact, GaitTask(["walk", "stand"]))
+    streams.require_same_channels(made.artifact, NeuromuscularTask())  # takes one channel, whatever its name
 
 
 def test_shard_names_differ_where_keys_do():
