@@ -165,6 +165,8 @@ class TestTask:
         task = registry.find("tasks", wanted.task).build(**wanted.parameters)
         assert set(task.models()) == {"cnn", "svm"}
         assert wanted.protocol == ("published" if name == "gait_published" else "subjects")
+        documented = load(ROOT / "configs/downstream/fatigue_cerqueira.yaml").noise
+        assert name == "gait" or load(ROOT / f"configs/downstream/{name}.yaml").noise == documented
 
 
 # spec models.md, section 8: the study leaves padding, channels and rate open
