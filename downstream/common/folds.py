@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -103,11 +104,11 @@ def stratified_windows(
     """Published and leaking: windows are shuffled into folds class by class, people and overlaps on both sides.
 
     Raises:
-        UserError: a class with fewer windows than folds + 1.
+        UserError: a class with fewer windows than folds + 1, or too few windows for all classes in every part.
     """
     from sklearn.model_selection import StratifiedKFold
 
-    _require_windows(examples, n_folds + 1, classes)
+    require_windows(examples, n_folds + 1, 1 / n_folds, valid_fraction, classes)
     split = StratifiedKFold(n_folds, shuffle=True, random_state=_state(seed, "stratified windows"))
     return [
         _with_valid(examples, others, test, valid_fraction, _state(seed, "stratified windows", number))
@@ -126,11 +127,11 @@ def random_windows(
     """Published and leaking: a random part of the windows of each class is tested, once.
 
     Raises:
-        UserError: a class with fewer than 3 windows.
+        UserError: a class with fewer than 3 windows, or too few windows for all classes in every part.
     """
     from sklearn.model_selection import train_test_split
 
-    _require_windows(examples, 3, classes)
+    require_windows(examples, 3, test_fraction, valid_fraction, classes)
     others, test = train_test_split(
         np.arange(len(examples)),
         test_size=test_fraction,
@@ -138,6 +139,38 @@ def random_windows(
         random_state=_state(seed, "random windows"),
     )
     return [_with_valid(examples, others, test, valid_fraction, _state(seed, "random windows", "valid"))]
+
+
+def require_windows(
+    examples: Examples, fewest: int, tested: float, valid_fraction: float, classes: Sequence[str]
+) -> None:
+    """Windows are enough to be dealt out class by class.
+
+    Args:
+        examples: all of them.
+        fewest: windows of a class, at least; more where the other fractions leave fewer than two not tested.
+        tested: fraction that is tested at a time.
+        valid_fraction: of the others.
+        classes: names for error messages.
+
+    Raises:
+        UserError: a class with too few windows, or fewer windows in a part than there are classes.
+    """
+    while fewest - math.ceil(tested * fewest) < 2 and tested < 1:
+        fewest += 1
+    labels, counts = np.unique(examples.y, return_counts=True)
+    for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+        if count < fewest:
+            raise UserError(f"{class_name(label, classes)}: {count} window(s), at least {fewest} are needed")
+    n_test = math.ceil(tested * len(examples))
+    others = len(examples) - n_test
+    valid = math.ceil(valid_fraction * others)
+    smallest = min(n_test, valid, others - valid)
+    if smallest < len(labels):
+        raise UserError(
+            f"{len(examples)} windows: the smallest part of the split has {max(smallest, 0)}, for {len(labels)} "
+            "classes; add recordings, or cut more windows"
+        )
 
 
 def class_name(label: int, classes: Sequence[str]) -> str:
@@ -205,12 +238,6 @@ def _with_valid(examples: Examples, others: NDArray[np.int64], test: Int64, frac
 
     train, valid = train_test_split(others, test_size=fraction, stratify=examples.y[others], random_state=state)
     return Fold(np.sort(train), np.sort(valid), np.sort(test))
-
-
-def _require_windows(examples: Examples, fewest: int, classes: Sequence[str]) -> None:
-    for label, count in zip(*np.unique(examples.y, return_counts=True), strict=True):
-        if count < fewest:
-            raise UserError(f"{class_name(int(label), classes)}: {count} window(s), at least {fewest} are needed")
 
 
 def _state(seed: int, *names: str | int) -> int:

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from core.errors import UserError
 from downstream.common import folds
 from downstream.common.task import Examples, Fold, Model, Protocol, Task
 from downstream.fatigue.windows import Cutting
@@ -70,9 +69,7 @@ class FatigueTask(Task):
         """The published test folds, with their state of the shuffle; a part of the others is kept to select on."""
         from sklearn.model_selection import StratifiedKFold, train_test_split
 
-        for label, count in zip(*np.unique(examples.y, return_counts=True), strict=True):
-            if count <= PUBLISHED_FOLDS:
-                raise UserError(f"{folds.class_name(int(label), self.classes)}: {count} window(s), too few for 3 folds")
+        folds.require_windows(examples, PUBLISHED_FOLDS + 1, 1 / PUBLISHED_FOLDS, self.valid_fraction, self.classes)
         shuffled = StratifiedKFold(PUBLISHED_FOLDS, shuffle=True, random_state=PUBLISHED_STATE)
         found = []
         for others, test in shuffled.split(examples.y[:, None], examples.y):

@@ -292,6 +292,9 @@ def test_a_class_with_too_few() -> None:
     rows = np.concatenate([np.flatnonzero(every.y != 2), np.flatnonzero(every.y == 2)[:3]])
     with pytest.raises(UserError, match=r"'severe': 3 window"):
         FatigueTask().folds(every.take(rows), "published", 2025)
+    few = every.take(np.concatenate([np.flatnonzero(every.y == y)[:4] for y in range(3)]))
+    with pytest.raises(UserError, match="12 windows: the smallest part of the split has 2, for 3 classes"):
+        FatigueTask().folds(few, "published", 2025)
 
 
 # whole runs

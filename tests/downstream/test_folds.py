@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -119,3 +121,26 @@ def test_windows_as_published_keep_the_share_of_classes_and_leak():
         folds.stratified_windows(few, 1, classes=["a", "b"])
     with pytest.raises(UserError, match=r"class 1: 1 window\(s\), at least 3"):
         folds.random_windows(few, 1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    st.integers(2, 5),
+    st.sampled_from([0.05, 0.2, 0.5, 0.9]),
+    st.sampled_from([0.1, 0.2, 0.6]),
+)
+def test_windows_are_split_or_too_few_are_named(counts, n_folds, test_fraction, valid_fraction):
+    every = examples({"S0": [label for label, count in enumerate(counts) for _ in range(count)]})
+    for split in (
+        lambda: folds.stratified_windows(every, 1, n_folds=n_folds, valid_fraction=valid_fraction),
+        lambda: folds.random_windows(every, 1, test_fraction=test_fraction, valid_fraction=valid_fraction),
+    ):
+        with contextlib.suppress(UserError):  # which scikit-learn's errors are not
+            assert all(set(every.y[fold.train].tolist()) == set(range(len(counts))) for fold in split())
+
+
+def test_fewer_windows_in_a_part_than_classes_are_named():
+    every = examples({"S0": [label for label in range(8) for _ in range(3)]})
+    with pytest.raises(UserError, match=r"24 windows: the smallest part of the split has 4, for 8 classes"):
+        folds.random_windows(every, 1)
