@@ -8,6 +8,10 @@
 # Results in results/downstream/TASK; other arguments go to every task (--denoiser --set --force --quiet).
 set -euo pipefail
 
+source "$(dirname "$0")/paths.sh"
+own_paths "$@"
+set -- "${given[@]}"
+
 tasks=gesture,fatigue,gait,neuromuscular
 output=results/downstream
 arguments=()
@@ -19,7 +23,7 @@ while [ $# -gt 0 ]; do
     *) arguments+=("$1"); shift ;;
   esac
 done
-case $output in /*) ;; *) output=$PWD/$output ;; esac
+output=$(from_here "$output")
 
 source "$(dirname "$0")/environment.sh"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ def assess(
     options: RunOptions,
     names: Sequence[str] | None = None,
     models: Sequence[str] | None = None,
+    folders: Mapping[str, Path] | None = None,
 ) -> Report:
     """Fit and run every model in every fold.
 
@@ -89,6 +90,7 @@ def assess(
         options: workers and force.
         names: denoisers; None: the configuration's.
         models: classifiers; None: the configuration's.
+        folders: by input, where its streams lie if not in the layout.
 
     Raises:
         UserError: an unknown model or denoiser, a class that nobody has or too few people have, or a fold that shares
@@ -101,6 +103,7 @@ def assess(
     if task.takes_noise:
         inputs += [(NOISY, layout.downstream(NOISY))]
         inputs += [(label, layout.downstream("denoised", label)) for label in denoised]
+    inputs = [(name, (folders or {}).get(name, folder)) for name, folder in inputs]
     fingerprints = {name: open_streams(folder).manifest.fingerprint for name, folder in inputs}
     clean = open_streams(inputs[0][1])
     streams.require_same_channels(clean, task)

@@ -7,6 +7,10 @@
 # Other arguments: --output-cache --denoiser --workers --set --force --quiet.
 set -euo pipefail
 
+source "$(dirname "$0")/../../scripts/paths.sh"
+own_paths "$@"
+set -- "${given[@]}"
+
 cache=outputs/downstream/fatigue/cache
 simulated=
 arguments=()

@@ -7,6 +7,10 @@
 # Other arguments: --denoiser --workers --set --force --quiet.
 set -euo pipefail
 
+source "$(dirname "$0")/../../scripts/paths.sh"
+own_paths "$@"
+set -- "${given[@]}"
+
 configs=(configs/downstream/gait.yaml)
 arguments=()
 while [ $# -gt 0 ]; do

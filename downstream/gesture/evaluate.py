@@ -9,10 +9,13 @@ import typer
 
 from core import commandline
 from core.commandline import ForceOption, OutputOption, QuietOption, SchedulerOption, SetOption, WorkersOption
+from core.errors import UserError
 from core.stage import RunOptions
 from downstream.common.assess import assess
+from downstream.common.denoise import labels
 from downstream.common.report import report
 from downstream.common.running import parse_denoisers
+from downstream.common.streams import NOISY
 from downstream.gesture.preparing import CONFIG
 
 
@@ -21,6 +24,10 @@ def main(  # noqa: D103 - its help is the module's docstring
     denoiser: Annotated[
         list[str] | None,
         typer.Option(help="all (of the configuration), or names separated by commas."),
+    ] = None,
+    output_noisy: Annotated[Path | None, typer.Option(help="Folder of the noisy streams, if it was named.")] = None,
+    output_denoised: Annotated[
+        Path | None, typer.Option(help="Folder of the denoised streams, if it was named; with one --denoiser.")
     ] = None,
     output: OutputOption = None,
     workers: WorkersOption = 1,
@@ -31,7 +38,15 @@ def main(  # noqa: D103 - its help is the module's docstring
 ) -> int:
     settings, layout = commandline.prepare(config, output, overrides, quiet)
     names, options = parse_denoisers(denoiser or ["all"]), RunOptions(workers, force, scheduler)
-    return commandline.finish([assess(settings, layout, options, names), report(settings, layout, options, names)])
+    folders = {} if output_noisy is None else {NOISY: output_noisy}
+    if output_denoised is not None:
+        own = labels(settings, names)
+        if len(own) != 1:
+            raise UserError(f"--output-denoised {output_denoised}: of one denoiser; say which with --denoiser NAME")
+        folders[own[0]] = output_denoised
+    return commandline.finish(
+        [assess(settings, layout, options, names, folders=folders), report(settings, layout, options, names)]
+    )
 
 
 main.__doc__ = __doc__

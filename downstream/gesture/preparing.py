@@ -67,7 +67,7 @@ def main(of: Family) -> NoReturn:
 
         The published protocol: 2 s segments of the test set, which passed the quality control, are pasted over the
         clean recordings, each into its own file and exercise; everything else stays clean. What --output-noisy and
-        --output-denoised leave out goes where downstream/gesture/evaluate.py looks for it.
+        --output-denoised leave out goes where downstream/gesture/evaluate.py looks for it; it takes the same two.
         """
         own = [f"datasets.{DATABASE}.folder={db2_root.absolute()}"] if db2_root else []
         settings, layout = prepare(config, output, [*own, *(overrides or [])], quiet)

@@ -8,6 +8,10 @@
 # --open also --denoiser.
 set -euo pipefail
 
+source "$(dirname "$0")/../../scripts/paths.sh"
+own_paths "$@"
+set -- "${given[@]}"
+
 open=no
 data=()
 arguments=()
@@ -15,7 +19,6 @@ while [ $# -gt 0 ]; do
   case $1 in
     --open) open=yes; shift ;;
     --db2-root|--test-npz|--qc-index) data+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
-    --db2-root=*|--test-npz=*|--qc-index=*) data+=("$1"); shift ;;
     -h|--help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) arguments+=("$1"); shift ;;
   esac

@@ -8,6 +8,10 @@
 # Other arguments: --config --output --denoiser --workers --set --force --quiet.
 set -euo pipefail
 
+source "$(dirname "$0")/../../scripts/paths.sh"
+own_paths "$@"
+set -- "${given[@]}"
+
 config=configs/downstream/neuromuscular.yaml
 arguments=()
 while [ $# -gt 0 ]; do
@@ -15,7 +19,6 @@ while [ $# -gt 0 ]; do
     --original) config=configs/downstream/neuromuscular_published.yaml; shift ;;
     --transfer) config=configs/downstream/neuromuscular_transfer.yaml; shift ;;
     --config) config=${2:?--config needs a value}; shift 2 ;;
-    --config=*) config=${1#*=}; shift ;;
     -h|--help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) arguments+=("$1"); shift ;;
   esac

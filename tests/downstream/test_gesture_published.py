@@ -317,6 +317,22 @@ def test_the_prepared_streams_give_the_published_table_and_it_says_that_it_leaks
     assert "leak" in table.lower() or "same people" in table.lower()
 
 
+def test_streams_in_folders_of_their_own_are_evaluated_there(
+    published: Published, prepared: Layout, tmp_path: Path
+) -> None:
+    folders = (tmp_path / "noisy", tmp_path / "denoised")
+    prepare(published, tmp_path / "out", folders=folders)
+    named = {"output_noisy": folders[0], "output_denoised": folders[1]}
+    code = evaluate.main(
+        config=Path("configs/downstream/gesture_published.yaml"), denoiser=["hp"], output=tmp_path / "out",
+        overrides=QUICK, quiet=True, **named,
+    )  # fmt: skip
+    assert code == 0
+    assert list((tmp_path / "out/tables").glob("gesture_stcnet_ce_hp_published.csv"))
+    with pytest.raises(UserError, match="of one denoiser; say which with --denoiser NAME"):
+        evaluate.main(config=Path("configs/downstream/gesture_published.yaml"), output=tmp_path / "out", **named)
+
+
 def test_table_2_is_made_of_the_run_over_all_or_says_which_are_there(prepared: Layout, tmp_path: Path) -> None:
     config_file = Path("configs/downstream/gesture_published.yaml")
     chosen = {"gesture": "stcnet_ce"}

@@ -38,6 +38,25 @@ def commands(project: Path, task: str, *arguments: str, where: Path | None = Non
     return done.stdout.splitlines()
 
 
+def test_paths_are_the_callers(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").touch()
+    (tmp_path / "DB2").mkdir()
+    (line,) = commands(project, "neuromuscular", "--config=mine.yaml", "--output", "out", where=tmp_path)
+    assert line == f"downstream/neuromuscular/run.py --config {tmp_path}/mine.yaml --output {tmp_path}/out"
+    first, *_ = commands(project, "gesture", "--db2-root=DB2", "--config", "configs/a.yaml", where=tmp_path)
+    assert first.endswith(f"--db2-root {tmp_path}/DB2 --config configs/a.yaml")  # the project's, as documented
+    first, *_ = commands(project, "gait", "--output=/out", "--quiet", where=tmp_path)
+    assert first.endswith("--output /out --quiet")
+
+
+def test_fatigue_reads_the_cache_that_it_is_given(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/config.yaml").touch()
+    expected = [f"downstream/fatigue/fatigue_{model}.py --output-cache {tmp_path}/cache" for model in ("svm", "cnn")]
+    assert commands(project, "fatigue", "--output-cache=cache", where=tmp_path) == expected
+    assert commands(project, "fatigue", "--output-cache", "cache", where=tmp_path) == expected
+
+
 def test_gesture_evaluates_all_of_its_configuration_for_table_2(project: Path) -> None:
     *prepared, last = commands(project, "gesture", "--output", "/out")
     assert last == "downstream/gesture/evaluate.py --output /out"
