@@ -58,9 +58,10 @@ def require_path(value: str, key: str, settings: Settings) -> Path:
     value = VARIABLE.sub(_variable, value)  # a default of the schema was not in the file, so not expanded yet
     unset = VARIABLE.search(value)
     if unset:
+        own = "" if settings.downstream.task is None else " (that of configs/config.yaml is for the benchmark alone)"
         raise UserError(
             f"{settings.config_file}: {key} needs ${{{unset[1]}}}, which is not set; "
-            f"export {unset[1]}=/path/to/data, or --set {key}=/path/to/data"
+            f"export {unset[1]}=/path/to/data, or --set {key}=/path/to/data{own}"
         )
     return Path(value).expanduser()
 

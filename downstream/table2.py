@@ -44,7 +44,7 @@ def write(
     for task, root in folders.items():
         model = models.get(task) or printed[task]["model"]
         found[task] = None if root is None else results.read(_predictions(root, model), settings)
-    table = tables.table2(found, printed["rows"], settings.confidence, printed["source"])
+    table = tables.table2(found, printed["rows"], settings.confidence, printed["source"], printed["note"])
     output.mkdir(parents=True, exist_ok=True)
     rendering.write([table], output, "table2")
     return output / "table2.md"

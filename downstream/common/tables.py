@@ -78,7 +78,11 @@ def own_note(settings: Tables) -> list[str]:
 
 
 def table2(
-    results: Mapping[str, ModelResult | None], printed: Sequence[Mapping[str, Any]], confidence: float, source: str
+    results: Mapping[str, ModelResult | None],
+    printed: Sequence[Mapping[str, Any]],
+    confidence: float,
+    source: str,
+    note: str = "",
 ) -> Table:
     """Gesture and fatigue, accuracy and F1 an input, the printed values beside ours.
 
@@ -88,6 +92,7 @@ def table2(
             is there is taken), and a column `TASK_accuracy`, `TASK_f1` a task.
         confidence: of the intervals.
         source: where the printed values are from.
+        note: what else sets them apart from ours.
     """
     columns = [Column("input", "input"), Column("printed_name", "printed as")]
     for task in results:
@@ -115,7 +120,7 @@ def table2(
         f"Printed: {source}. Other recordings, people, splits and noise than ours unless a note below says so: the "
         "columns show whether the same inputs win, not whether numbers agree. No clean row was printed."
     )
-    notes = [printed_note]
+    notes = [printed_note, *([note] if note else [])]
     for task, result in results.items():
         notes += [f"{task}: {note}" for note in _notes(result, confidence)] if result else [f"{task}: not run."]
     return Table(_title("Table 2: what denoising is worth to gestures and fatigue", leaks), columns, rows, notes)

@@ -315,6 +315,7 @@ def test_the_prepared_streams_give_the_published_table_and_it_says_that_it_leaks
     assert "hp" in table
     assert "noisy" in table.lower()
     assert "leak" in table.lower() or "same people" in table.lower()
+    assert "the last training one (6) selects the epoch and is not fitted on" in table
 
 
 def test_streams_in_folders_of_their_own_are_evaluated_there(

@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from cleansemg import stages
+from core import config
 from core.errors import ItemError, UserError
 from core.layout import Layout
 from core.settings import Settings
@@ -333,6 +334,15 @@ def test_mistakes_are_said_before_any_work(tmp_path, changes, denoisers, text):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_path_that_is_set_for_the_benchmark_alone_is_explained(tmp_path, monkeypatch):
+    monkeypatch.delenv("DATA_ROOT", raising=False)
+    published = config.load(ROOT / "configs/downstream/gesture_published.yaml")
+    with pytest.raises(
+        UserError, match=r"or --set paths\.data_root=/path/to/data \(that of configs/config\.yaml is for"
+    ):
+        run_task(published, Layout(tmp_path), RunOptions(), denoisers=["hp"])
+
+
 def test_the_command_line_says_a_mistake_in_one_line(tmp_path):
     config = tmp_path / "toy.yaml"
     config.write_text(yaml.safe_dump(settings().model_dump(mode="json", exclude={"config_file"})))
@@ -365,6 +375,7 @@ def test_table_2_has_ours_beside_the_printed_values(finished, tmp_path):
     own = next(csv.DictReader((layout.tables / "toy_nearest.csv").open()))
     assert rows["clean"]["gesture_accuracy_percent"] == own["accuracy_percent"]
     assert "fatigue: not run." in path.read_text()
+    assert "The printed networks are larger than those with weights in the box" in path.read_text()
     with pytest.raises(UserError, match="--gesture FOLDER"):
         table2.write({"gesture": None, "fatigue": None}, {}, tmp_path)
     with pytest.raises(UserError, match=r"manifest\.json: not there"):
