@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from core.errors import UserError
+from downstream.common import losses
 from downstream.common.network_model import Classifier, NetworkModel
 from downstream.common.task import Examples, Fit
 from training.recipe import Recipe, Schedule
@@ -163,3 +164,10 @@ def test_another_fits_checkpoint_is_refused_unless_forced(tmp_path):
         fitted(tmp_path, recipe={"epochs": 2})
     fitted(tmp_path, recipe={"epochs": 2}, force=True)
     assert len((tmp_path / "losses.csv").read_text().splitlines()) == 3
+
+
+def test_folds_of_an_earlier_run_are_not_shown(tmp_path: Path) -> None:
+    for number in (1, 2, 3, 10):
+        (tmp_path / f"fold{number}").mkdir()
+        (tmp_path / f"fold{number}/losses.csv").write_text("epoch,train_loss,valid_loss\n1,1,1\n")
+    assert [path.parent.name for path in losses.fold_files(tmp_path, 2)] == ["fold1", "fold2"]
