@@ -179,6 +179,15 @@ def test_precision_belongs_to_the_recipe(space: workspace.Workspace, monkeypatch
         train(space)
 
 
+@pytest.mark.parametrize(("capability", "warned"), [("AVX2", True), ("AVX512", False)])
+def test_bfloat16_on_a_processor_without_it_is_said(
+    space: workspace.Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capability, warned
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    train(space, "train.recipe.precision=bf16")
+    assert ("has no bfloat16 arithmetic" in caplog.text) == warned
+
+
 def command(space: workspace.Workspace, output: Path, *arguments: str) -> list[str]:
     return [
         sys.executable, str(ROOT / "training" / "train_neural.py"), "--config", str(space.config),
