@@ -62,6 +62,17 @@ def test_a_rerun_makes_only_what_is_missing_or_broken(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_a_shard_that_reads_as_a_plain_array_is_made_again(tmp_path):
+    make(tmp_path)
+    before = contents(tmp_path)
+    with (tmp_path / "shard_2.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    CALLS.clear()
+    make(tmp_path)
+    assert CALLS == [2]
+    assert contents(tmp_path) == before
+
+
 def test_another_configuration_is_refused_finished_or_not(tmp_path):
     make(tmp_path)
     with pytest.raises(ArtifactError, match=r"another configuration.*--force"):
