@@ -14,3 +14,9 @@ class ArtifactError(UserError):
 
 class ItemError(Exception):
     """One item among many cannot be processed; a stage records it in `failures.csv` and goes on."""
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text, or its type where it says nothing; some of zipfile quote half the file."""
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines and lines[0].strip() else type(error).__name__

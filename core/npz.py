@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from core.errors import ArtifactError
+from core.errors import ArtifactError, one_line
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -201,12 +201,6 @@ def _array(name: str, found: Any) -> NDArray[Any]:
     if not isinstance(found, np.ndarray):
         raise ValueError(f"'{name}' is no array")  # noqa: TRY004 - as for any other damage
     return found
-
-
-def one_line(error: BaseException) -> str:
-    """Some errors of zipfile quote half the file."""
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines and lines[0].strip() else type(error).__name__
 
 
 def map_arrays(path: Path) -> dict[str, NDArray[Any]]:

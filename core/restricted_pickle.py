@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from core import npz
-from core.errors import ArtifactError
+from core.errors import ArtifactError, one_line
 
 
 def read_object_array(path: Path, key: str) -> NDArray[np.object_]:
@@ -43,7 +43,7 @@ def read_object_array(path: Path, key: str) -> NDArray[np.object_]:
     except KeyError:
         raise ArtifactError(f"{path}: holds no array '{key}'") from None
     except npz.DAMAGED as error:
-        raise ArtifactError(f"{path}: not a readable npz file ({npz.one_line(error)})") from error
+        raise ArtifactError(f"{path}: not a readable npz file ({one_line(error)})") from error
     if not dtype.hasobject:
         raise ArtifactError(f"{path}: '{key}' is an array of {dtype}, expected pickled objects")
     try:
@@ -51,7 +51,7 @@ def read_object_array(path: Path, key: str) -> NDArray[np.object_]:
     except _RefusedError as error:
         raise ArtifactError(f"{path}: refused, its pickle asks for {error}; it holds more than data") from None
     except Exception as error:  # a broken pickle may raise anything, and all of it means one thing
-        raise ArtifactError(f"{path}: a broken pickle ({type(error).__name__}: {npz.one_line(error)})") from error
+        raise ArtifactError(f"{path}: a broken pickle ({type(error).__name__}: {one_line(error)})") from error
     if not isinstance(loaded, np.ndarray) or loaded.shape != shape:
         raise ArtifactError(f"{path}: '{key}' is not the array that its header announces")
     return loaded

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.errors import UserError
+from core.errors import UserError, one_line
 from core.npz import atomic_write
 
 StateDict = dict[str, torch.Tensor]
@@ -62,16 +62,15 @@ def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
         raise UserError(f"{path}: no such file of weights")
     if path.suffix.lower() in FOREIGN_SUFFIXES:
         return _read_foreign(path)
-    from safetensors import SafetensorError
     from safetensors.torch import load
 
     content = path.read_bytes()
     try:
         return load(content), _read_info(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
+    except Exception as error:  # damaged bytes make the parsers raise anything, and it means one thing
         raise UserError(
-            f"{path}: truncated or not a safetensors file ({error}); checkpoints of others end in .pth or .pt"
-        ) from None
+            f"{path}: truncated or not a safetensors file ({one_line(error)}); checkpoints of others end in .pth or .pt"
+        ) from error
 
 
 def _read_info(content: bytes) -> dict[str, Any]:
@@ -110,8 +109,8 @@ def _read_foreign(path: Path) -> tuple[StateDict, dict[str, Any]]:
             f"{path}: refused, it is not a plain checkpoint: it holds objects other than tensors, numbers and texts, "
             f"or no tensors at all ({reason.strip()[:200]}); save it again as torch.save(model.state_dict(), FILE)"
         ) from None
-    except Exception as error:  # noqa: BLE001 - bytes that are no pickle raise anything, and it means one thing
-        raise UserError(f"{path}: truncated or not a checkpoint ({str(error).partition(chr(10))[0]})") from None
+    except Exception as error:
+        raise UserError(f"{path}: truncated or not a checkpoint ({str(error).partition(chr(10))[0]})") from error
     info: dict[str, Any] = {}
     if isinstance(content, dict) and isinstance(content.get(METADATA_KEY), str):
         try:

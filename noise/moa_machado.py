@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import dsp, npz
-from core.errors import ItemError, UserError
+from core.errors import ItemError, UserError, one_line
 from core.seeding import generator
 from core.settings import Part
 from noise.base import NoiseSource, Piece, Request
@@ -100,12 +100,11 @@ def _mat_files(folder: Path | None, name: str) -> list[Path]:
 
 def _read(path: Path) -> NDArray[np.float64]:
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         content = loadmat(path, variable_names=[KEY])
-    except (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, MatReadError) as error:
-        raise ItemError(f"{path}: not a readable MATLAB file ({error})") from error
+    except Exception as error:  # damaged bytes make scipy raise anything, and it means one thing
+        raise ItemError(f"{path}: not a readable MATLAB file ({one_line(error)})") from error
     if KEY not in content:
         raise ItemError(f"{path}: holds no variable '{KEY}'")
     array = np.asarray(content[KEY])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core import npz
 from core.artifact import MANIFEST, Artifact, Schema, read_manifest
-from core.errors import ArtifactError
+from core.errors import ArtifactError, one_line
 from core.settings import KIND_ORDER
 
 SCHEMA = Schema("noise-library", 1, made_by="python noise/noise_generator.py --config FILE")
@@ -151,7 +151,7 @@ def _read_published(pool: Path, state: str) -> NoiseLibrary:
         try:
             samples = np.load(path, allow_pickle=False)
         except npz.DAMAGED as error:
-            raise ArtifactError(f"{path}: not a readable npy file ({npz.one_line(error)})") from error
+            raise ArtifactError(f"{path}: not a readable npy file ({one_line(error)})") from error
         if not isinstance(samples, np.ndarray):
             raise ArtifactError(f"{path}: not a npy file, but an archive")
         if samples.ndim != 1 or samples.dtype.kind not in "fiu":

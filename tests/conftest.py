@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Two runs of the tests try the same examples; the long form, scripts/run_long_tests.sh, draws new ones.
+settings.register_profile("cleansemg", derandomize=not os.environ.get("CLEANSEMG_FUZZ_CASES"))
+settings.load_profile("cleansemg")
 
 
 def real_data_folder() -> Path | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
+from core.errors import ItemError, one_line
 from core.npz import BOMB_BYTES, BOMB_RATIO, float64
 from data_pipeline.readers.listing import compile_pattern, find_files, sorted_refs
 from data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
@@ -183,7 +183,7 @@ def _variable_names(path: Path) -> list[str]:
     except ItemError:
         raise
     except Exception as error:  # damaged bytes make scipy raise anything, and it means one thing
-        raise ItemError(f"truncated, or not a MATLAB file ({_one_line(error)}); download it again") from error
+        raise ItemError(f"truncated, or not a MATLAB file ({one_line(error)}); download it again") from error
 
 
 def _check_length(path: Path) -> None:
@@ -213,7 +213,7 @@ def _load(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
     try:
         variables = scipy.io.loadmat(path, variable_names=list(names), appendmat=False)
     except Exception as error:  # as above
-        raise ItemError(f"truncated or damaged ({_one_line(error)}); download it again") from error
+        raise ItemError(f"truncated or damaged ({one_line(error)}); download it again") from error
     missing = [name for name in names if name not in variables]
     if missing:
         raise ItemError(f"truncated: '{missing[0]}' is announced but not there; download it again")
@@ -241,7 +241,3 @@ def _channels_first(values: NDArray[Any], key: str, n_labels: int, tolerance: in
     fits = [abs(size - n_labels) <= tolerance for size in values.shape]
     time_first = fits[0] if fits[0] != fits[1] else values.shape[0] >= values.shape[1]
     return np.ascontiguousarray(float64(values.T if time_first else values))
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import npz
-from core.errors import ArtifactError, ItemError
+from core.errors import ArtifactError, ItemError, one_line
 from data_pipeline.exponents import absurd_in_file
 
 Column = int | str  # an index from 0, or a name in the header
@@ -113,8 +113,8 @@ def open_text(path: Path, layout: Layout) -> Table:
             try:
                 text = pd.read_csv(path, dtype=str, usecols=sorted(set(columns)), **how)
             except ValueError:
-                raise ItemError(_one_line(error)) from None
-            raise ItemError(_first_text(text, layout) or _one_line(error)) from None
+                raise ItemError(one_line(error)) from None
+            raise ItemError(_first_text(text, layout) or one_line(error)) from None
         if not set(columns) <= set(table.columns):
             raise ItemError(f"rows of different lengths ({table.shape[1]} columns in all, {width} in the first row)")
         return np.asarray(table[list(columns)], np.float64)
@@ -141,7 +141,7 @@ def open_sheet(path: Path, sheet: str, layout: Layout) -> Table:
     except ItemError:
         raise
     except Exception as error:  # damaged bytes make openpyxl raise anything, and it means one thing
-        raise ItemError(f"sheet '{sheet}' is damaged ({_one_line(error)})") from error
+        raise ItemError(f"sheet '{sheet}' is damaged ({one_line(error)})") from error
     finally:
         workbook.close()
     width = max((len(row) for row in body), default=0)
@@ -254,9 +254,4 @@ def _open_workbook(path: Path) -> Any:
     except FileNotFoundError:
         raise ItemError("no such file") from None
     except Exception as error:  # as for a damaged sheet
-        raise ItemError(f"truncated, or not an .xlsx workbook ({_one_line(error)})") from error
-
-
-def _one_line(error: BaseException) -> str:
-    """Some errors of zipfile quote half the file."""
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise ItemError(f"truncated, or not an .xlsx workbook ({one_line(error)})") from error

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from core.npz import float64, one_line
+from core.errors import UserError, one_line
+from core.npz import float64
 from data_pipeline.signal_files.array_keys import Chosen, Variable, describe, pick_signal, rate_of_stamps
 from data_pipeline.signal_files.choosing import Wishes, check_length
 from data_pipeline.signal_files.info import FileInfo

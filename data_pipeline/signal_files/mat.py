@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import UserError, one_line
 from core.npz import BOMB_BYTES, BOMB_RATIO, float64
 from data_pipeline.signal_files.array_keys import (
     CHANNEL_KEYS,
@@ -95,26 +94,9 @@ def _call(path: Path, function: Any, *arguments: Any, **options: Any) -> Any:
     Raises:
         UserError: truncated, or no MATLAB file.
     """
-    from scipy.io.matlab import MatReadError
-
     try:
         return function(*arguments, **options)
     except NotImplementedError as error:
-        raise UserError(f"{path}: {str(error).splitlines()[0]}; load it in MATLAB and save it with -v7") from None
-    except (
-        ValueError,
-        MatReadError,
-        TypeError,
-        KeyError,
-        IndexError,
-        OSError,
-        EOFError,
-        AttributeError,
-        zlib.error,
-        MemoryError,
-        OverflowError,
-        UnicodeDecodeError,
-        SystemError,
-    ) as error:
-        cause = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: truncated, or no MATLAB file ({cause[:120]})") from None
+        raise UserError(f"{path}: {one_line(error)}; load it in MATLAB and save it with -v7") from None
+    except Exception as error:  # damaged bytes make scipy raise anything, even UnboundLocalError; it means one thing
+        raise UserError(f"{path}: truncated, or no MATLAB file ({one_line(error)[:120]})") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError, UserError
+from core.errors import UserError, one_line
 from data_pipeline.readers.table_files import sheet_names
 from data_pipeline.signal_files.choosing import Wishes, nearest
 from data_pipeline.signal_files.header_cells import is_description
@@ -131,7 +130,7 @@ def _refuse_bombs(path: Path) -> None:
             unpacked = sum(info.file_size for info in archive.infolist())
             packed = sum(info.compress_size for info in archive.infolist())
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{path}: truncated, or no .xlsx workbook ({error})") from None
+        raise UserError(f"{path}: truncated, or no .xlsx workbook ({one_line(error)})") from None
     if unpacked > MAX_BYTES or (unpacked > RATIO_FROM_BYTES and unpacked > MAX_RATIO * max(1, packed)):
         raise UserError(
             f"{path}: unpacks to {unpacked / 1e6:.0f} MB from {packed / 1e6:.1f}; refused. Save the sheet as .csv"
@@ -144,8 +143,8 @@ def _load(path: Path, wanted: str | None) -> tuple[str, list[Row]]:
 
     try:
         names = sheet_names(path)
-    except (ItemError, zlib.error, RuntimeError, TypeError, AttributeError, IndexError) as error:
-        raise UserError(f"{path}: {str(error).splitlines()[0] if str(error) else 'damaged'}") from None
+    except Exception as error:  # likewise
+        raise UserError(f"{path}: {one_line(error)}") from error
     if wanted is not None and wanted not in names:
         raise UserError(f"{path}: no sheet '{wanted}'{nearest(wanted, names)}; there are {', '.join(names)}")
     try:
@@ -157,20 +156,8 @@ def _load(path: Path, wanted: str | None) -> tuple[str, list[Row]]:
             book.close()
     except UserError:
         raise
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        KeyError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        IndexError,
-    ) as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: a sheet is damaged ({cause})") from None
+    except Exception as error:  # damaged bytes make openpyxl raise anything, and it means one thing
+        raise UserError(f"{path}: a sheet is damaged ({one_line(error)})") from error
 
 
 def _only_sheet(path: Path, book: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import UserError, one_line
 from data_pipeline.signal_files.choosing import Candidate, Wishes, check_length, choose_channels, choose_rate
 from data_pipeline.signal_files.info import Coding, FileInfo, WfdbLayout
 from data_pipeline.signal_files.signal_file import SignalFile
@@ -164,18 +164,5 @@ def _call(path: Path, function: str, *arguments: Any, **options: Any) -> Any:
 
     try:
         return getattr(wfdb, function)(*arguments, **options)
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        OSError,
-        EOFError,
-        AttributeError,
-        ZeroDivisionError,
-        UnicodeDecodeError,
-        MemoryError,
-        OverflowError,
-    ) as error:
-        cause = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: truncated or damaged ({cause[:120]})") from None
+    except Exception as error:  # damaged bytes make wfdb raise anything, and it means one thing
+        raise UserError(f"{path}: truncated or damaged ({one_line(error)[:120]})") from error

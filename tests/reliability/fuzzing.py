@@ -30,14 +30,10 @@ class HangError(BaseException):
 
 
 def fuzz(n_readers: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Hypothesis with as many cases as the environment asks for, dealt out to so many readers.
-
-    The short form tries the same ones every time.
-    """
+    """Hypothesis with as many cases as the environment asks for, dealt out to so many readers."""
     return settings(
         max_examples=-(-CASES // n_readers) if CASES else SHORT,
         deadline=None,
-        derandomize=not CASES,
         database=None,
         suppress_health_check=[
             HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large,
