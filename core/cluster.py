@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core import artifact, registry
-from core.errors import UserError
+from core.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -190,8 +190,7 @@ def _connect(scheduler: str) -> Client:
     try:
         return Client(scheduler, timeout=CONNECT_S, set_as_default=False, name="cleansemg")
     except (OSError, ValueError, RuntimeError) as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"--scheduler {scheduler}: no scheduler answers there ({cause})") from None
+        raise UserError(f"--scheduler {scheduler}: no scheduler answers there ({one_line(error)})") from None
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Zero-phase filters and resampling, along the last axis, in float64.
 
 Filters are second-order sections: the b/a form of the published code loses digits at low cut-offs.
+scipy.signal takes a second to import, half of a worker's start, so it is imported where it is used.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 FloatArray = NDArray[np.float64]
 
@@ -19,6 +19,8 @@ NYQUIST_MARGIN = 0.99  # an upper band edge never comes closer to the Nyquist fr
 
 @lru_cache(maxsize=256)
 def _butterworth(order: int, edges_hz: tuple[float, ...], kind: str, fs_hz: float) -> FloatArray:
+    from scipy import signal
+
     edges = edges_hz if len(edges_hz) > 1 else edges_hz[0]
     sos: FloatArray = signal.butter(order, edges, btype=kind, fs=fs_hz, output="sos")
     return sos
@@ -26,12 +28,16 @@ def _butterworth(order: int, edges_hz: tuple[float, ...], kind: str, fs_hz: floa
 
 @lru_cache(maxsize=1024)
 def _notch(frequency_hz: float, q: float, fs_hz: float) -> FloatArray:
+    from scipy import signal
+
     b, a = signal.iirnotch(frequency_hz, q, fs=fs_hz)
     return np.concatenate([b, a])[np.newaxis]  # one section as it is; tf2sos takes 60 times as long
 
 
 def zero_phase(sos: FloatArray, x: NDArray[np.floating]) -> FloatArray:
     """Filter forwards and backwards; short signals get as much padding as they have samples."""
+    from scipy import signal
+
     n = x.shape[-1]
     padding = min(3 * (2 * len(sos) + 1), n - 1)
     y: FloatArray = signal.sosfiltfilt(sos, np.asarray(x, np.float64), axis=-1, padlen=padding)
@@ -67,6 +73,8 @@ def resample(x: NDArray[np.floating], from_hz: float, to_hz: float) -> FloatArra
     """
     if from_hz == to_hz:
         return np.asarray(x, np.float64)
+    from scipy import signal
+
     ratio = Fraction(to_hz / from_hz).limit_denominator(10_000)
     y: FloatArray = signal.resample_poly(np.asarray(x, np.float64), ratio.numerator, ratio.denominator, axis=-1)
     return y

@@ -15,8 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
-from scipy.signal import get_window
 
 FloatArray = NDArray[np.float64]
 
@@ -68,6 +66,8 @@ def welch(signal: FloatArray, fs_hz: float, longest: int) -> tuple[FloatArray, F
         Frequencies [F] in Hz, and density [C, F] in the signal's unit squared per Hz; `scipy.signal.welch`
         gives the same, several times slower.
     """
+    from scipy import fft
+
     n_samples = signal.shape[-1]
     length = min(n_samples, longest)
     window = _hann(length)
@@ -86,6 +86,8 @@ def welch(signal: FloatArray, fs_hz: float, longest: int) -> tuple[FloatArray, F
 
 @lru_cache(maxsize=64)
 def _hann(length: int) -> FloatArray:
+    from scipy.signal import get_window
+
     window: FloatArray = get_window("hann", length)
     return window
 

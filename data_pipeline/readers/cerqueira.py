@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError, UserError
+from core.errors import ItemError, UserError, one_line
 from data_pipeline import exponents
 from data_pipeline.readers.listing import require_folder, sorted_refs, where_to_get
 from data_pipeline.readers.nested_zips import DAMAGED, Member, find_members, open_member
@@ -233,8 +233,7 @@ def _table(folder: Path, key: str) -> tuple[list[str], FloatArray]:
         table: Any = pd.read_csv(io.BytesIO(content), skipinitialspace=True)
         return [str(name) for name in table.columns], table.to_numpy(np.float64)
     except (ValueError, pd.errors.ParserError, *DAMAGED) as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise ItemError(f"no table of numbers, or truncated ({first}); download it again") from error
+        raise ItemError(f"no table of numbers, or truncated ({one_line(error)}); download it again") from error
 
 
 def _order(header: Sequence[str], trial: int) -> tuple[list[int], list[str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
+from core.errors import ItemError, one_line
 from data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
 from data_pipeline.readers.samples import count_repetitions, length_with_values
 from data_pipeline.readers.units import VOLTS_PER_UNIT, volts_per_unit
@@ -176,5 +176,4 @@ def _call(function: str, record: str, *arguments: Any, **options: Any) -> Any:
     except FileNotFoundError as error:
         raise ItemError(f"no file {Path(str(error.filename)).name}") from None
     except Exception as error:  # damaged bytes make wfdb raise anything, and it means one thing
-        cause = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise ItemError(f"truncated or damaged ({cause}); download it again") from error
+        raise ItemError(f"truncated or damaged ({one_line(error)}); download it again") from error

@@ -231,19 +231,10 @@ def _read_header(path: Path, what: str, file: IO[bytes]) -> Header:
             shape, fortran, dtype = npy.read_array_header_2_0(file)
         else:
             raise ValueError(f"version {version}")
-    except (
-        ValueError,
-        EOFError,
-        TypeError,
-        SyntaxError,
-        RecursionError,
-        tokenize.TokenError,
-        MemoryError,
-        OverflowError,
-    ) as error:
+    except Exception as error:  # damaged bytes make numpy raise anything, and it means one thing
         raise UserError(
-            f"{path}: {what} is no npy array ({str(error).splitlines()[0][:80]}); pickled objects are refused"
-        ) from None
+            f"{path}: {what} is no npy array ({one_line(error)[:80]}); pickled objects are refused"
+        ) from error
     return Header(shape, fortran, dtype, file.tell())
 
 

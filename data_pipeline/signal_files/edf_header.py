@@ -195,7 +195,9 @@ def _signal(path: Path, fields: Sequence[bytes]) -> EdfSignal:
 
 
 def _text(field: bytes) -> str:
-    return field.decode("latin-1").strip(" \x00")
+    """A field of the header; names end up in messages and file names, so line ends and the like become blanks."""
+    text = field.decode("latin-1")
+    return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def _number(text: str) -> float:

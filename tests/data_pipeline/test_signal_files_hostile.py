@@ -86,6 +86,28 @@ def test_altered_bytes_never_crash(tmp_path: Path, file_format: str, seed: int) 
         assert "\n" not in str(error)  # noqa: PT017
 
 
+def test_a_line_end_in_a_header_stays_out_of_messages(tmp_path: Path) -> None:
+    data = bytearray(valid(tmp_path, "edf").read_bytes())
+    data[244:252] = b"\n\x85      "  # how long a record lasts
+    (tmp_path / "b.edf").write_bytes(data)
+    refused(tmp_path / "b.edf", "a record lasts '' s")
+    data[256 + 6] = 10  # the first channel's label
+    data[244:252] = b"1       "
+    (tmp_path / "c.edf").write_bytes(data)
+    with open_file(tmp_path / "c.edf") as file:
+        assert file.info.channels[0].name == "EMG 1"
+
+
+def test_an_error_without_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What numpy raises at the end of some damaged headers says nothing."""
+
+    def ends(file: object) -> None:
+        raise EOFError
+
+    monkeypatch.setattr(np.lib.format, "read_magic", ends)
+    refused(valid(tmp_path, "npz"), "is no npy array .EOFError.")
+
+
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("n", [2, 3])
 def test_three_samples_are_read(tmp_path: Path, file_format: str, n: int) -> None:
