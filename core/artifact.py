@@ -113,13 +113,33 @@ def write_shard(
     Raises:
         ValueError: no arrays, or arrays of different lengths.
     """
+    temporary, shard = write_unsettled_shard(folder, name, arrays, own_fingerprint, failures)
+    npz.settle(temporary, folder / f"{name}.npz")
+    return shard
+
+
+def write_unsettled_shard(
+    folder: Path,
+    name: str,
+    arrays: Mapping[str, NDArray[Any]],
+    own_fingerprint: str,
+    failures: Sequence[Failure] = (),
+) -> tuple[Path, Shard]:
+    """Write one shard up to the wait for the disk, which `core.npz.settle` does.
+
+    Returns:
+        Where the shard lies until then, and the shard.
+
+    Raises:
+        ValueError: no arrays, or arrays of different lengths.
+    """
     counts = {key: len(array) for key, array in arrays.items()}
     if len(set(counts.values())) != 1:
         raise ValueError(f"shard '{name}': arrays must share their first axis, got {counts}")
     table = np.array([[f.item, f.cause] for f in failures], dtype=np.str_).reshape(-1, 2)
     meta = {META_FINGERPRINT: np.array(own_fingerprint), META_FAILURES: table}
-    digest = npz.write(folder / f"{name}.npz", {**arrays, **meta})
-    return Shard(name, next(iter(counts.values())), digest)
+    temporary, digest = npz.write_unsettled(folder / f"{name}.npz", {**arrays, **meta})
+    return temporary, Shard(name, next(iter(counts.values())), digest)
 
 
 def inspect_shard(folder: Path, name: str, own_fingerprint: str) -> tuple[Shard, list[Failure]] | None:

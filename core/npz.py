@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from core.errors import ArtifactError, one_line
 
 Arrays = Mapping[str, NDArray[Any]]
+Member = tuple[str, np.dtype[Any], tuple[int, ...], Iterable[NDArray[Any]]]  # name, dtype, shape, pieces along axis 0
 
 BOMB_BYTES = 1 << 28  # from here on, archives that unpack to more than BOMB_RATIO times their size are refused
 BOMB_RATIO = 200  # recordings have 1 to 10; deflate can reach 1032
@@ -65,16 +66,31 @@ class _HashingFile(io.RawIOBase):
 @contextlib.contextmanager
 def atomic_writer(path: Path) -> Iterator[io.BufferedWriter]:
     """A file to write into that becomes `path` whole or not at all: temporary in the same folder, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
+    temporary = _temporary(path)
+    with _removed_on_error(temporary), open(temporary, "wb") as file:
+        yield file
+    settle(temporary, path)
+
+
+def settle(temporary: Path, path: Path) -> None:
+    """Bring a written file to the disk, then under its name; it is deleted where that fails."""
+    with _removed_on_error(temporary):
+        with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+
+
+def _temporary(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+@contextlib.contextmanager
+def _removed_on_error(path: Path) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
 
 
@@ -96,13 +112,25 @@ def write(path: Path, arrays: Arrays) -> str:
 
     Returns the SHA-256 of the file, computed while writing.
     """
-    return write_stream(path, ((name, a.dtype, a.shape, (a,)) for name, a in sorted(arrays.items())))
+    return write_stream(path, _members(arrays))
 
 
-def write_stream(
-    path: Path,
-    members: Iterable[tuple[str, np.dtype[Any], tuple[int, ...], Iterable[NDArray[Any]]]],
-) -> str:
+def write_unsettled(path: Path, arrays: Arrays) -> tuple[Path, str]:
+    """Write arrays as `write` does, up to the wait for the disk: `settle` does that, in any process.
+
+    Returns:
+        Where the file lies until then, and its SHA-256.
+    """
+    temporary = _temporary(path)
+    with _removed_on_error(temporary), open(temporary, "wb") as raw:
+        return temporary, _write_archive(raw, _members(arrays))
+
+
+def _members(arrays: Arrays) -> Iterator[Member]:
+    return ((name, a.dtype, a.shape, (a,)) for name, a in sorted(arrays.items()))
+
+
+def write_stream(path: Path, members: Iterable[Member]) -> str:
     """Write an npz whose members come in pieces, so that none has to fit in memory.
 
     Args:
@@ -116,10 +144,14 @@ def write_stream(
         ValueError: an object array, or pieces that do not add up to the shape.
     """
     with atomic_writer(path) as raw:
-        hashing = _HashingFile(raw)
-        with zipfile.ZipFile(hashing, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[arg-type]
-            for name, dtype, shape, pieces in members:
-                _write_member(archive, name, dtype, shape, pieces)
+        return _write_archive(raw, members)
+
+
+def _write_archive(raw: io.BufferedWriter, members: Iterable[Member]) -> str:
+    hashing = _HashingFile(raw)
+    with zipfile.ZipFile(hashing, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[arg-type]
+        for name, dtype, shape, pieces in members:
+            _write_member(archive, name, dtype, shape, pieces)
     return hashing.digest.hexdigest()
 
 

@@ -9,7 +9,9 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 P = TypeVar("P")
 
 FAILURES = "failures.csv"
+SETTLE_AHEAD = 4  # shards that may wait for the disk; more would only fill memory
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ def run_stage(
 ) -> StageResult:
     """Make an artifact, shard by shard, resuming what an interrupted run left.
 
-    Workers read back what is there, make what is missing, and write it; what comes back is a line a shard.
+    Workers read back what is there, make what is missing, and write it; what comes back is a line a shard. A shard
+    has its name once it is on the disk, which a thread here waits for while the next ones are made.
 
     Args:
         folder: where the artifact lies.
@@ -117,7 +121,7 @@ def run_stage(
         marker = _mark(folder) if options.scheduler else None
         make = partial(_make, folder=folder, own=own, work=work, marker=marker)
         outcomes = map_items(make, jobs, options.workers, options.scheduler)
-        finished = list(progress(outcomes, len(jobs), label))
+        finished = list(progress(_settled(outcomes, folder), len(jobs), label))
         _sweep(folder)  # what a worker that died has left
         every = [*failures, *(f for outcome in finished for f in outcome.failures)]
         write_failures(folder, every)
@@ -145,6 +149,25 @@ class _Outcome:
     shard: Shard
     failures: list[Failure]
     made: bool  # now, or found whole
+    temporary: Path | None = None  # where the shard lies until it is settled
+
+
+def _settled(outcomes: Iterator[_Outcome], folder: Path) -> Iterator[_Outcome]:
+    """Yield outcomes, in order, once their shards are on the disk under their names."""
+    waiting: deque[Future[_Outcome]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="settle") as disk:
+        for outcome in outcomes:
+            waiting.append(disk.submit(_settle, outcome, folder))
+            while len(waiting) > SETTLE_AHEAD or (waiting and waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _settle(outcome: _Outcome, folder: Path) -> _Outcome:
+    if outcome.temporary is not None:
+        npz.settle(outcome.temporary, folder / f"{outcome.shard.name}.npz")
+    return outcome
 
 
 def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], Made], marker: str | None) -> _Outcome:
@@ -160,7 +183,8 @@ def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], Made], marker
     made = work(job.payload)
     failures = list(made.failures)
     if marker is None:
-        return _Outcome(artifact.write_shard(folder, job.name, made.arrays, own, failures), failures, made=True)
+        temporary, shard = artifact.write_unsettled_shard(folder, job.name, made.arrays, own, failures)
+        return _Outcome(shard, failures, made=True, temporary=temporary)
     # Two workers may make the same shard, after a lost connection, under one process number in two containers:
     # each writes in a corner of its own, and the last one replaces the other's file by the same bytes.
     corner = folder / f".{job.name}.{uuid.uuid4().hex}.tmp"

@@ -244,7 +244,8 @@ def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
     for part in job.parts:
         columns = _segments(job.segments, part.shard)
         names = ("signal", *LABEL_COLUMNS, *(("active",) if "active" in columns else ()))
-        tables.append({name: np.asarray(columns[name][list(part.rows)]) for name in names})
+        rows = slice(part.rows.start, part.rows.stop) if isinstance(part.rows, range) else list(part.rows)
+        tables.append({name: columns[name][rows] for name in names})  # a slice of a map reads nothing yet
     return {name: np.concatenate([table[name] for table in tables]) for name in names}
 
 

@@ -1,5 +1,7 @@
 import errno
 import json
+import os
+import time
 
 import numpy as np
 import pytest
@@ -47,6 +49,44 @@ def test_workers_do_not_change_a_byte(tmp_path):
     make(tmp_path / "one")
     make(tmp_path / "two", workers=2)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_the_next_shard_is_made_while_the_disk_is_waited_for(tmp_path, monkeypatch):
+    """The disk takes the first shard only once the second was begun; and a shard has no name before."""
+    fsync = os.fsync
+
+    def slow(file):
+        deadline = time.monotonic() + 30
+        while len(CALLS) < 2 and time.monotonic() < deadline:
+            assert not (tmp_path / "shard_0.npz").exists()
+            time.sleep(0.001)
+        assert len(CALLS) >= 2
+        fsync(file)
+
+    monkeypatch.setattr("core.npz.os.fsync", slow)
+    assert make(tmp_path).n_made == 5
+    assert sorted(path.name for path in tmp_path.glob("*.npz")) == [f"shard_{n}.npz" for n in range(5)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_fills_up_later_keeps_what_was_finished(tmp_path, monkeypatch, workers):
+    make(tmp_path / "whole")
+    fsync, n_synced = os.fsync, 0
+
+    def filling(file):
+        nonlocal n_synced
+        n_synced += 1
+        if n_synced > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(file)
+
+    monkeypatch.setattr("core.npz.os.fsync", filling)
+    with pytest.raises(UserError, match=r"disk is full.*finished parts are kept"):
+        make(tmp_path / "full", workers=workers)
+    monkeypatch.undo()
+    assert sorted(path.name for path in (tmp_path / "full").glob("*.npz")) == ["shard_0.npz", "shard_1.npz"]
+    assert make(tmp_path / "full").n_made == 3
+    assert contents(tmp_path / "full") == contents(tmp_path / "whole")
 
 
 def test_a_rerun_makes_only_what_is_missing_or_broken(tmp_path):

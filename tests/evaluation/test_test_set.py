@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from evaluation import test_set
 from evaluation.test_set import SCHEMA
 from noise import mixing
 from noise.library import NoiseLibrary
+from tests.conftest import ROOT
 from tests.evaluation.conftest import small_settings, write_segments
 
 COLUMNS = (
@@ -23,6 +27,13 @@ COLUMNS = (
     "noise_offset",
     "line_hz",
 )
+
+
+def test_a_worker_starts_without_scipy():
+    """scipy.signal takes longer to import than a thousand mixtures to make; a run at one rate needs none of it."""
+    code = "import sys, evaluation.test_set; print([m for m in sys.modules if m.partition('.')[0] in ('scipy', 'pandas', 'torch')])"
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
 
 
 def run(layout, workers=1, **mix):
