@@ -77,7 +77,7 @@ def _builder(name: str, parameters: dict[str, Any], weights: str | None) -> tupl
     """
     from cleansemg import own_classes
     from core import registry
-    from core.errors import UserError
+    from core.errors import UserError, place
     from denoising import load
     from denoising.loading import WEIGHTS_FOLDER, is_neural
 
@@ -98,7 +98,7 @@ def _builder(name: str, parameters: dict[str, Any], weights: str | None) -> tupl
         except UserError:
             raise
         except Exception as error:
-            where = own_classes.place(error, Path.cwd())
+            where = place(error, Path.cwd())
             raise UserError(f"'{name}' cannot be built: {type(error).__name__}: {error}{where}") from error
 
     return build, about

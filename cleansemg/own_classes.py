@@ -10,13 +10,12 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from core import registry
-from core.errors import UserError
+from core.errors import UserError, place
 from core.settings import DenoiserRow, Settings
 
 BASES = {
@@ -24,7 +23,9 @@ BASES = {
     "noises": "noise.base:NoiseSource",
     "datasets": "data_pipeline.recording:RecordingReader",
     "tasks": "downstream.common.task:Task",
+    "metrics": "evaluation.metrics:Metric",
 }
+HOW = {"metrics": "give it a method score(self, batch, profile)"}
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -50,6 +51,7 @@ def named_in(settings: Settings) -> Iterator[tuple[str, str]]:
     named += [("denoisers", name) for name in (*settings.train.models, *settings.calibrate.methods)]
     named += [("noises", source.source) for sources in settings.noise.kinds.values() for source in sources]
     named += [("datasets", name) for name in settings.enabled_datasets]
+    named += [("metrics", name) for name in settings.evaluate.metrics]
     named += [("tasks", settings.downstream.task)] if settings.downstream.task else []
     yield from dict.fromkeys((kind, name) for kind, name in named if is_own(name))
 
@@ -58,10 +60,14 @@ def require_all(settings: Settings) -> None:
     """Import every class that a configuration names.
 
     Raises:
-        UserError: as `require`.
+        UserError: as `require`; a metric does not say how it is called and printed, or has another one's key.
     """
     for kind, name in named_in(settings):
         require(kind, name)
+    if settings.evaluate.metrics:
+        from evaluation import metrics
+
+        metrics.catalogue(own=settings.evaluate.metrics)
 
 
 def require(kind: str, target: str) -> type[Any]:
@@ -88,7 +94,8 @@ def require(kind: str, target: str) -> type[Any]:
     base_module, _, base_name = BASES[kind].partition(":")
     base = getattr(importlib.import_module(base_module), base_name)
     if not (inspect.isclass(cls) and issubclass(cls, base)):
-        raise UserError(f"'{target}' is not a {kind[:-1]}: derive it from {base_module}.{base_name}")
+        how = HOW.get(kind, f"derive it from {base_module}.{base_name}")
+        raise UserError(f"'{target}' is not a {kind[:-1]}: {how}")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise UserError(f"'{target}': {_file(module)}: class {class_name} does not implement {missing}")
@@ -98,15 +105,6 @@ def require(kind: str, target: str) -> type[Any]:
             f"'{target}': name = '{own_name}' is that of a denoiser of the project; give yours another name"
         )
     return cls
-
-
-def place(error: BaseException, folder: Path) -> str:
-    """Where in a user's files an error was raised, as ` (my_file.py, line 12)`; "" where in none of them."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if path.is_relative_to(folder) and "site-packages" not in path.parts:
-            return f" ({path.name}, line {frame.lineno})"
-    return ""
 
 
 def _import(target: str, module_name: str) -> Any:

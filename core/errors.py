@@ -1,5 +1,10 @@
 """The errors a user can cause, told apart from the errors of the program."""
 
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
 
 class UserError(Exception):
     """Something the user can mend: what was wrong, where, and what to do, in one line.
@@ -20,3 +25,12 @@ def one_line(error: BaseException) -> str:
     """The first line of an error's text, or its type where it says nothing; some of zipfile quote half the file."""
     lines = str(error).splitlines()
     return lines[0][:200] if lines and lines[0].strip() else type(error).__name__
+
+
+def place(error: BaseException, folder: Path) -> str:
+    """Where in the files of a folder an error was raised, as ` (my_file.py, line 12)`; "" where in none of them."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_relative_to(folder) and "site-packages" not in path.parts:
+            return f" ({path.name}, line {frame.lineno})"
+    return ""

@@ -242,6 +242,7 @@ class Evaluate(Section):
 
     denoisers: tuple[str | DenoiserRow, ...] = ("identity", "zero", "wiener_oracle", "hp", "ts")
     profiles: tuple[Literal["standard", "published", "ecg_paper", "trustemg"], ...] = ("standard", "published")
+    metrics: tuple[str, ...] = ()  # of one's own, package.module:Class, beside those of the profiles
     keep_waveforms: tuple[Literal["combined", "grid"], ...] = ("combined",)
     tracks: tuple[Literal["blind", "auto", "oracle"], ...] | None = None  # of rows that name none; None: all but auto
 

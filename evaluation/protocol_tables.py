@@ -80,7 +80,7 @@ def read_printed(settings: Settings) -> Printed:
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     if printed.profile not in settings.evaluate.profiles:
         raise UserError(f"{path}: needs the profile '{printed.profile}' among evaluate.profiles")
-    known = metrics.catalogue(printed.profile)
+    known = metrics.catalogue(printed.profile, settings.evaluate.metrics)
     for column in printed.columns:
         if column.metric not in known:
             raise UserError(

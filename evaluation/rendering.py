@@ -62,7 +62,7 @@ def to_markdown(table: Table) -> str:
     shown = [column for column in table.columns if column.heading is not None]
     rows = [[_shown(row, column) for column in shown] for row in table.rows]
     heads = [column.heading or "" for column in shown]
-    widths = [max(len(line[i]) for line in [heads, *rows]) for i in range(len(shown))]
+    widths = [max(2, *(len(line[i]) for line in [heads, *rows])) for i in range(len(shown))]  # room for a rule, `-:`
     right = [any(isinstance(row.get(c.key), int | float) for row in table.rows) for c in shown]
     rule = ["-" * (w - 1) + ":" if r else "-" * w for w, r in zip(widths, right, strict=True)]
     lines = [f"## {table.title}", "", _line(heads, widths, right), "|" + "|".join(f" {r} " for r in rule) + "|"]

@@ -61,7 +61,7 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
 
     every: list[Scores] = []
     for artifact in sorted(artifacts, key=order):
-        scores = _scores(artifact)
+        scores = _scores(artifact, settings.evaluate.metrics)
         every.append(_sharing(scores, every[0]) if every else scores)
     return every
 
@@ -72,11 +72,11 @@ def _sharing(scores: Scores, first: Scores) -> Scores:
     return replace(scores, **{name: theirs for name, (own, theirs) in pairs.items() if np.array_equal(own, theirs)})
 
 
-def _scores(artifact: Artifact) -> Scores:
+def _scores(artifact: Artifact, own: Sequence[str]) -> Scores:
     profiles = [
         f"{profile}.{name}"
         for profile in ("standard", "published", *metrics.PROTOCOL_PROFILES)
-        for name in metrics.catalogue(profile)
+        for name in metrics.catalogue(profile, own)
         if _has(artifact, f"{profile}.{name}")
     ]
     columns = artifact.columns("snr_db", "n_kinds", "kinds", "database", "subject", "failed", *profiles)

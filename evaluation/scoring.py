@@ -39,6 +39,7 @@ class ScoreJob:
     shard: str
     profiles: tuple[str, ...]
     keep_waveforms: bool
+    metrics: tuple[str, ...] = ()  # of one's own
 
 
 def evaluate(
@@ -54,17 +55,23 @@ def evaluate(
     candidate.build()  # fails here, with one clear line, rather than in every shard
     keep = data.name in settings.evaluate.keep_waveforms
     folder = layout.denoised(candidate.label, candidate.track, data.name)
+    evaluate = settings.evaluate
+    own = metrics.of_ones_own(evaluate.metrics)
+    about = {"denoiser": candidate.label, "track": candidate.track, "set": data.name, **candidate.identity}
     result = run_stage(
         folder,
         SCHEMA,
-        [Job(name, ScoreJob(candidate, data, name, settings.evaluate.profiles, keep)) for name, _ in data.shards],
+        [
+            Job(name, ScoreJob(candidate, data, name, evaluate.profiles, keep, evaluate.metrics))
+            for name, _ in data.shards
+        ],
         score_shard,
-        section=[candidate.identity, candidate.track, settings.evaluate.profiles, keep],
+        section=[candidate.identity, candidate.track, evaluate.profiles, keep, *([own] if own else [])],
         inputs={"test_data": data.fingerprint},
         seed=settings.seed,
         options=options,
         label=f"{candidate.label} ({candidate.track}) on {data.name}",
-        info={"denoiser": candidate.label, "track": candidate.track, "set": data.name, **candidate.identity},
+        info={**about, "own_metrics": own} if own else about,
     )
     if data.name == "combined":
         _write_csv(result.artifact, folder / "metrics.csv")
@@ -86,8 +93,8 @@ def score_shard(job: ScoreJob) -> Made:
         done = ~failed
         where = active[done] if active is not None else None
         signals = (clean[done], noisy[done], denoised[done])
-        scores = metrics.compute(*signals, fs_hz, profile, active=where) if done.any() else {}
-        for name in scores or metrics.catalogue(profile):
+        scores = metrics.compute(*signals, fs_hz, profile, active=where, own=job.metrics) if done.any() else {}
+        for name in scores or metrics.catalogue(profile, job.metrics):
             column = np.full(len(clean), np.nan)
             if scores:
                 column[done] = scores[name]

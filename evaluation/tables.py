@@ -109,7 +109,7 @@ def _write_comparisons(
 
 def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Sequence[str]) -> Table:
     """One row a denoiser and track: means over all mixtures, with intervals over subjects."""
-    infos = list(metrics.catalogue(profile).values())
+    infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
     tests, test_notes = comparison_tables.beside_best(every, profile, settings)
     rows = []
     for scores in every:
@@ -171,7 +171,7 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
 
 def snr_by_kinds(cells: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
     """Mean of every metric a cell, with intervals, in one long table, and SNR improvement as a matrix a denoiser."""
-    infos = list(metrics.catalogue(profile).values())
+    infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
     snrs = sorted({float(snr) for scores in cells for snr in scores.snr_db})
     counts = sorted({int(k) for scores in cells for k in scores.n_kinds})
     long_rows: list[dict[str, Any]] = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import UserError, one_line, place
 from evaluation.metrics.batch import Batch
 from evaluation.metrics.framing import WINDOW_S, window_samples
 from evaluation.metrics.interface import (
@@ -19,6 +20,7 @@ from evaluation.metrics.interface import (
     Profile,
     catalogue,
     check_profile,
+    of_ones_own,
     select,
 )
 from evaluation.metrics.protocol_features import ARV_SAMPLES
@@ -33,6 +35,7 @@ __all__ = [
     "Profile",
     "catalogue",
     "compute",
+    "of_ones_own",
     "select",
 ]
 
@@ -49,6 +52,7 @@ def compute(
     *,
     metrics: Iterable[str] | None = None,
     active: NDArray[np.bool_] | None = None,
+    own: Sequence[str] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Score segments one by one.
 
@@ -61,6 +65,7 @@ def compute(
             `ecg_paper` (MSEMG, SDEMG, FCN) or `trustemg`.
         metrics: keys, registry names or `package.module:Class`; all of the profile for None.
         active: [n, L] where the subject contracts; only the mean frequency of the last two profiles needs it.
+        own: metrics of one's own, `package.module:Class`, beside all of the profile; not used where `metrics` is given.
 
     Returns:
         One float64 array [n] a metric, by key, in the order asked for. A row's values depend on that row only.
@@ -70,10 +75,11 @@ def compute(
             silent, or a name is unknown. The message names the row.
     """
     profile = check_profile(profile)
-    chosen = [(info.key, info.build()) for info in select(metrics, profile)]
+    infos = catalogue(profile, own).values() if metrics is None else select(metrics, profile)
+    chosen = [(info, info.build()) for info in infos]
     n, length = _checked_shape(clean, noisy, denoised)
     _check_rate(fs_hz, profile, length)
-    results = {key: np.empty(n) for key, _ in chosen}
+    results = {info.key: np.empty(n) for info, _ in chosen}
     workspace = Workspace()
     rows = max(1, BATCH_SAMPLES // length)
     for start in range(0, n, rows):
@@ -87,9 +93,24 @@ def compute(
             workspace=workspace,
             active=None if active is None else np.asarray(active[part], np.bool_),
         )
-        for key, metric in chosen:
-            results[key][part] = metric.score(batch, profile)
+        for info, metric in chosen:
+            results[info.key][part] = _score(info, metric, batch, profile)
     return results
+
+
+def _score(info: MetricInfo, metric: Metric, batch: Batch, profile: Profile) -> NDArray[np.float64]:
+    """One value a segment; what goes wrong in a metric of one's own is said in a line."""
+    if info.entry.extra:  # one that the project ships
+        return metric.score(batch, profile)
+    n, where = len(batch.clean), f"metric '{info.key}' ({info.entry.target})"
+    try:
+        values = np.asarray(metric.score(batch, profile), np.float64)
+    except Exception as error:
+        cause = f"{type(error).__name__}: {one_line(error)}{place(error, Path.cwd())}"
+        raise UserError(f"{where}: score raises {cause}") from error
+    if values.shape != (n,):
+        raise UserError(f"{where}: score returns shape {list(values.shape)} for {n} segments, expected [{n}]")
+    return values
 
 
 def _checked_shape(*signals: NDArray[np.floating]) -> tuple[int, int]:

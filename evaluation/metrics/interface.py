@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core import registry
 from core.errors import UserError
+from core.npz import sha256
 from evaluation.metrics.batch import Batch
 
 Profile = Literal["published", "standard", "ecg_paper", "trustemg"]
@@ -18,6 +21,7 @@ PROFILES: tuple[Profile, ...] = ("published", "standard")  # of every test set
 PROTOCOL_PROFILES: tuple[Profile, ...] = ("ecg_paper", "trustemg")  # of the protocols that whole recordings are cut for
 
 
+@runtime_checkable
 class Metric(Protocol):
     """Scores denoised segments against clean ones; a metric has no state and draws no random numbers."""
 
@@ -46,11 +50,37 @@ class MetricInfo:
         return metric
 
 
-def catalogue(profile: str = "standard") -> dict[str, MetricInfo]:
-    """Every metric that the project ships for a profile, by key, in the order of the tables."""
+def catalogue(profile: str = "standard", own: Sequence[str] = ()) -> dict[str, MetricInfo]:
+    """Every metric of a profile, by key, in the order of the tables.
+
+    Args:
+        profile: of the metrics that the project ships.
+        own: metrics of one's own, `package.module:Class`; those that name no profiles are in all but the papers'.
+
+    Raises:
+        UserError: one of one's own has the key of another metric.
+    """
     infos = [_describe(entry) for entry in registry.entries("metrics").values()]
+    for name in own:
+        info = _describe(registry.find("metrics", name))
+        if info.key in {known.key for known in infos}:
+            raise UserError(f"evaluate.metrics: '{name}' has the key '{info.key}' of another metric; give it its own")
+        infos.append(info)
     infos = [info for info in infos if profile in info.profiles]
     return {info.key: info for info in sorted(infos, key=lambda info: (info.table_position, info.key))}
+
+
+def of_ones_own(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What results keep about metrics of one's own: by key, the class, its file's SHA-256, and the tables' scale."""
+    infos = [_describe(registry.find("metrics", name)) for name in names]
+    return {
+        info.key: {
+            "class": info.entry.target,
+            "sha256": sha256(Path(inspect.getfile(registry.load_class(info.entry.target)))),
+            "table_scale": info.table_scale,
+        }
+        for info in infos
+    }
 
 
 def select(names: Iterable[str] | None = None, profile: str = "standard") -> list[MetricInfo]:

@@ -32,9 +32,8 @@ def leaderboard(run: Run) -> dict[str, Any]:
         track, whether it is floor or ceiling, p against the best; cells: "SNR|noise" -> for each row, None or
         [mixtures, failed, [[mean, low, high] a metric]]; sets: the test set behind "all|all" and behind the others.
     """
-    infos = [
-        info for info in metrics.catalogue(run.profile).values() if f"{run.profile}.{info.key}" in run.main[0].values
-    ]
+    known = metrics.catalogue(run.profile, run.settings.evaluate.metrics).values()
+    infos = [info for info in known if f"{run.profile}.{info.key}" in run.main[0].values]
     tests, notes = comparison_tables.beside_best(run.main, run.profile, run.settings)
     snrs = sorted({float(snr) for scores in run.cells for snr in scores.snr_db})
     noises = _noises(run)

@@ -107,7 +107,7 @@ def _grouped(
     room: bool = False,
 ) -> list[Table]:
     """The long table, whose CSV it is, and the matrix of SNR improvements, denoisers by groups."""
-    infos = list(metrics.catalogue(profile).values())
+    infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
     long_rows: list[dict[str, Any]] = []
     matrix: list[dict[str, Any]] = []
     for position, scores in enumerate(every):

@@ -24,7 +24,8 @@ ROUNDED = " 0.0000 stands for less than 0.00005."
 
 def paired(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
     """Every pair of denoisers of a track and metric in a CSV; in Markdown, the pairs of the headline."""
-    infos = [info for info in metrics.catalogue(profile).values() if f"{profile}.{info.key}" in every[0].values]
+    known = metrics.catalogue(profile, settings.evaluate.metrics).values()
+    infos = [info for info in known if f"{profile}.{info.key}" in every[0].values]
     scale = {info.key: info.table_scale for info in infos}
     found: list[Comparison] = []
     for rows in compared(every).values():

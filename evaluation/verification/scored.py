@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,9 @@ class Scored:
     subject: NDArray[np.str_]
     seed: int
     values: Mapping[str, NDArray[np.float64]]
+    scales: Mapping[str, float] = field(
+        default_factory=lambda: SCALE
+    )  # by metric: what tables divide it by, if not by 1
 
     @property
     def keys(self) -> set[str]:
@@ -76,7 +80,14 @@ def read_scored(folder: Folder) -> Scored:
         subject=np.array([f"{database}/{subject}" for database, subject in people]),
         seed=folder.seed,
         values={name: columns[name] for name in names},
+        scales={**SCALE, **{key: about["table_scale"] for key, about in users_metrics(folder).items()}},
     )
+
+
+def users_metrics(folder: Folder) -> Mapping[str, Any]:
+    """What a denoised set says of metrics whose classes are not the project's, by key."""
+    found: Mapping[str, Any] = folder.info.get("own_metrics", {})
+    return found
 
 
 def read_csv(path: Path, finding: Finding) -> tuple[list[str], Rows]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from evaluation.verification.findings import Finding, Track
 from evaluation.verification.folders import Columns, Folder, Results, Shard, mapped
 from evaluation.verification.own_metrics import ROUNDING, recomputed
+from evaluation.verification.scored import users_metrics
 
 RELATIVE = 1e-6  # of a metric, or of 1 dB, 1 %, 1 Hz; sums in another order differ by some 1e-12
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
@@ -58,6 +59,8 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
         tied.summary = (
             f"SNRimp, RMSE and PRD of all {n_tied} rows agree with one another and with clean and noisy signals"
         )
+    for key, about in sorted({(k, str(v["class"])) for folder in folders for k, v in users_metrics(folder).items()}):
+        sampled.notes.append(f"{key} is of {about}: it has no second formula here, so its values were not recomputed")
     if n_values:
         sampled.summary = f"{n_values} values recomputed from waveforms, up to {sample} mixtures of each denoiser"
     elif n:

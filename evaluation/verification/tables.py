@@ -12,7 +12,7 @@ from evaluation.verification import bootstrap, printed, shown
 from evaluation.verification.bootstrap import Bootstrap
 from evaluation.verification.findings import Finding
 from evaluation.verification.folders import Results
-from evaluation.verification.scored import SCALE, Rows, Scored, differences, read_csv, read_scored
+from evaluation.verification.scored import Rows, Scored, differences, read_csv, read_scored
 
 HEADLINE = "SNRimp"
 LONG = ("table1", "snr_by_kinds", "by_snr", "by_count", "by_database")  # a row a denoiser, or a denoiser and condition
@@ -105,7 +105,7 @@ def _row(
     chosen = np.ones(len(scored.failed), bool)
     for name in conditions:
         chosen &= CONDITIONS[name](scored, row[name])
-    own: dict[str, float] = {key: scored.mean(profile, key, chosen) / SCALE.get(key, 1.0) for key in keys}
+    own: dict[str, float] = {key: scored.mean(profile, key, chosen) / scored.scales.get(key, 1.0) for key in keys}
     counts = (int(chosen.sum()), len(set(scored.subject[chosen].tolist())), int(scored.failed[chosen].sum()))
     own |= {name: count for name, count in zip(COUNTS, counts, strict=True) if name in row}
     who = " ".join([*scored.who, *(f"{name} {row[name]}" for name in conditions)])
@@ -123,8 +123,8 @@ def _intervals(
     low, high = bootstrap.limits(values, scored.subject[chosen], how[0], how[1], scored.seed)
     found: dict[str, float] = {}
     for at, (name, key) in enumerate(names.items()):
-        found[f"{name}_low"] = float(low[at]) / SCALE.get(key, 1.0)
-        found[f"{name}_high"] = float(high[at]) / SCALE.get(key, 1.0)
+        found[f"{name}_low"] = float(low[at]) / scored.scales.get(key, 1.0)
+        found[f"{name}_high"] = float(high[at]) / scored.scales.get(key, 1.0)
     return found
 
 

@@ -125,14 +125,61 @@ def test_a_dataset_of_ones_own(tmp_path):
 
 
 def test_a_metric_of_ones_own(tmp_path, walked):
-    (printed,) = walk("add-a-metric", tmp_path)
+    run, printed = walk("add-a-metric", tmp_path)
     assert [line.split()[0] for line in printed.splitlines()] == ["SNRimp", "PeakError"]
+    shown = Page.named("add-a-metric").blocks("text")[0].splitlines()
+    assert [line.rstrip() for line in run.splitlines()[-len(shown) :]] == shown
     result = bash(tmp_path, f"python score_run.py '{walked[0] / 'results/quick'}'")
     scores = {tuple(line.split()[:2]): float(line.split()[2]) for line in result.stdout.splitlines()}
     assert ("line_canceller", "blind") in scores
     assert 0 < scores["hp", "blind"] < scores["identity", "blind"]
     (text,) = Page.named("add-a-metric").blocks("yaml")
     assert yaml.safe_load(text).keys() >= {"class", "summary", "key", "unit", "better", "profiles"}
+
+
+def test_a_metric_of_ones_own_in_tables_report_and_verification(tmp_path):
+    page = Page.named("add-a-metric")
+    page.write(tmp_path)
+    source = tmp_path / "my_metrics/peak_error.py"
+    source.write_text(source.read_text().replace('unit = "%"', 'unit = "%"\n    table_scale = 10.0'))
+    run = "cleansemg run --config peaks.yaml --quiet"
+    bash(tmp_path, f"{run} && {run} --output results/two --workers 2")
+    assert files(tmp_path / "results/peaks/denoised") == files(tmp_path / "results/two/denoised")
+    table1 = tmp_path / "results/peaks/tables/table1.csv"
+    hp = next(row for row in csv.DictReader(table1.open()) if row["denoiser"] == "hp")
+    scores = list(csv.DictReader((tmp_path / "results/peaks/denoised/hp/blind/combined/metrics.csv").open()))
+    mean = np.mean([float(row["standard.PeakError"]) for row in scores])
+    assert float(hp["PeakError"]) == pytest.approx(mean / 10)
+    assert float(hp["PeakError_low"]) <= float(hp["PeakError"]) <= float(hp["PeakError_high"])
+    assert "PeakError" in (tmp_path / "results/peaks/tables/paired.csv").read_text()
+    assert "peak error" in bash(tmp_path, "cleansemg report results/peaks --output r.html && cat r.html").stdout
+    said = bash(tmp_path, "cleansemg verify results/peaks").stdout
+    assert "PeakError is of my_metrics.peak_error:PeakError: it has no second formula here" in said
+    table1.write_text(table1.read_text().replace(hp["PeakError"], "0.5"))
+    assert "PeakError of hp blind is 0.5" in bash(tmp_path, "cleansemg verify results/peaks", code=1).stdout
+    source.write_text(source.read_text() + "# edited\n")
+    assert "made under another configuration" in bash(tmp_path, run, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("def score", "def scroe", "is not a metric: give it a method score"),
+        ('key = "PeakError"', "pass", "my_metrics.peak_error:PeakError: no attribute 'key'"),
+        ('key = "PeakError"', 'key = "RMSE"', "has the key 'RMSE' of another metric"),
+        ('better = "lower"', 'better = "low"', "better must be 'higher' or 'lower', got 'low'"),
+        ("/ clean", "/ clean[:, None]", r"score returns shape \[8, 8\] for 8 segments, expected \[8\]"),
+        ("denoised - clean", "denoised - nothing", r"score raises NameError: .* \(peak_error.py, line 17\)"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_metric_is_one_line(tmp_path, old, new, message):
+    Page.named("add-a-metric").write(tmp_path)
+    source = tmp_path / "my_metrics/peak_error.py"
+    assert old in source.read_text()
+    source.write_text(source.read_text().replace(old, new))
+    said = bash(tmp_path, "cleansemg run --config peaks.yaml --quiet", code=2).stderr.splitlines()
+    assert len(said) == 1
+    assert re.search(message, said[0])
 
 
 def test_a_task_of_ones_own_and_one_more_denoiser_beside_it(tmp_path):

@@ -30,6 +30,12 @@ def test_markdown_rounds_shows_intervals_and_no_minus_zero():
     assert text.endswith("A note.\n")
 
 
+def test_a_narrow_column_of_numbers_is_still_a_table():
+    """`| : |` is no rule of Markdown; `-:` is."""
+    table = Table("t", [Column("denoiser", "denoiser"), Column("n", "n")], [{"denoiser": "hp", "n": 8}])
+    assert "| -------- | -: |" in to_markdown(table)
+
+
 def test_latex_escapes():
     text = to_latex(TABLE)
     assert r"a\_b & 1.23 [1.00, 2.00] & 3 \\" in text
