@@ -101,11 +101,12 @@ def report(root: Path, sizes: list[int]) -> None:
         folders = {"segments": segments, "mix": layout.test_data("combined"), "evaluate": layout.root / "denoised"}
         n_bytes = {name: _bytes(folder) // size for name, folder in folders.items()}
     print("\n| stage | segments | efficiency | by cpu |\n|---|---:|---:|---:|")
-    for stage in PARALLEL:
+    for name, stages in {**{stage: (stage,) for stage in PARALLEL}, " and ".join(PARALLEL): PARALLEL}.items():
         for size in sizes:
-            one, two = costs[stage, size, 1], costs[stage, size, 2]
-            by_cpu = one.cpu_s / (2 * two.own_cpu_s + two.workers_cpu_s)
-            print(f"| {stage} | {size:,} | {one.wall_s / (2 * two.wall_s):.2f} | {by_cpu:.2f} |")
+            one, two = ([costs[stage, size, workers] for stage in stages] for workers in (1, 2))
+            by_wall = sum(c.wall_s for c in one) / (2 * sum(c.wall_s for c in two))
+            by_cpu = sum(c.cpu_s for c in one) / sum(2 * c.own_cpu_s + c.workers_cpu_s for c in two)
+            print(f"| {name} | {size:,} | {by_wall:.2f} | {by_cpu:.2f} |")
     print("\nbytes a segment: " + ", ".join(f"{name} {count:,}" for name, count in n_bytes.items()))
     if len(sizes) > 1:
         for stage in STAGES:
