@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evaluation import pictures
+from evaluation.rendering import Table
 from evaluation.report.costs import Cost
 from evaluation.report.run import Run
 from evaluation.scores import Scores
@@ -88,6 +89,31 @@ def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
         axes.grid(alpha=0.3)
     figure.legend(*speed.get_legend_handles_labels(), loc="outside right center", fontsize=8, frameon=False)
     return to_svg(figure, "cost", "SNR improvement against real-time factor and against parameters")
+
+
+def task_accuracy(table: Table, number: int) -> str:
+    """A task's accuracy with its interval for clean, noisy and each denoiser; a dashed line where noisy stands.
+
+    Args:
+        table: of `task_tables`.
+        number: of the task in the page, for the ids of the picture.
+    """
+    rows = [row for row in table.rows if isinstance(row.get("accuracy_percent"), int | float)]
+    figure = pictures.new_figure(8.6, 0.8 + 0.23 * len(rows))
+    axes = figure.add_subplot()
+    for place, row in enumerate(rows):
+        found = [row.get(f"accuracy_{end}") for end in ("percent", "low", "high")]
+        mean, low, high = (np.nan if value is None else float(value) for value in found)
+        colour = {"clean": "0.4", "noisy": pictures.COLOURS[1]}.get(str(row["input"]), pictures.COLOURS[0])
+        axes.plot([low, high], [place, place], color=colour, linewidth=2, alpha=0.5)
+        axes.plot([mean], [place], color=colour, marker="o", markersize=5)
+        if row["input"] == "noisy":
+            axes.axvline(mean, color=colour, linewidth=1, linestyle="--")
+    axes.set_yticks(range(len(rows)), [pictures.plain(str(row["input"])) for row in rows], fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlabel("accuracy (%); dashed: noisy")
+    axes.grid(axis="x", alpha=0.3)
+    return to_svg(figure, f"task-{number}", f"Accuracy and interval of each input: {table.title}")
 
 
 def _number_of_parameters(counts: Sequence[int], axes: Axes) -> None:

@@ -93,7 +93,10 @@ def render(run: Run, tasks: Sequence[task_tables.TaskResult], measured: Sequence
         "ranks": view(comparison_tables.ranks_table(ranks)),
         "published": None if beside is None else view(beside.table, beside.differences),
         "reasons": [] if beside is None else beside.reasons,
-        "tasks": [(view(task.table), None if task.paired is None else view(task.paired)) for task in tasks],
+        "tasks": [
+            (_markup(figures.task_accuracy(one.table, i)), view(one.table), view(one.paired) if one.paired else None)
+            for i, one in enumerate(tasks)
+        ],
         "examples": [(case.case, case.caption, _markup(case.svg)) for case in cases],
         "no_examples": no_cases,
         "failures": provenance.failures(run),

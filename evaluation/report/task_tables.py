@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,27 +58,46 @@ def read_tasks(folders: Sequence[Path]) -> list[TaskResult]:
             )
         for name, rows in tasks.items():
             paired = contents.get(f"{name}{PAIRED}")
-            found.append(TaskResult(_measures(name, rows), _paired(name, paired) if paired else None))
+            title, notes = _said(folder / "tables" / f"{name}.md", name)
+            found.append(TaskResult(_measures(title, rows, notes), _paired(name, paired) if paired else None))
     return found
+
+
+def _said(path: Path, name: str) -> tuple[str, list[str]]:
+    """Title and notes of a table, from the Markdown beside it: they say what the recordings are."""
+    if not path.is_file():
+        return name, []
+    lines = _text(path).splitlines()
+    titles = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+    notes = [line for line in lines if line.strip() and not line.startswith(("## ", "|"))]
+    notes = [note.replace("Brackets:", "Small print:", 1) for note in notes]  # as intervals stand in the page
+    return (titles[0] if titles else name), notes
 
 
 def _read(path: Path) -> list[dict[str, str]]:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{path}: {path.stat().st_size} bytes, no table of results")
-        with open(path, encoding="utf-8", newline="") as file:
-            return [{str(key): value or "" for key, value in row.items() if key} for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(_text(path), newline=""))
+        return [{str(key): value or "" for key, value in row.items() if key} for row in reader]
+    except csv.Error as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
 
 
-def _measures(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UserError(f"{path}: {path.stat().st_size} bytes, no table of results")
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def _measures(title: str, rows: Sequence[Mapping[str, str]], notes: Sequence[str]) -> Table:
     columns = [Column("input", "input")]
     for key, heading in MEASURES.items():
         if any(row.get(f"{key}_percent") for row in rows):
             columns.append(Column(f"{key}_percent", heading, 1, (f"{key}_low", f"{key}_high")))
     columns += [Column(key, heading) for key, heading in COUNTS.items() if key in rows[0]]
-    return Table(name, columns, [{key: _number(value) for key, value in row.items()} for row in rows])
+    return Table(title, columns, [{key: _number(value) for key, value in row.items()} for row in rows], notes)
 
 
 def _paired(name: str, rows: Sequence[Mapping[str, str]]) -> Table:

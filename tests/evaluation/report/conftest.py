@@ -94,6 +94,16 @@ clean,90.5,85.25,95,88,80,93,20,15,26,120,6,0
 noisy,70.5,61,80,66,58,77,0,0,0,120,6,0
 <img src=x onerror=alert(1)>,75.5,68,84,,,,5,2,9,110,6,10
 """
+TASK_TEXT = """## gesture, lda: what it makes of each input
+
+| input | accuracy % |
+| ----- | ---------: |
+| clean |       90.0 |
+
+Brackets: 95 % interval.
+
+Simulated <b>recordings</b>.
+"""
 TASK_PAIRS = """a,b,difference,difference_low,difference_high,effect,p,p_holm,n_people,n_examples
 noisy,hp,-5,-9,-2,-1,0.03125,0.03125,6,110
 """
@@ -105,6 +115,7 @@ def task(tmp_path) -> Path:
     (folder / "tables").mkdir(parents=True)
     (folder / "tables" / "gesture_lda.csv").write_text(TASK_ROWS)
     (folder / "tables" / "gesture_lda_paired.csv").write_text(TASK_PAIRS)
+    (folder / "tables" / "gesture_lda.md").write_text(TASK_TEXT)
     (folder / "tables" / "gait_loss.csv").write_text("epoch,loss\n1,0.5\n")
     return folder
 

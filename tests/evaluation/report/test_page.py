@@ -152,7 +152,10 @@ def test_the_same_run_gives_the_same_bytes(finished, page, tmp_path):
 def test_tasks_stand_in_the_page_with_their_tests(finished, task):
     run = open_run(finished.root)
     text = render(run, read_tasks([task]), [])
-    assert "gesture_lda" in text
+    assert "<h3>gesture, lda: what it makes of each input</h3>" in text
+    assert "Small print: 95 % interval." in text
+    assert "Simulated &lt;b&gt;recordings" in text
+    assert 'aria-label="Accuracy and interval of each input: gesture, lda' in text
     assert "85.2 to 95.0" in text
     assert "<img src=x" not in text
     assert "Paired tests over people" in text
@@ -181,6 +184,8 @@ def test_what_is_missing_is_said_in_a_line(finished, tmp_path, task):
         make_report(finished.root, tmp_path)
     with pytest.raises(UserError, match="holds no table of a task"):
         make_report(finished.root, tmp_path / "r.html", [tmp_path / "empty"])
+    (task / "tables" / "gesture_lda.md").unlink()
+    assert read_tasks([task])[0].table.title == "gesture_lda"
     (task / "tables" / "gesture_lda.csv").write_bytes(b"input,accuracy_percent\n\xff\xfe\n")
     with pytest.raises(UserError, match="cannot be read"):
         read_tasks([task])
