@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,6 +30,9 @@ class Method:
         return f"{self.name}:{self.weights}"
 
 
+WHOLE_FORM = re.compile(r", [\d,]+ parameters$")  # what a summary ends with; weights in the box may be of a small form
+
+
 @cache
 def methods() -> tuple[Method, ...]:
     """All of them, the project's default first.
@@ -46,7 +50,7 @@ def methods() -> tuple[Method, ...]:
         for weights, folder in ((IN_THE_BOX, WEIGHTS_FOLDER), (FITTED_ON_OPEN, WEIGHTS_FOLDER / FITTED_ON_OPEN)):
             if (folder / f"{name}.safetensors").exists():
                 extra = ", fitted on to open recordings" if weights == FITTED_ON_OPEN else ""
-                found.append(Method(name, weights, entry.summary + extra))
+                found.append(Method(name, weights, WHOLE_FORM.sub("", entry.summary) + extra))
     return tuple(sorted(found, key=lambda method: (method.name, method.weights) != DEFAULT_DENOISER))
 
 
