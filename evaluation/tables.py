@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.config import save
 from core.layout import Layout
-from core.npz import atomic_write
+from core.npz import atomic_write, sha256
 from core.registry import project_root
 from core.settings import Settings
 from core.stage import Report, RunOptions
@@ -28,6 +28,8 @@ from evaluation.stats.breakdowns import limit_columns, means
 
 BLANK = float("nan")
 HEADLINE = "SNRimp"
+SUMS = "SHA256SUMS"
+OTHERS = ("costs.", "quality_")  # what the report and the quality steps write beside the tables
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
@@ -36,8 +38,21 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     Raises:
         UserError: nothing was evaluated.
     """
-    if settings.tables.printed is not None:
-        return _run_printed(settings, layout)
+    (layout.tables / SUMS).unlink(missing_ok=True)  # of tables that are replaced now
+    make = _run if settings.tables.printed is None else _run_printed
+    report = make(settings, layout)
+    _write_sums(layout.tables)
+    return report
+
+
+def _write_sums(folder: Path) -> None:
+    """SHA-256 of every file that this stage has written, as `sha256sum` writes and checks them."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(OTHERS))
+    atomic_write(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode())
+
+
+def _run(settings: Settings, layout: Layout) -> Report:
+    """The tables of the benchmark."""
     combined = read_scores(settings, layout, "combined")
     notes = _notes(settings, layout, combined)
     profile = settings.evaluate.profiles[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core import npz
 from evaluation.verification import bootstrap, printed, shown
 from evaluation.verification.bootstrap import Bootstrap
 from evaluation.verification.findings import Finding
@@ -30,6 +31,7 @@ def check(results: Results) -> Finding:
     """Finding `tables`."""
     finding = Finding("tables")
     folder = results.root / "tables"
+    _check_sums(folder, finding)
     sets: dict[str, list[Scored]] = {}
     for one in results.of("denoised"):
         sets.setdefault(one.path.name, []).append(read_scored(one))
@@ -59,6 +61,27 @@ def check(results: Results) -> Finding:
                 count += shown.check(folder / f"{name}{suffix}", folder / f"{name}.csv", finding)
     finding.summary = f"{count} numbers of the tables in {folder} follow from the metrics of the shards"
     return finding
+
+
+def _check_sums(folder: Path, finding: Finding) -> None:
+    """Every file of the tables, pictures included, against the hashes that were written with them."""
+    path = folder / "SHA256SUMS"
+    if not path.is_file():
+        if folder.is_dir():
+            finding.notes.append(f"{path} is not there: pictures and tests of the tables cannot be checked")
+        return
+    finding.covered.add(path)
+    for line in path.read_text(encoding="utf-8").splitlines():
+        digest, separator, name = line.partition("  ")
+        file = folder / name
+        if not separator or not name or "/" in name:
+            finding.problems.append(f"{path}: '{line[:80]}' is no line of hash and file")
+        elif not file.is_file():
+            finding.problems.append(f"{file}: missing")
+        else:
+            finding.covered.add(file)
+            if npz.sha256(file) != digest:
+                finding.problems.append(f"{file}: altered since the tables were made")
 
 
 def _long(path: Path, candidates: Sequence[Sequence[Scored]], how: Bootstrap, finding: Finding) -> int:

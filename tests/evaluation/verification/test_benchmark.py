@@ -253,6 +253,25 @@ def test_a_number_that_people_read_is_one_of_the_csv(copy, suffix):
     assert any("is no number of table1.csv" in text for text in problems(tables.check(open_results(copy))))
 
 
+@pytest.mark.parametrize("name", ["paired.csv", "ranks.md", "snrimp_by_snr.png", "config.yaml"])
+def test_a_changed_byte_of_what_is_not_computed_again(copy, name):
+    path = copy / "tables" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert f"{path}: altered since the tables were made" in problems(tables.check(open_results(copy)))
+    path.unlink()
+    assert f"{path}: missing" in problems(tables.check(open_results(copy)))
+
+
+def test_hashes_of_tables_that_are_not_there_or_not_hashes(copy):
+    path = copy / "tables/SHA256SUMS"
+    path.write_text("nonsense\n")
+    assert any("is no line of hash and file" in text for text in problems(tables.check(open_results(copy))))
+    path.unlink()
+    assert any("is not there" in note for note in tables.check(open_results(copy)).notes)
+
+
 def test_a_row_left_out_of_the_table(copy):
     path = copy / "tables/table1.csv"
     path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
