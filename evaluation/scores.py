@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +18,7 @@ from core.settings import Settings
 from evaluation import metrics
 from evaluation.scoring import SCHEMA
 
+IN_MEMORY = 500_000  # mixtures; the metrics of more, 72 MB a profile of nine, are mapped from the disk
 LABELS = ("snr_db", "n_kinds", "kinds", "subject")  # of a mixture, whatever was made of it
 
 
@@ -79,7 +83,9 @@ def _scores(artifact: Artifact, own: Sequence[str]) -> Scores:
         for name in metrics.catalogue(profile, own)
         if _has(artifact, f"{profile}.{name}")
     ]
-    columns = artifact.columns("snr_db", "n_kinds", "kinds", "database", "subject", "failed", *profiles)
+    columns = artifact.columns("snr_db", "n_kinds", "kinds", "database", "subject", "failed")
+    large = profiles and artifact.manifest.count > IN_MEMORY
+    values = _in_a_file(artifact, profiles) if large else artifact.columns(*profiles)
     subject = np.char.add(np.char.add(columns["database"].astype(str), "/"), columns["subject"].astype(str))
     info = artifact.manifest.info
     return Scores(
@@ -90,8 +96,24 @@ def _scores(artifact: Artifact, own: Sequence[str]) -> Scores:
         kinds=columns["kinds"],
         subject=subject,
         failed=columns["failed"],
-        values={name: columns[name] for name in profiles},
+        values=values,
     )
+
+
+def _in_a_file(artifact: Artifact, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Columns mapped from a file without a name, so that memory holds those that a table is made of at a time."""
+    beside = artifact.folder.parent if os.access(artifact.folder.parent, os.W_OK) else None  # or where the system says
+    shape = (len(names), artifact.manifest.count)
+    with tempfile.TemporaryFile(dir=beside) as file:
+        os.posix_fallocate(file.fileno(), 0, 8 * math.prod(shape))  # a full disk says so here
+        whole = np.asarray(np.memmap(file, np.float64, "r+", shape=shape))
+    first = 0
+    for _, arrays in artifact:
+        last = first + len(arrays["failed"])
+        for column, name in zip(whole, names, strict=True):
+            column[first:last] = arrays[name]
+        first = last
+    return dict(zip(names, whole, strict=True))
 
 
 def _has(artifact: Artifact, column: str) -> bool:

@@ -1,5 +1,7 @@
 import csv
+import errno
 import math
+import os
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from core.registry import project_root
 from core.settings import Calibrate, DenoiserRow, Evaluate
 from core.stage import RunOptions
 from denoising import Denoiser
-from evaluation import evaluating, tables, test_set
+from evaluation import evaluating, scores, tables, test_set
 from evaluation.candidates import candidates
 from evaluation.export import read as read_export
 from evaluation.parameter_files import read_parameters
@@ -97,6 +99,28 @@ def test_a_failure_costs_itself_only_and_is_counted(layout, monkeypatch):
     report = tables.run(settings, layout, RunOptions())
     row = next(csv.DictReader((layout.tables / "table1.csv").open()))
     assert (row["n_failed"], report.n_failures) == ("3", 3)
+
+
+def test_tables_of_many_mixtures_hold_their_metrics_in_a_file_and_are_the_same(layout, monkeypatch):
+    settings = prepare(layout, denoisers=("hp", "identity"))
+    evaluating.run(settings, layout, RunOptions())
+    tables.run(settings, layout, RunOptions())
+    before = {path.name: path.read_bytes() for path in layout.tables.iterdir()}
+    monkeypatch.setattr(scores, "IN_MEMORY", 3)
+    rows = scores.read_scores(settings, layout, "combined")
+    assert not any(row.values["standard.RMSE"].flags.owndata for row in rows)
+    tables.run(settings, layout, RunOptions())
+    assert {path.name: path.read_bytes() for path in layout.tables.iterdir()} == before
+    assert not [
+        path for path in (layout.root / "denoised").rglob("*") if path.is_file() and path.name.startswith("tmp")
+    ]
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("evaluation.scores.os.posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        tables.run(settings, layout, RunOptions())
 
 
 def test_export_and_shards_give_the_same_scores(layout, tmp_path):
