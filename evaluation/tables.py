@@ -187,8 +187,8 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
 def snr_by_kinds(cells: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
     """Mean of every metric a cell, with intervals, in one long table, and SNR improvement as a matrix a denoiser."""
     infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
-    snrs = sorted({float(snr) for scores in cells for snr in scores.snr_db})
-    counts = sorted({int(k) for scores in cells for k in scores.n_kinds})
+    snrs = breakdowns.values_of(cells, "snr_db")
+    counts = breakdowns.values_of(cells, "n_kinds")
     long_rows: list[dict[str, Any]] = []
     matrices = []
     for scores in cells:

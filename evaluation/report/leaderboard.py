@@ -35,7 +35,7 @@ def leaderboard(run: Run) -> dict[str, Any]:
     known = metrics.catalogue(run.profile, run.settings.evaluate.metrics).values()
     infos = [info for info in known if f"{run.profile}.{info.key}" in run.main[0].values]
     tests, notes = comparison_tables.beside_best(run.main, run.profile, run.settings)
-    snrs = sorted({float(snr) for scores in run.cells for snr in scores.snr_db})
+    snrs = breakdowns.values_of(run.cells, "snr_db")
     noises = _noises(run)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for scores in [*run.main, *run.cells]:
@@ -78,7 +78,7 @@ def _noises(run: Run) -> dict[str, str]:
     """Choices of noise: all, a number of kinds, one kind alone; those that the mixtures have."""
     names = {str(kind): name for kind, name in run.settings.tables.kind_names.items()}
     found = {ALL: "all noise"}
-    for k in sorted({int(k) for scores in run.cells for k in scores.n_kinds}):
+    for k in breakdowns.values_of(run.cells, "n_kinds"):
         found[f"k{k}"] = f"{k} kind{'s' if k > 1 else ''} at once"
     for column, kind in enumerate(KIND_ORDER):
         if any((scores.kinds[:, column] & (scores.n_kinds == 1)).any() for scores in run.cells):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from evaluation.rendering import Column, Table
 from evaluation.scores import Scores
 from evaluation.stats.bootstrap import subject_bootstrap
 
+T = TypeVar("T")
 HEADLINE = "SNRimp"
 MOST_WITH_INTERVALS = 5  # columns of a Markdown table that have room for them
 INTERVALS = "Brackets: {:.0%} interval by a bootstrap over subjects."
@@ -48,26 +50,42 @@ def limit_columns(key: str) -> list[Column]:
 
 def by_snr(every: Sequence[Scores], profile: str, settings: Settings, *, room: bool = False) -> list[Table]:
     """Every metric at every SNR in a long CSV, and SNR improvement as a matrix; with `room`, always with intervals."""
-    snrs = sorted({float(snr) for scores in every for snr in scores.snr_db})
-    groups = {f"{snr:g}": [scores.snr_db == snr for scores in every] for snr in snrs}
+    groups = {f"{snr:g}": _of_label(every, "snr_db", partial(np.equal, snr)) for snr in values_of(every, "snr_db")}
     headings = {name: f"{name} dB" for name in groups}
     return _grouped("SNR of the mixture", "snr_db", groups, headings, every, profile, settings, room=room)
 
 
 def by_count(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
     """The same by the number of kinds of noise."""
-    counts = sorted({int(k) for scores in every for k in scores.n_kinds})
-    groups = {str(k): [scores.n_kinds == k for scores in every] for k in counts}
+    groups = {str(k): _of_label(every, "n_kinds", partial(np.equal, k)) for k in values_of(every, "n_kinds")}
     headings = {name: f"k = {name}" for name in groups}
     return _grouped("Number of kinds of noise", "n_kinds", groups, headings, every, profile, settings)
 
 
 def by_database(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
     """The same by the database that the recordings are from."""
-    owner = [np.char.partition(scores.subject, "/")[:, 0] for scores in every]
-    names = sorted({str(name) for names in owner for name in np.unique(names)})
-    groups = {name: [names == name for names in owner] for name in names}
+    names = sorted({str(subject).partition("/")[0] for subject in values_of(every, "subject")})
+    groups = {name: _of_label(every, "subject", partial(_is_of, name)) for name in names}
     return _grouped("Database", "database", groups, {name: name for name in names}, every, profile, settings)
+
+
+def values_of(every: Sequence[Scores], label: str) -> list[Any]:
+    """The values of a label over all rows, ascending, as Python's own."""
+    found: set[Any] = set()
+    for values in _of_label(every, label, lambda array: np.unique(array).tolist()):
+        found.update(values)
+    return sorted(found)
+
+
+def _of_label(every: Sequence[Scores], label: str, function: Callable[[NDArray[Any]], T]) -> list[T]:
+    """`function` of a label's column of every row; rows share most columns, and then share the result."""
+    columns = [getattr(scores, label) for scores in every]
+    found = {id(column): function(column) for column in {id(column): column for column in columns}.values()}
+    return [found[id(column)] for column in columns]
+
+
+def _is_of(database: str, subject: NDArray[np.str_]) -> NDArray[np.bool_]:
+    return np.char.startswith(subject, f"{database}/")
 
 
 def by_kind(every: Sequence[Scores], profile: str, settings: Settings, names: Mapping[Kind, str] | None) -> Table:
