@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,15 +78,13 @@ def _sharing(scores: Scores, first: Scores) -> Scores:
 
 
 def _scores(artifact: Artifact, own: Sequence[str]) -> Scores:
-    profiles = [
-        f"{profile}.{name}"
-        for profile in ("standard", "published", *metrics.PROTOCOL_PROFILES)
-        for name in metrics.catalogue(profile, own)
-        if _has(artifact, f"{profile}.{name}")
-    ]
-    columns = artifact.columns("snr_db", "n_kinds", "kinds", "database", "subject", "failed")
+    there = set(artifact.load(artifact.manifest.shards[0].name))
+    every = ("standard", "published", *metrics.PROTOCOL_PROFILES)
+    wanted = [f"{profile}.{name}" for profile in every for name in metrics.catalogue(profile, own)]
+    profiles = [name for name in wanted if name in there]
+    labels = ("snr_db", "n_kinds", "kinds", "database", "subject", "failed")
     large = profiles and artifact.manifest.count > IN_MEMORY
-    values = _in_a_file(artifact, profiles) if large else artifact.columns(*profiles)
+    columns = _in_a_file(artifact, labels, profiles) if large else artifact.columns(*labels, *profiles)
     subject = np.char.add(np.char.add(columns["database"].astype(str), "/"), columns["subject"].astype(str))
     info = artifact.manifest.info
     return Scores(
@@ -96,26 +95,23 @@ def _scores(artifact: Artifact, own: Sequence[str]) -> Scores:
         kinds=columns["kinds"],
         subject=subject,
         failed=columns["failed"],
-        values=values,
+        values={name: columns[name] for name in profiles},
     )
 
 
-def _in_a_file(artifact: Artifact, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Columns mapped from a file without a name, so that memory holds those that a table is made of at a time."""
+def _in_a_file(artifact: Artifact, labels: Sequence[str], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Labels, and metrics mapped from a file without a name: memory holds those that a table is made of at a time."""
     beside = artifact.folder.parent if os.access(artifact.folder.parent, os.W_OK) else None  # or where the system says
     shape = (len(names), artifact.manifest.count)
     with tempfile.TemporaryFile(dir=beside) as file:
         os.posix_fallocate(file.fileno(), 0, 8 * math.prod(shape))  # a full disk says so here
         whole = np.asarray(np.memmap(file, np.float64, "r+", shape=shape))
-    first = 0
+    first, parts = 0, []
     for _, arrays in artifact:
         last = first + len(arrays["failed"])
         for column, name in zip(whole, names, strict=True):
             column[first:last] = arrays[name]
         first = last
-    return dict(zip(names, whole, strict=True))
-
-
-def _has(artifact: Artifact, column: str) -> bool:
-    first = artifact.manifest.shards[0].name
-    return column in artifact.load(first)
+        parts.append([arrays[label] for label in labels])
+    joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    return dict(zip((*labels, *names), (*joined, *whole), strict=True))

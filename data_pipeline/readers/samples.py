@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from core.errors import ItemError
 
+WHOLE = 2.0**53  # from here on, float64 has no fractions, and int64 soon ends
+
 
 def whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
     """Labels as they come (column, row or 1-D; integers or floats) to [T] int64.
@@ -24,7 +26,7 @@ def whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
         flat = array.reshape(-1).astype(np.float64)
     except (TypeError, ValueError):
         raise ItemError(f"'{name}' does not hold numbers ({array.dtype})") from None
-    bad = np.flatnonzero(~np.isfinite(flat) | (flat != np.round(flat)))
+    bad = np.flatnonzero(~(np.abs(flat) < WHOLE) | (flat != np.round(flat)))  # NaN is below nothing
     if bad.size:
         raise ItemError(f"'{name}' is {flat[bad[0]]} at sample {bad[0]}, expected whole numbers")
     return flat.astype(np.int64)

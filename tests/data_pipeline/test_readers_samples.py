@@ -35,6 +35,7 @@ def test_only_the_gap_at_the_end_of_all_channels_is_left_out(n_values: int, n_ga
         (np.zeros((3, 2)), "has shape"),
         (np.array([1.0, np.nan]), "is nan at sample 1"),
         (np.array([1.0, np.inf]), "is inf at sample 1"),
+        (np.array([1.0, -1e300]), "is -1e+300 at sample 1".replace("+", r"\+")),
         (np.array(["rest"]), "does not hold numbers"),
     ],
 )
