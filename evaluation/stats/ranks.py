@@ -80,7 +80,7 @@ def draw(ranks: Ranks, axes: Axes) -> None:
 
     # else a name with two dollar signs is read as a formula
     shown = [label.replace("$", r"\$") for label in ranks.labels]
-    scikit_posthocs.critical_difference_diagram(
+    drawn = scikit_posthocs.critical_difference_diagram(
         pd.Series(ranks.mean, index=shown),
         pd.DataFrame(ranks.p, index=shown, columns=shown),
         alpha=SIGNIFICANT,
@@ -92,3 +92,5 @@ def draw(ranks: Ranks, axes: Axes) -> None:
         marker_props={"color": "0.2", "s": 14},
         text_h_margin=0.02,
     )
+    for (bar,) in drawn["crossbars"]:  # drawn from name to name of a set, whose order is another in every process
+        bar.set_xdata(sorted(bar.get_xdata()))

@@ -1,9 +1,14 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from evaluation import pictures
 from evaluation.stats.ranks import draw, rank
+from tests.conftest import ROOT
 
 LABELS = ["a", "b", "c", "d"]
 
@@ -61,3 +66,16 @@ def test_the_diagram_shows_every_name_as_it_is(tmp_path):
     pictures.critical_differences(found, "blind", tmp_path / "one.png")
     pictures.critical_differences(found, "blind", tmp_path / "two.png")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_the_diagram_is_the_same_in_every_process(tmp_path):
+    """scikit-posthocs draws its bars through sets of names, whose order follows the hash seed."""
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from evaluation import pictures; "
+        "from evaluation.stats.ranks import rank; x = np.random.default_rng(5).normal(0, 1, (8, 6)) + np.arange(6); "
+        "pictures.critical_differences(rank(list('abcdef'), x), 'blind', Path(sys.argv[1]))"
+    )
+    for seed in ("0", "1", "2"):
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / seed)], cwd=ROOT, env=env, check=True)
+    assert len({(tmp_path / seed).read_bytes() for seed in ("0", "1", "2")}) == 1
