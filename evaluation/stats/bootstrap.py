@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def group_bootstrap(
 
 
 def by_subject(
-    values: FloatArray, subjects: NDArray[np.str_], names: NDArray[np.str_] | None = None
+    values: FloatArray, subjects: NDArray[Any], names: NDArray[Any] | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Sums and counts of what is finite in [n, M], [S, M] each.
 

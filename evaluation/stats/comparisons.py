@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +72,11 @@ def compared(every: Sequence[Scores]) -> dict[str, list[Scores]]:
 
 def all_pairs(rows: Sequence[Scores], profile: str, metric: str, settings: Settings) -> list[Comparison]:
     """Every pair of one track; Holm's family is these pairs."""
-    pairs = list(itertools.combinations(rows, 2))
-    return corrected([compare(a, b, profile, metric, settings) for a, b in pairs])
+    if len(rows) < 2:
+        return []
+    people = np.unique(rows[0].subject, return_inverse=True)[1]  # once: numbers are told apart faster than names
+    pairs = itertools.combinations(rows, 2)
+    return corrected([compare(a, b, profile, metric, settings, people) for a, b in pairs])
 
 
 def best(rows: Sequence[Scores], profile: str, metric: str, better: str = "higher") -> Scores | None:
@@ -97,21 +101,24 @@ def against_best(
     return {one.b: one for one in corrected(found)}
 
 
-def compare(a: Scores, b: Scores, profile: str, metric: str, settings: Settings) -> Comparison:
-    """One pair, its p not corrected yet."""
-    left, right = (scores.of(profile, [metric])[:, 0] for scores in (a, b))
+def compare(
+    a: Scores, b: Scores, profile: str, metric: str, settings: Settings, people: NDArray[np.int64] | None = None
+) -> Comparison:
+    """One pair, its p not corrected yet; `people` [n] may number the subjects in the order of their names."""
+    differences = a.values[f"{profile}.{metric}"] - b.values[f"{profile}.{metric}"]
     names = (a.track, metric, a.label, b.label)
-    return compare_values(left - right, a.subject, names, settings.tables, settings.seed)
+    subjects = a.subject if people is None else people
+    return compare_values(differences, subjects, names, settings.tables, settings.seed)
 
 
 def compare_values(
-    differences: FloatArray, subjects: NDArray[np.str_], names: tuple[str, str, str, str], tables: Tables, seed: int
+    differences: FloatArray, subjects: NDArray[Any], names: tuple[str, str, str, str], tables: Tables, seed: int
 ) -> Comparison:
     """A comparison from the differences of items, its p not corrected yet.
 
     Args:
         differences: [n] a minus b for each item; NaN where one of them has no value.
-        subjects: [n] whose item it is.
+        subjects: [n] whose item it is, names or numbers.
         names: track, metric, a, b.
         tables: resamples and confidence of the interval.
         seed: of the bootstrap.
