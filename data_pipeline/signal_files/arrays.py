@@ -35,6 +35,7 @@ DAMAGED = (
     RuntimeError,
     SyntaxError,  # numpy's header parser, this and the next
     tokenize.TokenError,
+    UnicodeDecodeError,  # a member's name
 )
 
 

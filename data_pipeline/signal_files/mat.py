@@ -25,6 +25,7 @@ from data_pipeline.signal_files.array_keys import (
 )
 from data_pipeline.signal_files.choosing import Wishes, check_length
 from data_pipeline.signal_files.info import FileInfo
+from data_pipeline.signal_files.mat_structure import unreadable
 from data_pipeline.signal_files.signal_file import SignalFile
 
 NUMERIC = frozenset({"double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"})
@@ -47,6 +48,7 @@ class MatFile(SignalFile):
             raise UserError(f"{path}: is a MATLAB 7.3 file (HDF5); load it in MATLAB and save it with -v7")
         size = path.stat().st_size
         variables, structs = [], []
+        unread: set[str] = _call(path, unreadable, path)
         for name, shape, kind in _call(path, scipy.io.whosmat, str(path)):
             variable = Variable(name, tuple(int(n) for n in shape), kind in NUMERIC)
             bomb = 8 * variable.size > max(BOMB_BYTES, BOMB_RATIO * size)
@@ -64,7 +66,9 @@ class MatFile(SignalFile):
             )
         known = {*RATE_KEYS, *UNIT_KEYS, *CHANNEL_KEYS, *TIME_KEYS, *START_KEYS}
         signal = pick_signal(path, variables, wishes)
-        wanted = [signal.name, *(v.name for v in variables if v.name.lower() in known)]
+        if signal.name in unread:
+            raise UserError(f"{path}: '{signal.name}' is no table of real numbers")
+        wanted = [signal.name, *(v.name for v in variables if v.name.lower() in known and v.name not in unread)]
         found: dict[str, Any] = _call(path, scipy.io.loadmat, str(path), variable_names=wanted)
         array = found[signal.name]
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":

@@ -262,3 +262,40 @@ def test_a_struct_of_matlab_says_what_to_do(tmp_path: Path) -> None:
             open_file(tmp_path / name, key=key)
     with open_file(tmp_path / "b.mat", unit="mV") as file:
         assert file.info.fs_hz == 1000
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (145, 0x08),  # the flag of complex numbers, without an imaginary part: scipy took the next variable for one
+        (144, 0x20),  # no class of a matrix
+        (126, 0x58),  # neither order of bytes
+        (160, 0x99),  # other dimensions than data
+        (184, 0x63),  # no type of numbers
+        (188, 0x81),  # another byte count
+        (136, 0x07),  # no flags
+    ],
+)
+def test_tags_that_end_scipy_are_refused_before_it_reads_them(tmp_path: Path, at: int, value: int) -> None:
+    path = tmp_path / "a.mat"
+    write(path, info_of(tmp_path, 2, 1000.0, "mV"), recording(2, 600, 3, gaps=False))
+    data = bytearray(path.read_bytes())
+    assert data[at] != value
+    data[at] = value
+    path.write_bytes(data)
+    refused(path, "truncated, or no MATLAB file|no table of real numbers")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_what_else_a_mat_file_may_hold(tmp_path: Path, compressed: bool) -> None:
+    path, x = tmp_path / "a.mat", np.random.default_rng(0).normal(size=(5000, 2))
+    others = {
+        "i": np.arange(9, dtype=np.int8), "u": np.arange(5, dtype=np.uint64), "e": np.zeros((0, 0)), "c": np.ones(3) + 1j,
+        "s": {"a": 1, "b": "text"}, "cell": np.array(["a", np.arange(3), {"q": 2}], dtype=object), "t": "hello",
+        "long": np.array([np.zeros(20_000)], dtype=object), "logical": np.array([True, False]),
+    }  # fmt: skip
+    said = {"fs": 1000.0, "unit": "mV", "channels": np.array(["A", "B"], dtype=object)}
+    scipy.io.savemat(path, {"x": x, **others, **said}, do_compression=compressed)
+    with open_file(path, key="x") as file:
+        np.testing.assert_allclose(1e3 * read(file).T, x)
+        assert [channel.name for channel in file.info.channels] == ["A", "B"]
