@@ -25,7 +25,7 @@ BASES = {
     "tasks": "downstream.common.task:Task",
     "metrics": "evaluation.metrics:Metric",
 }
-HOW = {"metrics": "give it a method score(self, batch, profile)"}
+WHAT_IT_NEEDS = {"metrics": "give it a method score(self, batch, profile)"}
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -94,7 +94,7 @@ def require(kind: str, target: str) -> type[Any]:
     base_module, _, base_name = BASES[kind].partition(":")
     base = getattr(importlib.import_module(base_module), base_name)
     if not (inspect.isclass(cls) and issubclass(cls, base)):
-        how = HOW.get(kind, f"derive it from {base_module}.{base_name}")
+        how = WHAT_IT_NEEDS.get(kind, f"derive it from {base_module}.{base_name}")
         raise UserError(f"'{target}' is not a {kind[:-1]}: {how}")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))

@@ -6,7 +6,6 @@ import csv
 import errno
 import io
 import logging
-import os
 import shutil
 import uuid
 from collections import deque
@@ -189,8 +188,8 @@ def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], Made], marker
     # each writes in a corner of its own, and the last one replaces the other's file by the same bytes.
     corner = folder / f".{job.name}.{uuid.uuid4().hex}.tmp"
     try:
-        shard = artifact.write_shard(corner, job.name, made.arrays, own, failures)
-        os.replace(corner / f"{job.name}.npz", folder / f"{job.name}.npz")
+        temporary, shard = artifact.write_unsettled_shard(corner, job.name, made.arrays, own, failures)
+        npz.settle(temporary, folder / f"{job.name}.npz")
     finally:
         shutil.rmtree(corner, ignore_errors=True)
     return _Outcome(shard, failures, made=True)

@@ -104,7 +104,10 @@ def _in_a_file(artifact: Artifact, labels: Sequence[str], names: Sequence[str]) 
     beside = artifact.folder.parent if os.access(artifact.folder.parent, os.W_OK) else None  # or where the system says
     shape = (len(names), artifact.manifest.count)
     with tempfile.TemporaryFile(dir=beside) as file:
-        os.posix_fallocate(file.fileno(), 0, 8 * math.prod(shape))  # a full disk says so here
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(file.fileno(), 0, 8 * math.prod(shape))  # a full disk says so here
+        else:
+            file.truncate(8 * math.prod(shape))
         whole = np.asarray(np.memmap(file, np.float64, "r+", shape=shape))
     first, parts = 0, []
     for _, arrays in artifact:

@@ -55,18 +55,15 @@ def evaluate(
     candidate.build()  # fails here, with one clear line, rather than in every shard
     keep = data.name in settings.evaluate.keep_waveforms
     folder = layout.denoised(candidate.label, candidate.track, data.name)
-    evaluate = settings.evaluate
-    own = metrics.of_ones_own(evaluate.metrics)
+    asked = settings.evaluate
+    own = metrics.of_ones_own(asked.metrics)
     about = {"denoiser": candidate.label, "track": candidate.track, "set": data.name, **candidate.identity}
     result = run_stage(
         folder,
         SCHEMA,
-        [
-            Job(name, ScoreJob(candidate, data, name, evaluate.profiles, keep, evaluate.metrics))
-            for name, _ in data.shards
-        ],
+        [Job(name, ScoreJob(candidate, data, name, asked.profiles, keep, asked.metrics)) for name, _ in data.shards],
         score_shard,
-        section=[candidate.identity, candidate.track, evaluate.profiles, keep, *([own] if own else [])],
+        section=[candidate.identity, candidate.track, asked.profiles, keep, *([own] if own else [])],
         inputs={"test_data": data.fingerprint},
         seed=settings.seed,
         options=options,

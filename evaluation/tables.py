@@ -29,7 +29,7 @@ from evaluation.stats.breakdowns import limit_columns, means
 BLANK = float("nan")
 HEADLINE = "SNRimp"
 SUMS = "SHA256SUMS"
-OTHERS = ("costs.", "quality_")  # what the report and the quality steps write beside the tables
+NOT_OURS = ("costs.", "quality_")  # what the report and the quality steps write beside the tables
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
@@ -47,7 +47,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 def _write_sums(folder: Path) -> None:
     """SHA-256 of every file that this stage has written, as `sha256sum` writes and checks them."""
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(OTHERS))
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(NOT_OURS))
     atomic_write(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode())
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core import dsp, npz
 from core.errors import ItemError, UserError, one_line
+from core.mat_tags import untrusted_variables
 from core.seeding import generator
 from core.settings import Part
 from noise.base import NoiseSource, Piece, Request
@@ -102,11 +103,12 @@ def _read(path: Path) -> NDArray[np.float64]:
     from scipy.io import loadmat
 
     try:
-        content = loadmat(path, variable_names=[KEY])
+        untrusted = untrusted_variables(path)
+        content = {} if KEY in untrusted else loadmat(path, variable_names=[KEY])
     except Exception as error:  # damaged bytes make scipy raise anything, and it means one thing
         raise ItemError(f"{path}: not a readable MATLAB file ({one_line(error)})") from error
     if KEY not in content:
-        raise ItemError(f"{path}: holds no variable '{KEY}'")
+        raise ItemError(f"{path}: holds no variable '{KEY}' of real numbers")
     array = np.asarray(content[KEY])
     if not np.issubdtype(array.dtype, np.number) or array.size != max(array.shape, default=0):
         raise ItemError(f"{path}: variable '{KEY}' is not a vector of numbers, its shape is {array.shape}")

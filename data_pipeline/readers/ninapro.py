@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import struct
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ItemError, one_line
+from core.mat_tags import untrusted_variables
 from core.npz import BOMB_BYTES, BOMB_RATIO, float64
 from data_pipeline.readers.listing import compile_pattern, find_files, sorted_refs
 from data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
@@ -162,7 +162,7 @@ class NinaproReader(RecordingReader):
 
 
 def _variable_names(path: Path) -> list[str]:
-    """Names of the variables in a MATLAB file, without loading them.
+    """Names of the variables in a MATLAB file that may be loaded, without loading them.
 
     Raises:
         ItemError: missing, v7.3, or not readable.
@@ -170,12 +170,12 @@ def _variable_names(path: Path) -> list[str]:
     import scipy.io
 
     try:
-        _check_length(path)
+        untrusted = untrusted_variables(path)
         variables = scipy.io.whosmat(path, appendmat=False)
         announced = sum(8 * math.prod(shape) for _, shape, _ in variables)
         if announced > BOMB_BYTES and announced > BOMB_RATIO * path.stat().st_size:
             raise ItemError(f"announces {announced} bytes of numbers in a file of {path.stat().st_size}; refused")
-        return [name for name, _, _ in variables]
+        return [name for name, _, _ in variables if name not in untrusted]
     except FileNotFoundError:
         raise ItemError("no such file") from None
     except NotImplementedError:
@@ -184,26 +184,6 @@ def _variable_names(path: Path) -> list[str]:
         raise
     except Exception as error:  # damaged bytes make scipy raise anything, and it means one thing
         raise ItemError(f"truncated, or not a MATLAB file ({one_line(error)}); download it again") from error
-
-
-def _check_length(path: Path) -> None:
-    """Follow the lengths of a v5 file's elements; scipy takes a file that ends too soon for one with fewer variables.
-
-    Source: MAT-File Format, MathWorks: 128 bytes of header, then elements of type, byte count, data.
-    """
-    with open(path, "rb") as file:
-        header = file.read(128)
-        order = {b"IM": "<", b"MI": ">"}.get(header[126:128])
-        if order is None or struct.unpack(f"{order}H", header[124:126])[0] != 0x0100:
-            return  # v4 or v7.3, of which scipy complains itself
-        size = path.stat().st_size
-        position = 128
-        while position < size:
-            file.seek(position)
-            tag = file.read(8)
-            position += 8 + (struct.unpack(f"{order}I", tag[4:])[0] if len(tag) == 8 else 0)
-            if len(tag) < 8 or position > size:
-                raise ItemError(f"truncated at {size} bytes; download it again")
 
 
 def _load(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError, one_line
+from core.mat_tags import untrusted_variables
 from core.npz import BOMB_BYTES, BOMB_RATIO, float64
 from data_pipeline.signal_files.array_keys import (
     CHANNEL_KEYS,
@@ -25,7 +26,6 @@ from data_pipeline.signal_files.array_keys import (
 )
 from data_pipeline.signal_files.choosing import Wishes, check_length
 from data_pipeline.signal_files.info import FileInfo
-from data_pipeline.signal_files.mat_structure import unreadable
 from data_pipeline.signal_files.signal_file import SignalFile
 
 NUMERIC = frozenset({"double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"})
@@ -48,7 +48,7 @@ class MatFile(SignalFile):
             raise UserError(f"{path}: is a MATLAB 7.3 file (HDF5); load it in MATLAB and save it with -v7")
         size = path.stat().st_size
         variables, structs = [], []
-        unread: set[str] = _call(path, unreadable, path)
+        untrusted: set[str] = _call(path, untrusted_variables, path)
         for name, shape, kind in _call(path, scipy.io.whosmat, str(path)):
             variable = Variable(name, tuple(int(n) for n in shape), kind in NUMERIC)
             bomb = 8 * variable.size > max(BOMB_BYTES, BOMB_RATIO * size)
@@ -66,9 +66,9 @@ class MatFile(SignalFile):
             )
         known = {*RATE_KEYS, *UNIT_KEYS, *CHANNEL_KEYS, *TIME_KEYS, *START_KEYS}
         signal = pick_signal(path, variables, wishes)
-        if signal.name in unread:
+        if signal.name in untrusted:
             raise UserError(f"{path}: '{signal.name}' is no table of real numbers")
-        wanted = [signal.name, *(v.name for v in variables if v.name.lower() in known and v.name not in unread)]
+        wanted = [signal.name, *(v.name for v in variables if v.name.lower() in known and v.name not in untrusted)]
         found: dict[str, Any] = _call(path, scipy.io.loadmat, str(path), variable_names=wanted)
         array = found[signal.name]
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":

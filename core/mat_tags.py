@@ -22,7 +22,7 @@ MOST_DIMENSIONS = 32
 BEGINNING = 1 << 16  # bytes that are looked at: they hold all tags of a table of numbers, and a cell of names
 
 
-def unreadable(path: Path) -> set[str]:
+def untrusted_variables(path: Path) -> set[str]:
     """Follow the tags of every variable as far as its data; versions 4 and 7.3 have none, and pass.
 
     Returns:
