@@ -26,7 +26,8 @@ def untrusted_variables(path: Path) -> set[str]:
     """Follow the tags of every variable as far as its data; versions 4 and 7.3 have none, and pass.
 
     Returns:
-        Variables that are better not loaded: complex numbers, and cells too long to be names.
+        Variables that are not to be loaded, as nothing here follows all of their tags: complex numbers, structures,
+        sparse matrices, functions, objects, and cells of such or too long to be names.
 
     Raises:
         ValueError: a type, a byte count or dimensions that do not fit.
@@ -63,7 +64,7 @@ def untrusted_variables(path: Path) -> set[str]:
 
 
 def _matrix(beginning: bytes, n_bytes: int, order: str) -> tuple[str, bool]:
-    """Name, and whether all of it that could be looked at is sound; what is wrong raises."""
+    """Name, and whether all of its tags were followed; one that is wrong raises."""
     if n_bytes == 0:
         return "", True
     kind, count, at, after = _element(beginning, 0, order)
@@ -87,12 +88,13 @@ def _matrix(beginning: bytes, n_bytes: int, order: str) -> tuple[str, bool]:
     name = beginning[at : at + count].decode("latin-1")
     if matrix_class == CELL:
         return name, _cell(beginning, after, n_bytes, order)
-    if matrix_class == CHAR or matrix_class in NUMERIC:
-        kind, count, at, _ = _element(beginning, after, order)
-        if at + count > n_bytes or (kind not in BYTES and not (matrix_class == CHAR and kind in TEXT_TYPES)):
-            raise ValueError(f"data of type {kind}, {count} bytes")
-        if matrix_class in NUMERIC and count != math.prod(shape) * BYTES[kind]:
-            raise ValueError(f"{count} bytes of data for dimensions {list(shape)}")
+    if matrix_class != CHAR and matrix_class not in NUMERIC:
+        return name, False
+    kind, count, at, _ = _element(beginning, after, order)
+    if at + count > n_bytes or (kind not in BYTES and not (matrix_class == CHAR and kind in TEXT_TYPES)):
+        raise ValueError(f"data of type {kind}, {count} bytes")
+    if matrix_class in NUMERIC and count != math.prod(shape) * BYTES[kind]:
+        raise ValueError(f"{count} bytes of data for dimensions {list(shape)}")
     return name, not flags & COMPLEX
 
 
