@@ -16,11 +16,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.settings import Settings, Tables
-from evaluation.scores import Scores
-from evaluation.stats.bootstrap import subject_bootstrap
-from evaluation.stats.comparisons import all_pairs, subject_means
-from evaluation.stats.ranks import rank
+from cleansemg.core.settings import Settings, Tables
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.evaluation.stats.comparisons import all_pairs, subject_means
+from cleansemg.evaluation.stats.ranks import rank
 
 RESAMPLES, SEGMENTS, SUBJECTS, METRICS, DENOISERS = 10_000, 100_000, 40, 9, 16
 PLAIN_RESAMPLES = 20

@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.execution import single_threaded
-from denoising.ceemdan import ceemdan
-from denoising.emd import emd
-from denoising.vmd import vmd
+from cleansemg.core.execution import single_threaded
+from cleansemg.denoising.ceemdan import ceemdan
+from cleansemg.denoising.emd import emd
+from cleansemg.denoising.vmd import vmd
 
 Signal = NDArray[np.float64]
 TRIALS, RANGE_THR, TOTAL_POWER_THR, SEED = 20, 0.001, 0.01, 42

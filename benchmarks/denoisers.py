@@ -58,7 +58,7 @@ def main() -> int:
 
 def rows(names: list[str] | None) -> list[dict[str, Any]]:
     """What is measured: a name, a form and parameters each."""
-    from core.registry import entries
+    from cleansemg.core.registry import entries
 
     found: list[dict[str, Any]] = []
     for name, entry in entries("denoisers").items():
@@ -82,8 +82,8 @@ def measure(row: dict[str, Any], repeats: int) -> dict[str, Any]:
     import scipy.signal  # noqa: F401 - part of the bare interpreter
     import torch
 
-    import denoising
-    from denoising.labels import NoiseLabels
+    from cleansemg import denoising
+    from cleansemg.noise.labels import NoiseLabels
 
     torch.set_num_threads(1)
     before = _memory_mb("VmRSS")
@@ -115,7 +115,7 @@ def multiply_adds(denoiser: Any, noisy: np.ndarray) -> float:
     """Of one call, as torch counts them, and those of the scans, which torch does not see."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    from denoising.networks.mamba import MambaMixer
+    from cleansemg.denoising.networks.mamba import MambaMixer
 
     scans: list[int] = []
     for module in denoiser.network.modules():

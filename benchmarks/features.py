@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from threadpoolctl import threadpool_limits
 
-from core.seeding import generator
-from downstream.common import features
+from cleansemg.core.seeding import generator
+from cleansemg.downstream.common import features
 
 WINDOWS = 20_000
 SAMPLES = 200

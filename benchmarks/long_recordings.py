@@ -63,11 +63,11 @@ def measure(row: str, minutes: float) -> dict[str, float]:
     """One row, in this process."""
     import torch
 
-    from core.registry import find
-    from denoising import load
-    from denoising.causal import CausalDenoiser
-    from denoising.continuous import Continuous
-    from denoising.loading import WEIGHTS_FOLDER, small_form
+    from cleansemg.core.registry import find
+    from cleansemg.denoising import load
+    from cleansemg.denoising.causal import CausalDenoiser
+    from cleansemg.denoising.loading import WEIGHTS_FOLDER, small_form
+    from cleansemg.denoising.overlap_add import Continuous
 
     torch.set_num_threads(1)
     name, *form = row.split()

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from core.seeding import generator
-from evaluation import metrics
+from cleansemg.core.seeding import generator
+from cleansemg.evaluation import metrics
 
 SEGMENTS = 256
 SAMPLES = 2000

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from core import artifact
-from core.execution import single_threaded
-from core.seeding import generator
-from core.settings import KIND_ORDER
-from noise import mixing
-from noise.pool import NoiseLibrary
+from cleansemg.core import artifact
+from cleansemg.core.execution import single_threaded
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise import mixing
+from cleansemg.noise.pool import NoiseLibrary
 
 LENGTH = 2000
 GRID_DB = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)

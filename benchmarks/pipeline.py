@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from core import artifact
-from core.execution import single_threaded
-from core.layout import Layout
-from core.settings import Mix, Noise, Settings, Source
-from core.stage import RunOptions
+from cleansemg.core import artifact
+from cleansemg.core.execution import single_threaded
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Mix, Noise, Settings, Source
+from cleansemg.core.stage import RunOptions
 
 LENGTH, FS_HZ, SHARD = 2000, 1000.0, 1000
 
@@ -38,7 +38,7 @@ def settings() -> Settings:
 
 def write_segments(folder: Path, n: int) -> None:
     """Band-limited noise in the layout of the segment stage: what is mixed does not matter, how much does."""
-    from data_pipeline.segmentation import SCHEMA
+    from cleansemg.data_pipeline.segmentation import SCHEMA
 
     rng = np.random.default_rng(0)
     block = rng.normal(0, 5e-5, (SHARD, LENGTH)).astype(np.float32)
@@ -59,7 +59,7 @@ def write_segments(folder: Path, n: int) -> None:
 
 def mix(root: Path) -> float:
     """Seconds of the mix stage on one core, after a first shard that compiles the kernels."""
-    from evaluation import test_set
+    from cleansemg.evaluation import test_set
 
     with single_threaded():
         started = time.perf_counter()
@@ -94,7 +94,7 @@ def main() -> None:
 
 def report(root: Path) -> None:
     from benchmarks import metrics, quality_control
-    from noise.library import build_libraries
+    from cleansemg.noise.library import build_libraries
 
     build_libraries(settings(), Layout(root), RunOptions())
     write_segments(Layout(root).segments("test"), SHARD)

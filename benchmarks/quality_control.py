@@ -17,12 +17,12 @@ import numpy as np
 from scipy import signal as scipy_signal
 from scipy.ndimage import median_filter
 
-from core import dsp
-from core.execution import map_items, single_threaded
-from core.seeding import generator
-from core.settings import Qc
-from data_pipeline.qc import SubjectJob, measure_subject
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.core import dsp
+from cleansemg.core.execution import map_items, single_threaded
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import Qc
+from cleansemg.data_pipeline.qc import SubjectJob, measure_subject
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 
 FS_HZ = 2000.0
 N_CHANNELS, N_TRIALS, TRIAL_S, REST_S = 12, 20, 5.0, 3.0

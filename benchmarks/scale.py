@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pipeline import SHARD, settings, write_segments
-from core.layout import Layout
-from core.settings import DenoiserRow, Settings
-from core.stage import RunOptions
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import DenoiserRow, Settings
+from cleansemg.core.stage import RunOptions
 
 STAGES = {"mix": (1, 2), "evaluate": (1, 2), "tables": (1,)}  # with so many workers
 PARALLEL = tuple(stage for stage, workers in STAGES.items() if 2 in workers)
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def report(root: Path, sizes: list[int]) -> None:
-    from noise.library import build_libraries
+    from cleansemg.noise.library import build_libraries
 
     build_libraries(benchmark_settings(), Layout(root), RunOptions())
     segments = Layout(root).segments("test")
@@ -122,8 +122,8 @@ def measure(root: Path, stage: str, workers: int) -> Cost:
 
 def child(root: str, stage: str, workers: int) -> None:
     """Run a stage and print its cost, as JSON; workers are counted once they have ended."""
-    from core.execution import single_threaded
-    from evaluation import evaluating, tables, test_set
+    from cleansemg.core.execution import single_threaded
+    from cleansemg.evaluation import evaluating, tables, test_set
 
     functions: dict[str, Any] = {"mix": test_set.run, "evaluate": evaluating.run, "tables": tables.run}
     before = time.perf_counter(), _cpu(resource.RUSAGE_SELF), _cpu(resource.RUSAGE_CHILDREN)

@@ -22,9 +22,9 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from denoising import load
-from denoising.networks import selective_scan_kernel
-from denoising.networks.selective_scan import selective_scan
+from cleansemg.denoising import load
+from cleansemg.denoising.networks import selective_scan_kernel
+from cleansemg.denoising.networks.selective_scan import selective_scan
 
 N, L, D_INNER, D_STATE = 8, 2000, 256, 16
 TARGET = 10

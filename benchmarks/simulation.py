@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from core.execution import single_threaded
-from data_pipeline.readers.simulated import SimulatedReader
+from cleansemg.core.execution import single_threaded
+from cleansemg.data_pipeline.readers.simulated import SimulatedReader
 
 
 def factors(n_channels: int, n_subjects: int = 3) -> tuple[float, float, float]:

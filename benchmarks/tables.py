@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.pipeline import SHARD, settings
-from core import artifact
-from core.layout import Layout
-from core.settings import DenoiserRow, Settings
-from core.stage import RunOptions
-from evaluation import metrics, tables
-from evaluation.scoring import SCHEMA
+from cleansemg.core import artifact
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import DenoiserRow, Settings
+from cleansemg.core.stage import RunOptions
+from cleansemg.evaluation import metrics, tables
+from cleansemg.evaluation.scoring import SCHEMA
 
 PROFILES = ("standard", "published")
 SAMPLE_S = 0.02

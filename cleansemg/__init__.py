@@ -1,1 +1,1 @@
-"""The front door: one command line over every stage."""
+"""CleanSEMG: benchmark and toolkit for single-channel surface-EMG denoising."""

@@ -9,13 +9,7 @@ import typer
 
 from cleansemg.app_command import app as open_page
 from cleansemg.check_command import check
-from cleansemg.denoise_command import denoise
-from cleansemg.own_classes import make_importable
-from cleansemg.quality_command import quality
-from cleansemg.report_command import report
-from cleansemg.stream_command import stream
-from cleansemg.verify_command import verify
-from core.commandline import (
+from cleansemg.core.commandline import (
     EXIT_FAILED_ITEMS,
     ConfigOption,
     ForceOption,
@@ -26,7 +20,13 @@ from core.commandline import (
     WorkersOption,
     prepare,
 )
-from core.commandline import run as run_app
+from cleansemg.core.commandline import run as run_app
+from cleansemg.denoise_command import denoise
+from cleansemg.quality_command import quality
+from cleansemg.report_command import report
+from cleansemg.stream_command import stream
+from cleansemg.user_classes import make_importable
+from cleansemg.verify_command import verify
 
 app = typer.Typer(
     add_completion=False,
@@ -65,18 +65,18 @@ def run(
     quiet: QuietOption = False,
 ) -> int:
     """Run the stages of a configuration. Finished work is kept: the same command goes on where it stopped."""
-    from cleansemg import own_classes, own_denoisers
     from cleansemg import stages as pipeline
-    from core.stage import RunOptions
+    from cleansemg import user_classes, user_denoisers
+    from cleansemg.core.stage import RunOptions
 
     settings, layout = prepare(config, output, overrides, quiet)
-    own_classes.require_all(settings)
-    settings = own_denoisers.add(settings, denoiser or ())
+    user_classes.require_all(settings)
+    settings = user_denoisers.add(settings, denoiser or ())
     known = pipeline.of(settings)
     names = pipeline.parse(stages, known)
     failed = False
     for name, function in pipeline.functions(names, known):
-        work = own_denoisers.stage(name, function, denoiser or ())
+        work = user_denoisers.stage(name, function, denoiser or ())
         report = work(settings, layout, RunOptions(workers, force, scheduler))
         failed |= report.n_failures > 0
         for line in report.lines:
@@ -89,8 +89,8 @@ def list_entries(
     kind: Annotated[str, typer.Argument(help="denoisers, noises, datasets, metrics or tasks.")],
 ) -> int:
     """List what there is of a kind, with one line each."""
-    from core import registry
-    from core.errors import UserError
+    from cleansemg.core import registry
+    from cleansemg.core.errors import UserError
 
     if kind not in registry.KINDS:
         raise UserError(f"cannot list '{kind}'{registry.did_you_mean(kind, registry.KINDS)}")
@@ -127,7 +127,7 @@ def fetch(
     Files that are there already are kept.
     """
     from cleansemg import fetching
-    from core.console import setup_logging
+    from cleansemg.core.console import setup_logging
 
     setup_logging(quiet)
     report = fetching.fetch(what, folder, revision, model or (), everything)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from core.commandline import QuietOption
-from core.errors import UserError
+from cleansemg.core.commandline import QuietOption
+from cleansemg.core.errors import UserError
 
 PORT = 8050
 THREADS = 8  # requests at a time; the work itself is done on one more
@@ -29,7 +29,7 @@ def app(
 
     Needs: pip install "cleansemg[app]"
     """
-    from core.console import setup_logging
+    from cleansemg.core.console import setup_logging
 
     setup_logging(quiet)
     if not 0 < max_upload_mb <= 1e6:

@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from denoising import Denoiser
-    from denoising.conformance import CheckResult
+    from cleansemg.denoising import Denoiser
+    from cleansemg.denoising.conformance import CheckResult
 
 SEED = 1  # of a fresh network, which must be the same each time that it is built
 BOX, FRESH = "box", "none"
@@ -48,9 +48,9 @@ def check(
 
     A class of your own is looked for in the working folder, too. Example: cleansemg check my_package.my_file:MyDenoiser
     """
-    from core.commandline import EXIT_FAILED_ITEMS
-    from core.execution import single_threaded
-    from denoising.conformance import iter_checks
+    from cleansemg.core.commandline import EXIT_FAILED_ITEMS
+    from cleansemg.core.execution import single_threaded
+    from cleansemg.denoising.conformance import iter_checks
 
     build, about = _builder(name, _assignments(parameter or ()), weights)
     with single_threaded():
@@ -73,20 +73,20 @@ def _builder(name: str, parameters: dict[str, Any], weights: str | None) -> tupl
     """What builds the denoiser, and a line about its weights.
 
     Raises:
-        UserError: as `own_classes.require` and `denoising.load`; a constructor that raises anything else.
+        UserError: as `user_classes.require` and `denoising.load`; a constructor that raises anything else.
     """
-    from cleansemg import own_classes
-    from core import registry
-    from core.errors import UserError, place
-    from denoising import load
-    from denoising.loading import WEIGHTS_FOLDER, is_neural
+    from cleansemg import user_classes
+    from cleansemg.core import registry
+    from cleansemg.core.errors import UserError, place
+    from cleansemg.denoising import load
+    from cleansemg.denoising.loading import WEIGHTS_FOLDER, is_neural
 
-    if own_classes.is_own(name):
-        own_classes.require("denoisers", name)
+    if user_classes.is_own(name):
+        user_classes.require("denoisers", name)
     entry = registry.find("denoisers", name)
     neural = is_neural(registry.load_class(entry.target))
     if weights is None:
-        shipped = neural and not own_classes.is_own(name) and (WEIGHTS_FOLDER / f"{entry.name}.safetensors").exists()
+        shipped = neural and not user_classes.is_own(name) and (WEIGHTS_FOLDER / f"{entry.name}.safetensors").exists()
         weights = BOX if shipped else FRESH
     chosen = None if weights == FRESH else weights
     about = ("a fresh network" if chosen is None else f"weights: {chosen}") if neural else ""
@@ -118,9 +118,9 @@ def _same_draws() -> Iterator[None]:
 
 
 def _tracks(denoiser: Denoiser, wanted: Sequence[str]) -> Sequence[str]:
-    from core.errors import UserError
-    from core.registry import did_you_mean
-    from denoising.conformance import TRACKS
+    from cleansemg.core.errors import UserError
+    from cleansemg.core.registry import did_you_mean
+    from cleansemg.denoising.conformance import TRACKS
 
     tracks = denoiser.tracks
     if isinstance(tracks, str) or not tracks or not set(tracks) <= set(TRACKS):
@@ -137,7 +137,7 @@ def _assignments(texts: Sequence[str]) -> dict[str, Any]:
     """`key=value` texts, the value being YAML."""
     import yaml
 
-    from core.errors import UserError
+    from cleansemg.core.errors import UserError
 
     found = {}
     for text in texts:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cleansemg.core.commandline import EXIT_INTERRUPTED, QuietOption
 from cleansemg.recording_options import (
     ChannelsOption,
     DenoiserOption,
@@ -22,7 +23,6 @@ from cleansemg.recording_options import (
     UnitOption,
     WeightsOption,
 )
-from core.commandline import EXIT_INTERRUPTED, QuietOption
 
 
 def denoise(
@@ -63,8 +63,8 @@ def denoise(
 
     Example: cleansemg denoise biceps.csv --output clean.csv --plot before_after.png
     """
+    from cleansemg.core.console import setup_logging
     from cleansemg.recording_options import open_recording, parameters_of
-    from core.console import setup_logging
 
     setup_logging(quiet)
     if output is None:
@@ -72,8 +72,8 @@ def denoise(
     given = parameters_of(parameters)
     try:
         with open_recording(recording, fs, unit, offset, channels, sheet, key, time) as opened:
-            from evaluation.recordings import Order, clean_file
-            from evaluation.recordings.table import lines_of
+            from cleansemg.recordings import Order, clean_file
+            from cleansemg.recordings.summary_table import lines_of
 
             order = Order(
                 output=output,

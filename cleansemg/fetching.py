@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.errors import UserError
-from core.registry import did_you_mean
-from core.stage import Report
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean
+from cleansemg.core.stage import Report
 
 WHAT = ("open", "weights", "test-set")
 
@@ -28,13 +28,13 @@ def fetch(what: str, folder: Path | None, revision: str | None, models: Sequence
         if given and what not in owners:
             raise UserError(f"{option} is an option of `cleansemg fetch {' and '.join(owners)}`, not of {what}")
     if what == "weights":
-        from evaluation.published_weights import fetch_weights
+        from cleansemg.evaluation.published_weights import fetch_weights
 
         return fetch_weights(folder, revision, models)
     if what == "test-set":
-        from evaluation.published_test_set import fetch_test_set
+        from cleansemg.evaluation.published_test_set import fetch_test_set
 
         return fetch_test_set(folder, revision, everything)
-    from data_pipeline.fetching import fetch_open
+    from cleansemg.data_pipeline.fetching import fetch_open
 
     return Report("fetch open", tuple(fetch_open(folder)))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cleansemg.core.commandline import EXIT_INTERRUPTED, QuietOption
 from cleansemg.recording_options import (
     ChannelsOption,
     FsOption,
@@ -18,7 +19,6 @@ from cleansemg.recording_options import (
     TimeOption,
     UnitOption,
 )
-from core.commandline import EXIT_INTERRUPTED, QuietOption
 
 
 def quality(
@@ -42,15 +42,15 @@ def quality(
 
     Example: cleansemg quality biceps.csv
     """
+    from cleansemg.core.console import setup_logging
     from cleansemg.recording_options import open_recording
-    from core.console import setup_logging
 
     setup_logging(quiet)
     try:
         with open_recording(recording, fs, unit, offset, channels, sheet, key, time) as opened:
-            from data_pipeline.signal_files import parts_of
-            from evaluation.recordings import assess_file, report_of, sidecar
-            from evaluation.recordings.table import lines_of
+            from cleansemg.formats import parts_of
+            from cleansemg.recordings import assess_file, report_of, sidecar
+            from cleansemg.recordings.summary_table import lines_of
 
             if report is not None:
                 sidecar.check_target(report, overwrite=overwrite, inputs=parts_of(opened.info))

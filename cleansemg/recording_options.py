@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import UserError
-from denoising.loading import DEFAULT_DENOISER
+from cleansemg.core.errors import UserError
+from cleansemg.denoising.loading import DEFAULT_DENOISER
 
 if TYPE_CHECKING:
-    from data_pipeline.signal_files import SignalFile
+    from cleansemg.formats import SignalFile
 
 InputArgument = Annotated[
     Path, typer.Argument(help="The recording: .csv .tsv .txt .xlsx .mat .npz .npy .edf .bdf .hea/.dat (WFDB).")
@@ -69,7 +69,7 @@ def open_recording(
     time: str | None,
 ) -> SignalFile:
     """Open a file as the options say; raises UserError as `open_file`."""
-    from data_pipeline.signal_files import open_file
+    from cleansemg.formats import open_file
 
     names = None
     if channels:

@@ -32,8 +32,8 @@ def report(
 
     Example: cleansemg report results/demo --output report.html
     """
-    from core.console import setup_logging
-    from evaluation.report import make_report
+    from cleansemg.core.console import setup_logging
+    from cleansemg.evaluation.report import make_report
 
     setup_logging(quiet)
     made = make_report(results, output or results / "report.html", task or None, measure_cost)

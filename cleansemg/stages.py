@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.commandline import StageFunction
-from core.errors import UserError
-from core.registry import did_you_mean, load_class
-from core.settings import Settings
+from cleansemg.core.commandline import StageFunction
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean, load_class
+from cleansemg.core.settings import Settings
 
 STAGES = {
-    "qc": "data_pipeline.qc:run",
-    "grade": "data_pipeline.grading:run",
-    "split": "data_pipeline.subject_split:run",
-    "segment": "data_pipeline.segmentation:run",
-    "noise": "noise.library:build_libraries",
-    "mix": "evaluation.test_set:run",
-    "calibrate": "training.calibration:run",
-    "train": "training.neural:run",
-    "evaluate": "evaluation.evaluating:run",
-    "tables": "evaluation.tables:run",
+    "qc": "cleansemg.data_pipeline.qc:run",
+    "grade": "cleansemg.data_pipeline.grading:run",
+    "split": "cleansemg.data_pipeline.subject_split:run",
+    "segment": "cleansemg.data_pipeline.segmentation:run",
+    "noise": "cleansemg.noise.library:build_libraries",
+    "mix": "cleansemg.evaluation.test_set:run",
+    "calibrate": "cleansemg.training.calibration:run",
+    "train": "cleansemg.training.neural:run",
+    "evaluate": "cleansemg.evaluation.evaluating:run",
+    "tables": "cleansemg.evaluation.tables:run",
 }
 
 
@@ -27,7 +27,7 @@ def of(settings: Settings) -> dict[str, str]:
     """The stages of a configuration: a task's where it names one, the benchmark's otherwise."""
     if settings.downstream.task is None:
         return STAGES
-    from downstream.common.running import stages_of
+    from cleansemg.downstream.common.running import stages_of
 
     return stages_of(settings)
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cleansemg.core.commandline import EXIT_INTERRUPTED, QuietOption
 from cleansemg.recording_options import DenoiserOption, ParametersOption, WeightsOption
-from core.commandline import EXIT_INTERRUPTED, QuietOption
 
 
 def stream(
@@ -34,12 +34,12 @@ def stream(
 
     Example: my_amplifier | cleansemg stream --fs 2000 --channels 8 --denoiser hp | my_display
     """
+    from cleansemg.core.console import setup_logging
+    from cleansemg.core.errors import UserError
+    from cleansemg.core.execution import single_threaded
     from cleansemg.recording_options import parameters_of
-    from core.console import setup_logging
-    from core.errors import UserError
-    from core.execution import single_threaded
-    from evaluation.recordings import streaming
-    from evaluation.recordings.choosing import choose, try_out
+    from cleansemg.recordings import streaming
+    from cleansemg.recordings.denoiser_choice import choose, try_out
 
     setup_logging(quiet)
     if not fs > 0:

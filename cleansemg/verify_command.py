@@ -29,10 +29,10 @@ def verify(
 
     Example: cleansemg verify results/demo
     """
-    from core.commandline import EXIT_FAILED_ITEMS
-    from core.console import progress, setup_logging
-    from evaluation.verification import lines_of
-    from evaluation.verification import verify as check
+    from cleansemg.core.commandline import EXIT_FAILED_ITEMS
+    from cleansemg.core.console import progress, setup_logging
+    from cleansemg.evaluation.verification import lines_of
+    from cleansemg.evaluation.verification import verify as check
 
     setup_logging(quiet)
     failed = 0

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.errors import ArtifactError
+from cleansemg.core import npz
+from cleansemg.core.errors import ArtifactError
 
 MANIFEST = "manifest.json"
 META_FINGERPRINT = "meta.fingerprint"
@@ -125,7 +125,7 @@ def write_unsettled_shard(
     own_fingerprint: str,
     failures: Sequence[Failure] = (),
 ) -> tuple[Path, Shard]:
-    """Write one shard up to the wait for the disk, which `core.npz.settle` does.
+    """Write one shard up to the wait for the disk, which `cleansemg.core.npz.settle` does.
 
     Returns:
         Where the shard lies until then, and the shard.

@@ -21,8 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from core import artifact, registry
-from core.errors import UserError, one_line
+from cleansemg.core import artifact, registry
+from cleansemg.core.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -131,7 +131,7 @@ def execute(packed: bytes, theirs: dict[str, str], folder: str) -> Any:
     """
     from distributed import get_worker
 
-    from core.execution import single_threaded
+    from cleansemg.core.execution import single_threaded
 
     worker = get_worker()
     ours = identity()

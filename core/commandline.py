@@ -10,12 +10,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from core import config as configuration
-from core.console import setup_logging
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Report, RunOptions
+from cleansemg.core import config as configuration
+from cleansemg.core.console import setup_logging
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report, RunOptions
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration, e.g. configs/demo.yaml.")]
 OutputOption = Annotated[

@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from core import yaml_text
-from core.errors import UserError
-from core.npz import atomic_write
-from core.registry import did_you_mean, project_root
-from core.settings import Settings
+from cleansemg.core import yaml_text
+from cleansemg.core.errors import UserError
+from cleansemg.core.npz import atomic_write
+from cleansemg.core.registry import did_you_mean, project_root
+from cleansemg.core.settings import Settings
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 

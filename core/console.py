@@ -27,7 +27,7 @@ def progress(items: Iterable[T], total: int, label: str, unit: str = "shard") ->
 
     A bar on a terminal; otherwise a log line at most every 15 s. Silent with `--quiet`.
     """
-    log = logging.getLogger("core.console")
+    log = logging.getLogger("cleansemg.core.console")
     if total == 0 or not log.isEnabledFor(logging.INFO):
         yield from items
         return

@@ -13,6 +13,10 @@ class UserError(Exception):
     """
 
 
+class InputError(UserError, ValueError):
+    """A signal that a method refuses: wrong shape, not finite, too short, of another rate."""
+
+
 class ArtifactError(UserError):
     """A stage's folder is missing, incomplete, altered, or belongs to another configuration."""
 

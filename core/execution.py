@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -86,10 +86,10 @@ def map_items(
         scheduler: of a Dask cluster, tcp://HOST:PORT: its workers do the work, however many they are.
 
     Raises:
-        UserError: a local process died; what `core.cluster.map_on_cluster` raises.
+        UserError: a local process died; what `cleansemg.core.cluster.map_on_cluster` raises.
     """
     if scheduler is not None:
-        from core.cluster import map_on_cluster
+        from cleansemg.core.cluster import map_on_cluster
 
         yield from map_on_cluster(work, items, scheduler)
     elif workers <= 1 or len(items) <= 1:

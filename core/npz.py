@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from core.errors import ArtifactError, one_line
+from cleansemg.core.errors import ArtifactError, one_line
 
 Arrays = Mapping[str, NDArray[Any]]
 Member = tuple[str, np.dtype[Any], tuple[int, ...], Iterable[NDArray[Any]]]  # name, dtype, shape, pieces along axis 0

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 KINDS = ("denoisers", "noises", "datasets", "metrics", "tasks")
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from core import npz
-from core.errors import ArtifactError, one_line
+from cleansemg.core import npz
+from cleansemg.core.errors import ArtifactError, one_line
 
 
 def read_object_array(path: Path, key: str) -> NDArray[np.object_]:

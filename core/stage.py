@@ -18,11 +18,11 @@ from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-from core import artifact, npz
-from core.artifact import Artifact, Failure, Manifest, Schema, Shard
-from core.console import progress
-from core.errors import ArtifactError, UserError
-from core.execution import map_items
+from cleansemg.core import artifact, npz
+from cleansemg.core.artifact import Artifact, Failure, Manifest, Schema, Shard
+from cleansemg.core.console import progress
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.execution import map_items
 
 log = logging.getLogger(__name__)
 P = TypeVar("P")

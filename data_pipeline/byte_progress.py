@@ -7,9 +7,9 @@ import sys
 import time
 from typing import Any
 
-from core.console import PLAIN_INTERVAL_S
+from cleansemg.core.console import PLAIN_INTERVAL_S
 
-log = logging.getLogger("core.console")
+log = logging.getLogger("cleansemg.core.console")
 
 
 def size_text(n_bytes: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.npz import atomic_write
+from cleansemg.core.npz import atomic_write
 
 Columns = dict[str, NDArray[Any]]
 

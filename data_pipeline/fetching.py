@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import yaml
 
-from core.console import progress
-from core.errors import UserError
-from core.registry import project_root
+from cleansemg.core.console import progress
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import project_root
 
 log = logging.getLogger(__name__)
 

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core import artifact
-from core.artifact import Artifact, Schema
-from core.layout import Layout
-from core.settings import Grade, Settings
-from core.stage import Job, Made, Report, RunOptions, run_stage
-from data_pipeline import columns
-from data_pipeline.qc import SCHEMA as QUALITY
-from data_pipeline.qc import QcRow, enabled_databases
+from cleansemg.core import artifact
+from cleansemg.core.artifact import Artifact, Schema
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Grade, Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.data_pipeline import columns
+from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
+from cleansemg.data_pipeline.qc import QcRow, enabled_databases
 
 SCHEMA = Schema("grades", 1, made_by="python data_pipeline/step2_quality_filter.py --config FILE")
 UNGRADED = "none"  # the grade of what is kept without being judged

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from core import npz
-from core.errors import ItemError, UserError
-from data_pipeline.byte_progress import ByteProgress, size_text
-from data_pipeline.fetching import RemoteFile
+from cleansemg.core import npz
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.data_pipeline.byte_progress import ByteProgress, size_text
+from cleansemg.data_pipeline.fetching import RemoteFile
 
 log = logging.getLogger(__name__)
 

@@ -16,18 +16,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core import registry
-from core.artifact import Failure, Schema
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.settings import Part, Qc, Selected, Settings
-from core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
-from data_pipeline import columns, selection
-from data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
-from data_pipeline.quality_measures import spectral_quality
-from data_pipeline.readers.opening import open_reader
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
-from data_pipeline.trials import Trial, find_trials, whole_recording
+from cleansemg.core import registry
+from cleansemg.core.artifact import Failure, Schema
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Part, Qc, Selected, Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
+from cleansemg.data_pipeline import columns, part_selection
+from cleansemg.data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
+from cleansemg.data_pipeline.quality_measures import spectral_quality
+from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.trials import Trial, find_trials, whole_recording
 
 FloatArray = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ class SubjectJob:
 
     def wants(self, ref: RecordingRef, channel: str) -> bool:
         """Whether a channel of a recording is used at all."""
-        return self.selected is None or selection.takes_channel(self.selected, ref.subject, ref.exercise, channel)
+        return self.selected is None or part_selection.takes_channel(self.selected, ref.subject, ref.exercise, channel)
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
@@ -176,11 +176,11 @@ def wanted_recordings(
         UserError: as `list_recordings`; or the selection takes none of them.
     """
     refs = list_recordings(reader)
-    chosen = selection.of_settings(settings)
+    chosen = part_selection.of_settings(settings)
     if chosen is None:
         return refs, None
-    parts = selection.of_database(chosen, reader.database)
-    found = [ref for ref in refs if selection.takes_recording(parts, ref.subject, ref.exercise)]
+    parts = part_selection.of_database(chosen, reader.database)
+    found = [ref for ref in refs if part_selection.takes_recording(parts, ref.subject, ref.exercise)]
     if not found:
         raise UserError(
             f"{settings.config_file}: split.selections: takes no recording of {reader.database}; there are e.g. "
@@ -339,7 +339,7 @@ def measure_trial(signal: FloatArray, fs_hz: float, qc: Qc) -> FloatArray:
     Returns:
         [4, C]; all NaN for a trial shorter than `min_trial_samples`.
     """
-    from data_pipeline.hampel import removed_energy
+    from cleansemg.data_pipeline.hampel import removed_energy
 
     if signal.shape[1] < qc.min_trial_samples or not len(signal):
         return np.full((4, len(signal)), np.nan)

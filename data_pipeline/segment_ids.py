@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 
 def segment_id(database: str, subject: str, exercise: str, trial: int, channel: int, window: int) -> str:

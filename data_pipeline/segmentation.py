@@ -18,22 +18,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import artifact, dsp
-from core.artifact import Artifact, Failure, Manifest, Schema
-from core.errors import ArtifactError, ItemError
-from core.layout import Layout
-from core.settings import PARTS, Activity, Part, Segment, Settings
-from core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
-from data_pipeline import columns
-from data_pipeline.grading import SCHEMA as GRADES
-from data_pipeline.qc import SCHEMA as QUALITY
-from data_pipeline.qc import enabled_databases, subject_shard, wanted_recordings
-from data_pipeline.readers.opening import open_reader
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
-from data_pipeline.segment_ids import require_unique, segment_id
-from data_pipeline.subject_split import Split, load_split
-from data_pipeline.trials import most_frequent
-from data_pipeline.windows import n_windows
+from cleansemg.core import artifact, dsp
+from cleansemg.core.artifact import Artifact, Failure, Manifest, Schema
+from cleansemg.core.errors import ArtifactError, ItemError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import PARTS, Activity, Part, Segment, Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
+from cleansemg.data_pipeline import columns
+from cleansemg.data_pipeline.grading import SCHEMA as GRADES
+from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
+from cleansemg.data_pipeline.qc import enabled_databases, subject_shard, wanted_recordings
+from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.segment_ids import require_unique, segment_id
+from cleansemg.data_pipeline.subject_split import Split, load_split
+from cleansemg.data_pipeline.trials import most_frequent
+from cleansemg.data_pipeline.windows import n_windows
 
 SCHEMA = Schema("segments", 1, made_by="python data_pipeline/step4_preproc_and_segment.py --config FILE")
 

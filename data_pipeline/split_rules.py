@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from core.errors import UserError
-from core.registry import did_you_mean, project_root
-from core.seeding import generator
-from core.settings import PARTS, Part, Selection, Settings
-from core.settings import Split as SplitSettings
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean, project_root
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import PARTS, Part, Selection, Settings
+from cleansemg.core.settings import Split as SplitSettings
 
 Parts = dict[Part, list[str]]
 Assignment = dict[str, Parts]  # database -> part -> subjects

@@ -4,8 +4,8 @@ Reads the quality measures of the enabled data sets; writes preprocessed/grades/
 grades_summary.csv to look at.
 """
 
-from core.commandline import stage_script
-from data_pipeline import grading
+from cleansemg.core.commandline import stage_script
+from cleansemg.data_pipeline import grading
 
 if __name__ == "__main__":
     stage_script(grading.run, __doc__ or "")

@@ -3,8 +3,8 @@
 Reads the grades; writes segments/split.yaml.
 """
 
-from core.commandline import stage_script
-from data_pipeline import subject_split
+from cleansemg.core.commandline import stage_script
+from cleansemg.data_pipeline import subject_split
 
 if __name__ == "__main__":
     stage_script(subject_split.run, __doc__ or "")

@@ -3,8 +3,8 @@
 Reads the enabled data sets, the grades and the split; writes segments/data_crossDB_seg2s/PART/.
 """
 
-from core.commandline import stage_script
-from data_pipeline import segmentation
+from cleansemg.core.commandline import stage_script
+from cleansemg.data_pipeline import segmentation
 
 if __name__ == "__main__":
     stage_script(segmentation.run, __doc__ or "")

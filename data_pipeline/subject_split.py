@@ -13,18 +13,18 @@ from typing import Any, get_args
 
 import yaml
 
-from core import artifact, registry, yaml_text
-from core.artifact import Artifact, Schema
-from core.errors import ArtifactError, UserError
-from core.layout import Layout
-from core.npz import atomic_write
-from core.registry import did_you_mean
-from core.settings import PARTS, Part, Segment, Selected, Selection, Settings
-from core.stage import Report, RunOptions, disk_error
-from data_pipeline import selection, split_rules
-from data_pipeline.grading import SCHEMA as GRADES
-from data_pipeline.split_rules import Assignment
-from data_pipeline.windows import n_windows
+from cleansemg.core import artifact, registry, yaml_text
+from cleansemg.core.artifact import Artifact, Schema
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.npz import atomic_write
+from cleansemg.core.registry import did_you_mean
+from cleansemg.core.settings import PARTS, Part, Segment, Selected, Selection, Settings
+from cleansemg.core.stage import Report, RunOptions, disk_error
+from cleansemg.data_pipeline import part_selection, split_rules
+from cleansemg.data_pipeline.grading import SCHEMA as GRADES
+from cleansemg.data_pipeline.split_rules import Assignment
+from cleansemg.data_pipeline.windows import n_windows
 
 SCHEMA = Schema("split", 1, made_by="python data_pipeline/step3_subject_split.py --config FILE")
 
@@ -73,7 +73,7 @@ class Split:
         first = self.part_of(database, subject)
         if self.selected is None:
             return first
-        parts = selection.parts_of(self.selected[database], subject, exercise, channel)
+        parts = part_selection.parts_of(self.selected[database], subject, exercise, channel)
         return parts[0] if parts else None
 
 
@@ -85,7 +85,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         UserError: the rule cannot be followed; names the setting, the database or the subject.
     """
     grades = Artifact.open(layout.grades, GRADES)
-    chosen = selection.of_settings(settings)
+    chosen = part_selection.of_settings(settings)
     sizes = segment_counts(grades, settings.segment)
     by_part: SizesByPart = dict.fromkeys(PARTS, sizes)
     if chosen is not None:
@@ -100,14 +100,14 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     ]
     own = artifact.fingerprint(SCHEMA, section, {"grades": grades.manifest.fingerprint}, settings.seed)
     databases = {database: _sorted_parts(parts) for database, parts in sorted(assignment.items())}
-    shared = [line for database, parts in databases.items() for line in selection.shared_subjects(database, parts)]
+    shared = [line for database, parts in databases.items() for line in part_selection.shared_subjects(database, parts)]
     split = Split(
         settings.split.rule,
         settings.seed,
         own,
         databases,
         tuple(_remarks(sizes, databases, listed)),
-        selection.leak_label(shared) if shared else "",
+        part_selection.leak_label(shared) if shared else "",
         chosen,
     )
     text = _to_yaml(split, by_part)
@@ -153,7 +153,9 @@ def segment_counts(
             own = sizes.setdefault(database, {})
             own.setdefault(subject, 0)
             if chosen is not None:
-                parts = selection.parts_of(selection.of_database(chosen, database), subject, exercise, channel)
+                parts = part_selection.parts_of(
+                    part_selection.of_database(chosen, database), subject, exercise, channel
+                )
                 if len(parts) > 1:
                     signal = f"{database} {subject} {exercise} {channel}"
                     raise UserError(f"split.selections: {' and '.join(parts)} both take {signal}; no protocol may")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
-from data_pipeline.recording import Recording
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.recording import Recording
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core import dsp
-from core.settings import Segment
+from cleansemg.core import dsp
+from cleansemg.core.settings import Segment
 
 
 def n_windows(n_samples: int, fs_hz: float, segment: Segment) -> int:

@@ -1,7 +1,8 @@
 """Every denoiser behind one interface: `load(name).denoise(noisy, fs_hz)`."""
 
-from denoising.base import Denoiser, InputError
-from denoising.labels import NoiseLabels
-from denoising.loading import load
+from cleansemg.core.errors import InputError
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.loading import load
+from cleansemg.noise.labels import NoiseLabels
 
 __all__ = ["Denoiser", "InputError", "NoiseLabels", "load"]

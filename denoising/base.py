@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from denoising.labels import LabelsLike, NoiseLabels, parse_labels
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.noise.labels import LabelsLike, NoiseLabels, parse_labels
 
 if TYPE_CHECKING:
-    from denoising.causal import CausalDenoiser
+    from cleansemg.denoising.causal import CausalDenoiser
 
 FloatArray = NDArray[np.floating]
-
-
-class InputError(UserError, ValueError):
-    """A signal that a denoiser refuses: wrong shape, not finite, too short, of another rate."""
 
 
 class Denoiser(ABC):
@@ -26,7 +22,7 @@ class Denoiser(ABC):
 
     A subclass implements `_denoise`; what `denoise` checks around it holds for all. Methods keep the
     scale of their input, do not look at neighbours in the batch, and raise rather than fall back.
-    A failure on one signal raises `InputError` or `core.errors.ItemError`; `evaluation` then retries
+    A failure on one signal raises `InputError` or `cleansemg.core.errors.ItemError`; `evaluation` then retries
     the batch signal by signal and records which failed.
     """
 
@@ -38,7 +34,7 @@ class Denoiser(ABC):
     min_samples: ClassVar[int] = 1
     sign_equivariant: ClassVar[bool] = False  # promises denoise(-x) = -denoise(x)
     scale_tolerance: ClassVar[float] = 1e-5  # how far denoise(a x) / a may be from denoise(x), of its RMS
-    resamples: bool = False  # takes another rate by resampling both ways (`any_rate`); `load` turns it on
+    resamples: bool = False  # takes another rate by resampling both ways (`resampled`); `load` turns it on
 
     def denoise(self, noisy: FloatArray, fs_hz: float, labels: LabelsLike | None = None) -> NDArray[np.float32]:
         """Denoise a batch.
@@ -58,9 +54,9 @@ class Denoiser(ABC):
             UserError: labels missing where they are needed, unknown, or not one a signal.
         """
         if self.resamples and self.sampling_rate_hz is not None and fs_hz != self.sampling_rate_hz:
-            from denoising import any_rate
+            from cleansemg.denoising import resampled
 
-            return any_rate.denoise(self, noisy, fs_hz, labels)
+            return resampled.denoise(self, noisy, fs_hz, labels)
         batch = self._checked(noisy, fs_hz)
         if labels is None and self.needs_labels:
             raise UserError(f"denoiser '{self.name}' needs labels: the kinds of noise in each signal")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from denoising.base import InputError
+from cleansemg.core.errors import InputError
 
 MAX_GAPS = 1000  # reported one by one; all are counted
 

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from denoising.base import FloatArray, InputError
-from denoising.blocks import Buffer, Gap, GapLog, checked_block, stretches
-from denoising.noise_evidence import is_slow, without_line
-from denoising.power_line import MIN_DURATION_S, PIECE_S, find_power_line
+from cleansemg.core.errors import InputError
+from cleansemg.denoising.base import FloatArray
+from cleansemg.denoising.blocks import Buffer, Gap, GapLog, checked_block, stretches
+from cleansemg.denoising.noise_detection import is_slow, without_line
+from cleansemg.denoising.power_line import MIN_DURATION_S, PIECE_S, find_power_line
 
 LOOK_BACK_S = PIECE_S
 LOOK_EVERY_S = 1.0

@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from denoising import mode_treatment as treatment
-from denoising.base import Denoiser
-from denoising.compilation import announce
-from denoising.emd import (
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import mode_treatment as treatment
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.compilation import announce
+from cleansemg.denoising.emd import (
     RANGE_THR,
     SHORTEST,
     TOTAL_POWER_THR,
@@ -33,8 +33,8 @@ from denoising.emd import (
     checked_signal,
     without_exponent,
 )
-from denoising.labels import NoiseLabels
-from denoising.noise_evidence import find_out
+from cleansemg.denoising.noise_detection import find_out
+from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
 
@@ -138,7 +138,7 @@ def ceemdan(
     deviation = float(np.std(binary))
     if len(signal) < SHORTEST or np.ptp(signal) == 0:
         return signal[None].copy()
-    from denoising import sifting
+    from cleansemg.denoising import sifting
 
     announce(sifting.mean_over_trials, COMPILATION_S)
     ensemble = noise_modes(seed, trials, len(signal), range_thr, total_power_thr)
@@ -189,7 +189,7 @@ def noise_modes(
 
     The generator is numpy's legacy one, because results are those of EMD-signal for the same seed.
     """
-    from denoising import sifting
+    from cleansemg.denoising import sifting
 
     noise = np.random.RandomState(seed).normal(size=(trials, n_samples))
     least_range = float(RANGE_THR if range_thr is None else range_thr)

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dsp import band_pass
-from core.errors import UserError
-from core.seeding import generator
-from core.settings import KIND_ORDER
-from denoising.any_rate import LOWEST_HZ
-from denoising.base import Denoiser, InputError
-from denoising.labels import NoiseLabels
+from cleansemg.core.dsp import band_pass
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.resampled import LOWEST_HZ
+from cleansemg.noise.labels import NoiseLabels
 
 Factory = Callable[[], Denoiser]
 

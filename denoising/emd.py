@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from denoising import mode_treatment as treatment
-from denoising.base import Denoiser, InputError
-from denoising.compilation import announce
-from denoising.labels import NoiseLabels
-from denoising.noise_evidence import find_out
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising import mode_treatment as treatment
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.compilation import announce
+from cleansemg.denoising.noise_detection import find_out
+from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def emd(x: NDArray[np.floating], max_imf: int = -1) -> FloatArray:
     rms = float(np.sqrt(np.mean(binary**2)))
     if len(signal) < SHORTEST or rms == 0:
         return signal[None].copy()
-    from denoising import sifting
+    from cleansemg.denoising import sifting
 
     announce(sifting.decompose, COMPILATION_S)
     modes = sifting.decompose(binary / rms, int(max_imf), RANGE_THR, TOTAL_POWER_THR)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp
+from cleansemg.core import dsp
 
 IntArray = NDArray[np.int64]
 SHAPE_HALF_WIDTH_S = 0.05  # of the stretch around a beat whose shape is compared: a QRS lasts 0.08 to 0.12 s

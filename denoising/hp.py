@@ -7,7 +7,7 @@ One definition for both tracks; all filters are run forwards and backwards (`cau
                       (rule and threshold there)       highest candidate where it is not known
     band-pass 20-500  never                            signals with WGN or Color
     high-pass         `cutoff_hz`, signals that are    `cutoff_hz`, signals with ECG or MOA
-                      slow (`noise_evidence`)
+                      slow (`noise_detection`)
 
 A notch goes to the fundamental and to those harmonics that the same rule finds. Its width in Hz is the same at
 every harmonic: a constant Q would take 60 Hz out of the EMG at 300 Hz. The cut-off of 40 Hz is the one of the
@@ -22,13 +22,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp
-from core.errors import UserError
-from denoising.base import Denoiser, InputError
-from denoising.causal import CausalHighPass
-from denoising.labels import NoiseLabels
-from denoising.noise_evidence import NOTCH_WIDTH_HZ, SLOW_RATIO, is_slow, without_line
-from denoising.power_line import THRESHOLD, find_power_line
+from cleansemg.core import dsp
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.causal import CausalHighPass
+from cleansemg.denoising.noise_detection import NOTCH_WIDTH_HZ, SLOW_RATIO, is_slow, without_line
+from cleansemg.denoising.power_line import THRESHOLD, find_power_line
+from cleansemg.noise.labels import NoiseLabels
 
 
 class HighPass(Denoiser):

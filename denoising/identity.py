@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from denoising.base import Denoiser
-from denoising.causal import CausalIdentity
-from denoising.labels import NoiseLabels
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.causal import CausalIdentity
+from cleansemg.noise.labels import NoiseLabels
 
 
 class Identity(Denoiser):

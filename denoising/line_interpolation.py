@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from core.errors import UserError
-from denoising.base import Denoiser
-from denoising.labels import NoiseLabels
-from denoising.power_line import THRESHOLD, find_power_line
+from cleansemg.core.errors import UserError
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.power_line import THRESHOLD, find_power_line
+from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError
-from core.registry import Entry, find, load_class
-from denoising.base import Denoiser
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import Entry, find, load_class
+from cleansemg.denoising.base import Denoiser
 
 IN_THE_BOX = "box"
 FITTED_ON_OPEN = "open"  # the box's weights, fitted on to the training people of the open recordings
@@ -23,7 +23,7 @@ def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) 
     """Build a denoiser, one for any sampling rate from 200 Hz.
 
     A network takes one rate; what `load` returns resamples other rates to it and its output back, and drops what lies
-    above the network's Nyquist frequency (`denoising/any_rate.py`; `resamples = False` on it turns that off).
+    above the network's Nyquist frequency (`denoising/resampled.py`; `resamples = False` on it turns that off).
 
     Args:
         name: of a YAML in configs/denoisers/, one of its aliases, or `package.module:Class`.
@@ -107,7 +107,7 @@ def open_weights(entry: Entry) -> Path:
 
 
 def _with_weights(entry: Entry, path: Path, parameters: dict[str, Any]) -> Denoiser:
-    from denoising import weights as weight_files
+    from cleansemg.core import weight_files
 
     state, info = weight_files.read(path)
     owner = info.get("denoiser", entry.name)
@@ -115,7 +115,7 @@ def _with_weights(entry: Entry, path: Path, parameters: dict[str, Any]) -> Denoi
         raise UserError(f"{path}: weights of '{owner}', not of '{entry.name}'")
     saved = info.get("parameters", {})
     if not info:
-        from denoising.neural import PUBLISHED_SCALING
+        from cleansemg.denoising.neural import PUBLISHED_SCALING
 
         published = load_class(entry.target).from_published(state)
         if published is not None:

@@ -19,11 +19,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp
-from core.errors import UserError
-from denoising.base import InputError
-from denoising.noise_evidence import Evidence, without_line, without_mean
-from denoising.power_line import HARMONIC_SHARE, THRESHOLD, PowerLine, find_power_line
+from cleansemg.core import dsp
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising.noise_detection import Evidence, without_line, without_mean
+from cleansemg.denoising.power_line import HARMONIC_SHARE, THRESHOLD, PowerLine, find_power_line
 
 FloatArray = NDArray[np.float64]
 

@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.errors import UserError
-from core.registry import did_you_mean
-from denoising.base import Denoiser
-from denoising.labels import NoiseLabels
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean
+from cleansemg.denoising.base import Denoiser
+from cleansemg.noise.labels import NoiseLabels
 
 log = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from denoising.base import Denoiser, InputError
-from denoising.heartbeats import Beats, Detector, IntArray, find_beats, likeness, prominence
-from denoising.labels import NoiseLabels
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.heartbeats import Beats, Detector, IntArray, find_beats, likeness, prominence
+from cleansemg.noise.labels import NoiseLabels
 
 log = logging.getLogger(__name__)
 

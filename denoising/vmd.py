@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.errors import UserError
-from denoising import mode_treatment as treatment
-from denoising.base import Denoiser, InputError
-from denoising.compilation import announce
-from denoising.labels import NoiseLabels
-from denoising.noise_evidence import Evidence, find_out
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising import mode_treatment as treatment
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.compilation import announce
+from cleansemg.denoising.noise_detection import Evidence, find_out
+from cleansemg.noise.labels import NoiseLabels
 
 EMG_FROM_HZ = 20.0  # modes below are outside of the band of surface EMG
 GRID = 2048  # frequencies on which the gains of modes are averaged
@@ -140,7 +140,7 @@ def vmd(
         InputError: `x` is empty, has another number of axes, is not real or not finite.
         UserError: a parameter is out of its range.
     """
-    from denoising.vmd_kernel import decompose
+    from cleansemg.denoising.vmd_kernel import decompose
 
     announce(decompose, COMPILATION_S)
     batch = _checked_signals(x)

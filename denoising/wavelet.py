@@ -17,7 +17,7 @@ Surface EMG is itself like noise: its coefficients fill whole levels, and their 
 therefore takes the EMG away with the noise, and one from the finest level (250 to 500 Hz at 1000 Hz) mistakes for noise
 the EMG that reaches there. On training subjects of the open set the latter loses 1 dB on average over kinds of noise
 and SNRs. So the default takes sigma from the white floor at 400 to 470 Hz, where surface EMG has next to nothing,
-and does so only where that is evident (`noise_evidence`): a signal without white noise passes unchanged, by that
+and does so only where that is evident (`noise_detection`): a signal without white noise passes unchanged, by that
 rule. At rates below 1 kHz, and in less than 0.25 s, the floor can't be seen, and is not removed.
 """
 
@@ -27,10 +27,10 @@ import numpy as np
 import pywt
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from denoising.base import Denoiser, InputError
-from denoising.labels import NoiseLabels
-from denoising.noise_evidence import find_line, white_noise, without_line
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.noise_detection import find_line, white_noise, without_line
+from cleansemg.noise.labels import NoiseLabels
 
 NORMAL_MEDIAN = 0.6744897501960817  # median of |x| for a standard normal x
 RULES = ("universal", "minimax")

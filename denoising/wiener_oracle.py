@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from denoising.base import Denoiser
-from denoising.labels import NoiseLabels
+from cleansemg.core.errors import UserError
+from cleansemg.denoising.base import Denoiser
+from cleansemg.noise.labels import NoiseLabels
 
 HOPS_PER_WINDOW = 4
 

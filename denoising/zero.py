@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from denoising.base import Denoiser
-from denoising.labels import NoiseLabels
+from cleansemg.denoising.base import Denoiser
+from cleansemg.noise.labels import NoiseLabels
 
 
 class Zero(Denoiser):

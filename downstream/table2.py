@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from core import commandline
-from core.artifact import MANIFEST
-from core.errors import UserError
-from core.layout import Layout
-from core.registry import project_root
-from core.settings import Tables
+from cleansemg.core import commandline
+from cleansemg.core.artifact import MANIFEST
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.registry import project_root
+from cleansemg.core.settings import Tables
 
 
 def write(
@@ -31,8 +31,8 @@ def write(
     Raises:
         UserError: no results are named, or those named are not there.
     """
-    from downstream.common import results, tables
-    from evaluation import rendering
+    from cleansemg.core import rendering
+    from cleansemg.downstream.common import results, tables
 
     if not any(folders.values()):
         raise UserError("nothing to show: name the results of a task, --gesture FOLDER or --fatigue FOLDER")
@@ -52,7 +52,7 @@ def write(
 
 def _predictions(root: Path, model: str) -> Path:
     """The run over all denoisers; where there is none, the folder that it should be in."""
-    from downstream.common.assess import ALL, PUBLISHED
+    from cleansemg.downstream.common.assess import ALL, PUBLISHED
 
     folder = Layout(root).downstream("predictions", model)
     there = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))

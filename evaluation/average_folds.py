@@ -14,13 +14,14 @@ import numpy as np
 import typer
 import yaml
 
-from core.commandline import finish, run
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Report
-from evaluation import protocol_tables
-from evaluation.rendering import Column, Table, write
+from cleansemg.core.commandline import finish, run
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.rendering import Column, Table, write
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report
+from cleansemg.data_pipeline.leak_labels import leak_labels
+from cleansemg.evaluation import protocol_tables
 
 OWN_ROWS = "this run, "
 
@@ -52,7 +53,7 @@ def average(folders: list[Path]) -> Table:
         if set(own) != set(found[0]):
             other = sorted(set(own) ^ set(found[0]))[0]
             raise UserError(f"{folder}: '{', '.join(other)}' was evaluated in some folds only")
-    labels = list(dict.fromkeys(label for folder in folders for label in protocol_tables.leak_labels(Layout(folder))))
+    labels = list(dict.fromkeys(label for folder in folders for label in leak_labels(Layout(folder))))
     rows: list[dict[str, Any]] = []
     for method, source in found[0]:
         row: dict[str, Any] = {"method": method, "track": source.removeprefix(OWN_ROWS), "folds": len(folders)}

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import denoising
-from core import npz
-from core.artifact import MANIFEST
-from core.errors import UserError
-from core.layout import Layout
-from core.registry import Entry, did_you_mean, find, load_class
-from core.settings import DenoiserRow, Settings
-from denoising.loading import box_weights
-from evaluation.quality import models
+from cleansemg import denoising
+from cleansemg.core import npz
+from cleansemg.core.artifact import MANIFEST
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.registry import Entry, did_you_mean, find, load_class
+from cleansemg.core.settings import DenoiserRow, Settings
+from cleansemg.denoising.loading import box_weights
+from cleansemg.quality import models
 
 Family = Literal["classical", "neural"]
 AUTO = "auto"

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from core.commandline import (
+from cleansemg.core.commandline import (
     ConfigOption,
     ForceOption,
     OutputOption,
@@ -22,10 +22,10 @@ from core.commandline import (
     prepare,
     run,
 )
-from core.stage import RunOptions
-from evaluation.candidates import candidates
-from evaluation.evaluating import calibrated, evaluate_all, open_test_sets
-from evaluation.parameter_files import read_parameters
+from cleansemg.core.stage import RunOptions
+from cleansemg.evaluation.candidates import candidates
+from cleansemg.evaluation.evaluating import calibrated, evaluate_all, open_test_sets
+from cleansemg.evaluation.parameter_files import read_parameters
 
 
 def main(  # noqa: D103 - its help is the module's docstring

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from core.commandline import (
+from cleansemg.core.commandline import (
     ConfigOption,
     ForceOption,
     OutputOption,
@@ -23,10 +23,10 @@ from core.commandline import (
     prepare,
     run,
 )
-from core.errors import UserError
-from core.stage import RunOptions
-from evaluation.candidates import candidates
-from evaluation.evaluating import evaluate_all, open_test_sets
+from cleansemg.core.errors import UserError
+from cleansemg.core.stage import RunOptions
+from cleansemg.evaluation.candidates import candidates
+from cleansemg.evaluation.evaluating import evaluate_all, open_test_sets
 
 
 def main(  # noqa: D103 - its help is the module's docstring

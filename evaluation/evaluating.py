@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from core.console import progress
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Report, RunOptions
-from evaluation.candidates import Candidate, candidates
-from evaluation.parameter_files import read_parameters
-from evaluation.scoring import evaluate
-from evaluation.test_data import TestData
+from cleansemg.core.console import progress
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report, RunOptions
+from cleansemg.evaluation.candidates import Candidate, candidates
+from cleansemg.evaluation.parameter_files import read_parameters
+from cleansemg.evaluation.scoring import evaluate
+from cleansemg.evaluation.test_data import TestData
 
 HEADLINE = "SNRimp"
 

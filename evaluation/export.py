@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.artifact import META_FAILURES, META_FINGERPRINT, Artifact
-from core.errors import ArtifactError
-from core.restricted_pickle import read_object_array
-from core.settings import KIND_ORDER
+from cleansemg.core import npz
+from cleansemg.core.artifact import META_FAILURES, META_FINGERPRINT, Artifact
+from cleansemg.core.errors import ArtifactError
+from cleansemg.core.restricted_pickle import read_object_array
+from cleansemg.core.settings import KIND_ORDER
 
 PUBLISHED_KEY = "data"
 PUBLISHED_FS_HZ = 1000.0
@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     """A single-file test set, ours (mapped, not read) or a published one.
 
     Returns:
-        The columns of `evaluation.test_set`; of a published file those that it has, in volts.
+        The columns of `cleansemg.evaluation.test_set`; of a published file those that it has, in volts.
 
     Raises:
         ArtifactError: not such a file, or it holds more than data.

@@ -4,8 +4,8 @@ Writes tables/table1.csv, .md, .tex, the SNR by number of kinds table, the table
 picture of SNR improvement over SNR.
 """
 
-from core.commandline import stage_script
-from evaluation import tables
+from cleansemg.core.commandline import stage_script
+from cleansemg.evaluation import tables
 
 if __name__ == "__main__":
     stage_script(tables.run, __doc__ or "")

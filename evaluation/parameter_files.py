@@ -18,10 +18,10 @@ from typing import Any
 
 import yaml
 
-from core import yaml_text
-from core.errors import UserError
-from core.registry import did_you_mean, find, load_class
-from training.tradition_params import FORMAT
+from cleansemg.core import yaml_text
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean, find, load_class
+from cleansemg.training.tradition_params import FORMAT
 
 Parameters = dict[str, Any]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.npz import atomic_write
-from core.settings import Settings
-from evaluation.scores import Scores
-from evaluation.stats import ranks
-from evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.core.npz import atomic_write
+from cleansemg.core.settings import Settings
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.stats import ranks
+from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

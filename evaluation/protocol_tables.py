@@ -15,16 +15,14 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.errors import UserError
-from core.layout import Layout
-from core.registry import entries, find, load_class, project_root
-from core.settings import DenoiserRow, Settings
-from data_pipeline import selection, subject_split
-from evaluation import metrics
-from evaluation.rendering import Column, Table
-from evaluation.scores import Scores
-from evaluation.stats.bootstrap import group_bootstrap, subject_bootstrap
-from evaluation.stats.breakdowns import INTERVALS
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import entries, find, load_class, project_root
+from cleansemg.core.rendering import Column, Table
+from cleansemg.core.settings import DenoiserRow, Settings
+from cleansemg.evaluation import metrics
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.stats.bootstrap import group_bootstrap, subject_bootstrap
+from cleansemg.evaluation.stats.breakdowns import INTERVALS
 
 BLANK = float("nan")
 
@@ -87,17 +85,6 @@ def read_printed(settings: Settings) -> Printed:
                 f"{path}: profile '{printed.profile}' has no metric '{column.metric}'; has {', '.join(known)}"
             )
     return printed
-
-
-def leak_labels(layout: Layout) -> list[str]:
-    """What the parts of a run share, in one label; nothing where they share nothing."""
-    shared = []
-    if layout.split.exists():
-        label = subject_split.load_split(layout.split).label
-        shared += [label.partition("LEAKING: ")[2].rstrip(".")] if label else []
-    if layout.noise_label.exists():
-        shared += layout.noise_label.read_text(encoding="utf-8").splitlines()
-    return [selection.leak_label(shared)] if shared else []
 
 
 def mean_over_snrs(values: NDArray[np.float64], snr_db: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -189,8 +176,8 @@ def parameters_table(settings: Settings, printed: Printed, labels: Sequence[str]
 
 def n_weights(name: str, form: str, parameters: Mapping[str, Any]) -> int | None:
     """How many numbers a fresh network of that name trains; None where there is no such network."""
-    from denoising import load
-    from denoising.loading import is_neural
+    from cleansemg.denoising import load
+    from cleansemg.denoising.loading import is_neural
 
     known = {*entries("denoisers"), *(alias for e in entries("denoisers").values() for alias in e.aliases)}
     if ":" not in name and name not in known:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.errors import ItemError, UserError
-from core.stage import Report
-from data_pipeline import hub
-from data_pipeline.byte_progress import size_text
-from evaluation import export
-from evaluation.parameter_files import read_parameters
+from cleansemg.core import npz
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.stage import Report
+from cleansemg.data_pipeline import hub
+from cleansemg.data_pipeline.byte_progress import size_text
+from cleansemg.evaluation import export
+from cleansemg.evaluation.parameter_files import read_parameters
 
 REPOSITORY = "AnonResearcher0029/CLEANsEMG"
 KINDS = ("dataset", "model")  # which of them it is, nothing that is public says

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core import npz, registry
-from core.errors import ItemError, UserError
-from core.registry import Entry
-from core.stage import Report
-from data_pipeline import hub
-from data_pipeline.byte_progress import size_text
+from cleansemg.core import npz, registry
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.registry import Entry
+from cleansemg.core.stage import Report
+from cleansemg.data_pipeline import hub
+from cleansemg.data_pipeline.byte_progress import size_text
 
 REPOSITORY = "AnonResearcher0029/CLEANsEMG-weights"
 DEFAULT_FOLDER = Path("~/.cache/cleansemg/weights")
@@ -72,7 +72,8 @@ def convert(entry: Entry, checkpoint: Path, target: Path, repository: hub.Reposi
     Raises:
         ItemError: it holds more than tensors, or does not fit the network.
     """
-    from denoising import load, weights
+    from cleansemg.core import weight_files
+    from cleansemg.denoising import load
 
     try:
         denoiser = load(entry.name, weights=checkpoint)
@@ -90,17 +91,17 @@ def convert(entry: Entry, checkpoint: Path, target: Path, repository: hub.Reposi
     }
     info = {"denoiser": entry.name, "parameters": parameters, "source": source}
     try:
-        weights.write(target, denoiser.network, info)  # type: ignore[attr-defined]
+        weight_files.write(target, denoiser.network, info)  # type: ignore[attr-defined]
     except OSError as error:
         raise UserError(f"{target}: {error.strerror or error}") from None
 
 
 def _parameters(entry: Entry, checkpoint: Path) -> dict[str, Any]:
     """What `denoising.load` builds the network of a checkpoint with, over the YAML's."""
-    from denoising import weights
-    from denoising.neural import PUBLISHED_SCALING
+    from cleansemg.core import weight_files
+    from cleansemg.denoising.neural import PUBLISHED_SCALING
 
-    state, info = weights.read(checkpoint)
+    state, info = weight_files.read(checkpoint)
     if info:
         return dict(info.get("parameters", {}))
     published = registry.load_class(entry.target).from_published(state)
@@ -115,7 +116,7 @@ def _network(name: str) -> Entry:
 
 
 def _is_network(entry: Entry) -> bool:
-    from denoising.loading import is_neural
+    from cleansemg.denoising.loading import is_neural
 
     return is_neural(registry.load_class(entry.target))
 

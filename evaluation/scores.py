@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import MANIFEST, Artifact
-from core.errors import ArtifactError, UserError
-from core.layout import Layout
-from core.settings import Settings
-from evaluation import metrics
-from evaluation.scoring import SCHEMA
+from cleansemg.core.artifact import MANIFEST, Artifact
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.evaluation import metrics
+from cleansemg.evaluation.scoring import SCHEMA
 
 IN_MEMORY = 500_000  # mixtures; the metrics of more, 72 MB a profile of nine, are mapped from the disk
 LABELS = ("snr_db", "n_kinds", "kinds", "subject")  # of a mixture, whatever was made of it

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.artifact import Artifact, Failure, Schema
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Job, Made, RunOptions, StageResult, run_stage
-from denoising import Denoiser, NoiseLabels
-from evaluation import metrics
-from evaluation.candidates import Candidate
-from evaluation.test_data import TestData
+from cleansemg.core import npz
+from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Job, Made, RunOptions, StageResult, run_stage
+from cleansemg.denoising import Denoiser, NoiseLabels
+from cleansemg.evaluation import metrics
+from cleansemg.evaluation.candidates import Candidate
+from cleansemg.evaluation.test_data import TestData
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _track_labels(
     if track == "oracle":
         return _labels(table)
     if track == "auto":
-        from evaluation.quality import noise_labels
+        from cleansemg.quality import noise_labels
 
         return noise_labels(noisy, fs_hz)
     return None

@@ -11,20 +11,21 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from core.config import save
-from core.layout import Layout
-from core.npz import atomic_write, sha256
-from core.registry import project_root
-from core.settings import Settings
-from core.stage import Report, RunOptions
-from data_pipeline import subject_split
-from evaluation import metrics, pictures, protocol_tables
-from evaluation.metrics import MetricInfo
-from evaluation.rendering import Column, Table, to_csv, write
-from evaluation.scores import Scores, read_scores
-from evaluation.stats import breakdowns, comparison_tables
-from evaluation.stats.bootstrap import subject_bootstrap
-from evaluation.stats.breakdowns import limit_columns, means
+from cleansemg.core.config import save
+from cleansemg.core.layout import Layout
+from cleansemg.core.npz import atomic_write, sha256
+from cleansemg.core.registry import project_root
+from cleansemg.core.rendering import Column, Table, to_csv, write
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report, RunOptions
+from cleansemg.data_pipeline import subject_split
+from cleansemg.data_pipeline.leak_labels import leak_labels
+from cleansemg.evaluation import metrics, pictures, protocol_tables
+from cleansemg.evaluation.metrics import MetricInfo
+from cleansemg.evaluation.scores import Scores, read_scores
+from cleansemg.evaluation.stats import breakdowns, comparison_tables
+from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.evaluation.stats.breakdowns import limit_columns, means
 
 BLANK = float("nan")
 HEADLINE = "SNRimp"
@@ -56,7 +57,7 @@ def _run(settings: Settings, layout: Layout) -> Report:
     combined = read_scores(settings, layout, "combined")
     notes = _notes(settings, layout, combined)
     profile = settings.evaluate.profiles[0]
-    labels = protocol_tables.leak_labels(layout)
+    labels = leak_labels(layout)
     main = table1(combined, settings, profile, notes)
     beside = (
         [_stamped(beside_published(combined, settings), labels)] if "published" in settings.evaluate.profiles else []
@@ -91,7 +92,7 @@ def _run_printed(settings: Settings, layout: Layout) -> Report:
     """Tables in a paper's layout, from the first set of the configuration."""
     printed = protocol_tables.read_printed(settings)
     every = read_scores(settings, layout, settings.mix.sets[0])
-    labels = protocol_tables.leak_labels(layout)
+    labels = leak_labels(layout)
     main = protocol_tables.main_table(every, printed, labels, settings)
     notes = [*main.notes, *_remarks(settings, layout)]
     write([replace(main, notes=notes)], layout.tables, "table1")
@@ -219,7 +220,7 @@ def _notes(settings: Settings, layout: Layout, every: Sequence[Scores]) -> list[
         f"subjects ({tables.bootstrap_resamples} resamples). `identity` and `zero` are the floor, "
         "`wiener_oracle`, which sees the clean signal, the ceiling."
     )
-    return [means, *protocol_tables.leak_labels(layout), *_remarks(settings, layout)]
+    return [means, *leak_labels(layout), *_remarks(settings, layout)]
 
 
 def _stamped(table: Table, labels: Sequence[str]) -> Table:

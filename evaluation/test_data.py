@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.artifact import Artifact
-from core.errors import UserError
-from evaluation import export
-from evaluation.test_set import SCHEMA
+from cleansemg.core import npz
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import UserError
+from cleansemg.evaluation import export
+from cleansemg.evaluation.test_set import SCHEMA
 
 FILE_SHARD_ROWS = 1000
 

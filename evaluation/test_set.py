@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz, seeding
-from core.artifact import Artifact, Failure, Schema
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.settings import KIND_ORDER, Mix, Settings
-from core.stage import Job, Made, Report, RunOptions, run_stage
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
-from evaluation import export
-from noise import mixing
-from noise.files import NoiseFiles
-from noise.library import NoiseLibrary
+from cleansemg.core import npz, seeding
+from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import KIND_ORDER, Mix, Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.evaluation import export
+from cleansemg.noise import mixing
+from cleansemg.noise.files import NoiseFiles
+from cleansemg.noise.library import NoiseLibrary
 
 SCHEMA = Schema("test-set", 1, made_by="python evaluation/generate_test_data.py --config FILE")
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.settings import Part
+from cleansemg.core.settings import Part
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.settings import Part
-from noise.moa_wfdb import MotionRecords
+from cleansemg.core.settings import Part
+from cleansemg.noise.moa_wfdb import MotionRecords
 
 
 class BaselineWander(MotionRecords):

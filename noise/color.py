@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.seeding import generator
-from noise.base import NoiseSource, Piece, Request
+from cleansemg.core.seeding import generator
+from cleansemg.noise.base import NoiseSource, Piece, Request
 
 ALPHA = {"pink": 1.0, "brown": 2.0}
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp
-from core.errors import UserError
-from core.seeding import generator
-from noise.base import NoiseSource, Piece, Request
+from cleansemg.core import dsp
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator
+from cleansemg.noise.base import NoiseSource, Piece, Request
 
 SIMULATED_HZ = 1000
 SETTLING_S = 8.0  # the model starts off its limit cycle and comes to it with a time constant of 1 s

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from core import dsp
-from core.errors import ItemError, UserError
-from core.settings import PARTS, Part
-from noise import wfdb_records
-from noise.base import NoiseSource, Piece, Request
-from noise.wfdb_records import Excerpt, Lead, Resampling
+from cleansemg.core import dsp
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.settings import PARTS, Part
+from cleansemg.noise import wfdb_records
+from cleansemg.noise.base import NoiseSource, Piece, Request
+from cleansemg.noise.wfdb_records import Excerpt, Lead, Resampling
 
 # The published test records are Python's random.Random(2025).sample(ids, 4) over the 18 sorted ids; the
 # other 14 are its training records, of which ours keeps the last three for validation.
@@ -33,7 +33,7 @@ class EcgRecords(NoiseSource):
     """ECG of people, each record in one part only.
 
     Records are dealt to train, valid and test as `records_by_part` says; the rule for pieces is in
-    `noise.wfdb_records`. A piece is resampled to the library's rate, freed of the line and low-passed.
+    `cleansemg.noise.wfdb_records`. A piece is resampled to the library's rate, freed of the line and low-passed.
 
     Args:
         lead: number from 0, or name ("MLII").

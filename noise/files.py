@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from core.registry import did_you_mean
-from core.settings import KIND_ORDER
-from noise.mixing import N_KINDS, Recipe, counts_and_room
-from noise.pool import NoiseLibrary
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.mixing import N_KINDS, Recipe, counts_and_room
+from cleansemg.noise.pool import NoiseLibrary
 
 
 class NoiseFiles:

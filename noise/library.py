@@ -1,6 +1,6 @@
 """The stage that makes noise libraries: sources of every kind to pieces of one band and rate (protocol A5).
 
-A library of one part is an artifact with one shard a source. `NoiseLibrary` (noise.pool) reads it.
+A library of one part is an artifact with one shard a source. `NoiseLibrary` (cleansemg.noise.pool) reads it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from core import config as configuration
-from core import dsp, registry
-from core.artifact import MANIFEST, Failure
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.npz import atomic_write
-from core.registry import Entry
-from core.settings import KIND_ORDER, PARTS, Part, Settings, Source
-from core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
-from noise.base import NoiseSource, Piece, Request
-from noise.pool import SCHEMA, NoiseLibrary
-from noise.wfdb_records import SHORTEST_PIECE_S
+from cleansemg.core import config as configuration
+from cleansemg.core import dsp, registry
+from cleansemg.core.artifact import MANIFEST, Failure
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.npz import atomic_write
+from cleansemg.core.registry import Entry
+from cleansemg.core.settings import KIND_ORDER, PARTS, Part, Settings, Source
+from cleansemg.core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
+from cleansemg.noise.base import NoiseSource, Piece, Request
+from cleansemg.noise.pool import SCHEMA, NoiseLibrary
+from cleansemg.noise.wfdb_records import SHORTEST_PIECE_S
 
 __all__ = ["SCHEMA", "NoiseLibrary", "build_libraries"]
 

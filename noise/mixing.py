@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.errors import ItemError, UserError
-from core.settings import KIND_ORDER
-from noise.pool import NoiseLibrary
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.pool import NoiseLibrary
 
 Float64 = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def draw_recipes(
 
     Args:
         generators: one for each mixture, keyed by its names
-            (`core.seeding.generator(seed, "mix", set_name, segment_id, snr_db, n_kinds)`); each gives
+            (`cleansemg.core.seeding.generator(seed, "mix", set_name, segment_id, snr_db, n_kinds)`); each gives
             15 numbers, whatever is drawn.
         snr_db: [n] or one for all.
         n_kinds: [n] or one for all.
@@ -183,7 +183,7 @@ def mix_recipes(
         ItemError: the first mixture whose clean segment or noise excerpt is silent or not finite.
             `unmixable` lists them all.
     """
-    from noise import mixing_kernel
+    from cleansemg.noise import mixing_kernel
 
     clean = np.ascontiguousarray(clean, np.float32)
     at = library.positions(recipe.piece, recipe.offset, clean.shape[1])
@@ -214,7 +214,7 @@ def unmixable(clean: NDArray[np.float32], recipe: Recipe, library: NoiseLibrary)
 
 def rebuild(clean: NDArray[np.float32], recipe: Recipe, gain: Float64, library: NoiseLibrary) -> NDArray[np.float32]:
     """[n, L] the mixtures that `mix_recipes` returned, from what was stored of them, bit for bit."""
-    from noise import mixing_kernel
+    from cleansemg.noise import mixing_kernel
 
     clean = np.ascontiguousarray(clean, np.float32)
     at = library.positions(recipe.piece, recipe.offset, clean.shape[1])
@@ -225,7 +225,7 @@ def rebuild(clean: NDArray[np.float32], recipe: Recipe, gain: Float64, library: 
 
 
 def _energies(clean: NDArray[np.float32], at: NDArray[np.int64], library: NoiseLibrary) -> tuple[Float64, Float64]:
-    from noise import mixing_kernel
+    from cleansemg.noise import mixing_kernel
 
     starts = np.arange(len(clean), dtype=np.int64)[:, None] * clean.shape[1]
     clean_energy = mixing_kernel.excerpt_energies(clean.reshape(-1), starts, clean.shape[1])[:, 0]

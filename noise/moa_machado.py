@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp, npz
-from core.errors import ItemError, UserError, one_line
-from core.mat_tags import untrusted_variables
-from core.seeding import generator
-from core.settings import Part
-from noise.base import NoiseSource, Piece, Request
+from cleansemg.core import dsp, npz
+from cleansemg.core.errors import ItemError, UserError, one_line
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import Part
+from cleansemg.formats.mat_tags import untrusted_variables
+from cleansemg.noise.base import NoiseSource, Piece, Request
 
 FILE_HZ = 2000.0
 KEY = "a"

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from core.seeding import generator
-from noise.base import NoiseSource, Piece, Request
+from cleansemg.core.seeding import generator
+from cleansemg.noise.base import NoiseSource, Piece, Request
 
 Float64 = NDArray[np.float64]
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from core import dsp
-from core.errors import ItemError, UserError
-from core.settings import PARTS, Part
-from noise import wfdb_records
-from noise.base import NoiseSource, Piece, Request
-from noise.wfdb_records import Excerpt
+from cleansemg.core import dsp
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.settings import PARTS, Part
+from cleansemg.noise import wfdb_records
+from cleansemg.noise.base import NoiseSource, Piece, Request
+from cleansemg.noise.wfdb_records import Excerpt
 
 
 class MotionRecords(NoiseSource):

@@ -10,8 +10,8 @@ Writes noise/sEMG_noise_train, _valid and _test below the output folder: npz sha
 failures.csv with the records that could not be used. Next: evaluation/generate_test_data.py.
 """
 
-from core.commandline import stage_script
-from noise.library import build_libraries
+from cleansemg.core.commandline import stage_script
+from cleansemg.noise.library import build_libraries
 
 if __name__ == "__main__":
     stage_script(build_libraries, __doc__ or "")

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from core.seeding import generator
-from core.settings import PARTS, Part
-from noise.base import NoiseSource, Piece, Request
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import PARTS, Part
+from cleansemg.noise.base import NoiseSource, Piece, Request
 
 
 class PowerLine(NoiseSource):

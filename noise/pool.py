@@ -1,6 +1,6 @@
 """Noise libraries for whoever mixes: pieces of every kind in one flat array, by kind, piece and offset.
 
-`noise.library` makes them; `NoiseLibrary.open` also reads the published layout, folders
+`cleansemg.noise.library` makes them; `NoiseLibrary.open` also reads the published layout, folders
 `{PLI,ECG,MOA,WGN,Color}/*.npy` in the library's folder or in `noise_pool/` below it.
 """
 
@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.artifact import MANIFEST, Artifact, Schema, read_manifest
-from core.errors import ArtifactError, one_line
-from core.settings import KIND_ORDER
+from cleansemg.core import npz
+from cleansemg.core.artifact import MANIFEST, Artifact, Schema, read_manifest
+from cleansemg.core.errors import ArtifactError, one_line
+from cleansemg.core.settings import KIND_ORDER
 
 SCHEMA = Schema("noise-library", 1, made_by="python noise/noise_generator.py --config FILE")
 PUBLISHED_POOL = "noise_pool"

@@ -17,11 +17,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp, npz
-from core.errors import ItemError, UserError
-from core.seeding import generator
-from core.settings import PARTS, Part
-from noise.base import Piece, Request
+from cleansemg.core import dsp, npz
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import PARTS, Part
+from cleansemg.noise.base import Piece, Request
 
 SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
 SHORTEST_PIECE_S = 10.0

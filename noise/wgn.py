@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.seeding import generator
-from noise.base import NoiseSource, Piece, Request
+from cleansemg.core.seeding import generator
+from cleansemg.noise.base import NoiseSource, Piece, Request
 
 
 class WhiteGaussian(NoiseSource):

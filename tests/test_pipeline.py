@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.artifact import Artifact
-from core.layout import Layout
-from evaluation.test_set import SCHEMA as TEST_SET
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.layout import Layout
+from cleansemg.evaluation.test_set import SCHEMA as TEST_SET
 from tests.conftest import ROOT
 from tests.pipeline_runs import SMALL, command, files, run
 

@@ -7,10 +7,10 @@ import csv
 import numpy as np
 import pytest
 
-from core.artifact import Artifact
-from core.layout import Layout
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
-from evaluation.test_set import SCHEMA as TEST_SET
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.layout import Layout
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.evaluation.test_set import SCHEMA as TEST_SET
 from tests.pipeline_runs import run
 
 

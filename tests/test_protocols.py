@@ -13,14 +13,14 @@ import pytest
 import scipy.io
 import yaml
 
-from core.artifact import Artifact
-from core.layout import Layout
-from core.seeding import generator
-from core.settings import KIND_ORDER
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
-from denoising import weights
-from evaluation.test_set import SCHEMA as TEST_SET
-from noise.pool import SCHEMA as NOISE
+from cleansemg.core import weight_files
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.layout import Layout
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.evaluation.test_set import SCHEMA as TEST_SET
+from cleansemg.noise.pool import SCHEMA as NOISE
 from tests.layouts import machado, ninapro, nsrdb, nstdb
 from tests.pipeline_runs import run
 
@@ -160,7 +160,7 @@ def test_fcn_ecg(tmp_path, noises):
     manifest = yaml.safe_load((layout.weights("fcn") / "manifest.json").read_text())
     assert manifest["info"]["epochs"] == 1
     (file,) = layout.weights("fcn").glob("*.safetensors")
-    assert weights.read(file)[1]["parameters"]["centre"] is False  # its noise has a mean, and no band
+    assert weight_files.read(file)[1]["parameters"]["centre"] is False  # its noise has a mean, and no band
 
 
 def test_trustemg(tmp_path, noises):
@@ -193,7 +193,7 @@ def test_trustemg(tmp_path, noises):
     assert all("test share" in text and "noise records" in text and "LEAKING" in text for text in labels)
     assert "BW" in (first.tables / "by_noise.md").read_text().splitlines()[2]
 
-    from evaluation.average_folds import average
+    from cleansemg.evaluation.average_folds import average
 
     table = average([first.root, second.root])
     assert [row["method"] for row in table.rows] == ["identity", "zero", "hp", "hp"]
@@ -212,8 +212,8 @@ def test_the_compounds_of_trustemg_are_all_there():
 
 
 def test_folds_of_trustemg_test_every_subject_once():
-    from core import config
-    from data_pipeline.selection import expand
+    from cleansemg.core import config
+    from cleansemg.data_pipeline.part_selection import expand
 
     folds = config.load(Path("configs/protocols/trustemg.yaml")).split.selections
     everyone = {f"S{number}" for number in range(1, 41)}

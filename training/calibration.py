@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import denoising
-from core import registry
-from core.artifact import Failure, Schema
-from core.layout import Layout
-from core.settings import KIND_ORDER, Settings
-from core.stage import Job, Made, Report, RunOptions, StageResult, disk_error, run_stage
-from denoising import NoiseLabels
-from training import calibration_set, search_space, tradition_params
-from training.calibration_set import CalibrationSet
-from training.search_space import Calibration, SearchSpace
+from cleansemg import denoising
+from cleansemg.core import registry
+from cleansemg.core.artifact import Failure, Schema
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import KIND_ORDER, Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, StageResult, disk_error, run_stage
+from cleansemg.denoising import NoiseLabels
+from cleansemg.training import calibration_set, search_space, tradition_params
+from cleansemg.training.calibration_set import CalibrationSet
+from cleansemg.training.search_space import Calibration, SearchSpace
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def run(
         methods: `all`, or a comma-separated choice; None: `calibrate.methods`, which may be none.
 
     Raises:
-        UserError: see `training.search_space.read` and `training.calibration_set.make`; the folder holds
+        UserError: see `search_space.read` and `calibration_set.make`; the folder holds
             another calibration.
     """
     methods = ",".join(settings.calibrate.methods) if methods is None else methods

@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core import seeding
-from core.artifact import MANIFEST, Failure, Schema, read_manifest
-from core.errors import ItemError, UserError
-from core.settings import KIND_ORDER, Settings
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
-from noise import mixing, pool
-from noise.pool import NoiseLibrary
-from training.mixtures import spread
-from training.search_space import Calibration
-from training.segments import Segments
+from cleansemg.core import seeding
+from cleansemg.core.artifact import MANIFEST, Failure, Schema, read_manifest
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.settings import KIND_ORDER, Settings
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.noise import mixing, pool
+from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.training.mixtures import spread
+from cleansemg.training.search_space import Calibration
+from cleansemg.training.segments import Segments
 
 TEST_WORD = re.compile(r"(?<![a-z])test(?![a-z])")
 

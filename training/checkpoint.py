@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from core.errors import UserError
-from core.npz import atomic_write
+from cleansemg.core.errors import UserError
+from cleansemg.core.npz import atomic_write
 
 StateDict = dict[str, torch.Tensor]
 

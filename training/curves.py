@@ -6,8 +6,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.npz import atomic_write
-from training.checkpoint import EpochResult
+from cleansemg.core.npz import atomic_write
+from cleansemg.training.checkpoint import EpochResult
 
 HEADER = "epoch,train_loss,valid_loss,learning_rate"
 TRAIN_COLOUR, VALID_COLOUR, MUTED_COLOUR = "#0072B2", "#D55E00", "#666666"

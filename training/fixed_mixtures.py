@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError, UserError
-from core.seeding import generator
-from core.settings import FixedMixtures, Settings
-from noise.files import NoiseFiles
-from noise.mixing import mix_recipes
-from noise.pool import NoiseLibrary
-from training.segments import Segments
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import FixedMixtures, Settings
+from cleansemg.noise.files import NoiseFiles
+from cleansemg.noise.mixing import mix_recipes
+from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.training.segments import Segments
 
 
 class FixedSet:

@@ -20,15 +20,15 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import nn
 
-from core.errors import UserError
-from core.seeding import torch_seed
-from training import checkpoint as checkpoints
-from training import schedule
-from training.batches import Batch, Share, Source, prefetch
-from training.checkpoint import Checkpoint, EpochResult, StateDict
-from training.objective import Objective
-from training.progress import TrainingProgress
-from training.recipe import Recipe
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import torch_seed
+from cleansemg.training import checkpoint as checkpoints
+from cleansemg.training import schedule
+from cleansemg.training.batches import Batch, Share, Source, prefetch
+from cleansemg.training.checkpoint import Checkpoint, EpochResult, StateDict
+from cleansemg.training.objective import Objective
+from cleansemg.training.progress import TrainingProgress
+from cleansemg.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Protocol A6: a total SNR drawn uniformly, 1 to 5 kinds of noise, mixed exactly. 
 named by its segment and by how often that segment has been passed before; so all models see the same
 mixtures, whatever their batch size, the number of processes, or how the segments lie in shards.
 
-With `train.fixed`, the mixtures are the numbered ones of `training.fixed_mixtures`; an epoch passes them in random
+With `train.fixed`, the mixtures are the numbered ones of `fixed_mixtures`; an epoch passes them in random
 order.
 """
 
@@ -16,22 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import Artifact
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.seeding import generator
-from core.settings import Settings
-from denoising.neural import normalise
-from noise import pool
-from noise.mixing import draw_recipes, mix_recipes
-from noise.pool import NoiseLibrary
-from training.batches import Batch, Share, split
-from training.fixed_mixtures import FixedSet
-from training.segments import Segments
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import Settings
+from cleansemg.denoising.neural import normalise
+from cleansemg.noise import pool
+from cleansemg.noise.mixing import draw_recipes, mix_recipes
+from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.training.batches import Batch, Share, split
+from cleansemg.training.fixed_mixtures import FixedSet
+from cleansemg.training.segments import Segments
 
 
 class Mixtures:
-    """Batches for `training.loop`.
+    """Batches for `cleansemg.training.loop`.
 
     Attributes:
         n_train: mixtures an epoch.

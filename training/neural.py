@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from core import artifact, npz, registry
-from core.artifact import Manifest, Schema
-from core.console import setup_logging
-from core.errors import ArtifactError, UserError
-from core.execution import map_items
-from core.layout import Layout
-from core.registry import Entry
-from core.seeding import torch_seed
-from core.settings import Settings
-from core.stage import Report, RunOptions, disk_error
-from training import recipe as recipes
-from training.recipe import Recipe
+from cleansemg.core import artifact, npz, registry
+from cleansemg.core.artifact import Manifest, Schema
+from cleansemg.core.console import setup_logging
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.execution import map_items
+from cleansemg.core.layout import Layout
+from cleansemg.core.registry import Entry
+from cleansemg.core.seeding import torch_seed
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report, RunOptions, disk_error
+from cleansemg.training import recipe as recipes
+from cleansemg.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from training.loop import Fitted
-    from training.mixtures import Mixtures
+    from cleansemg.training.loop import Fitted
+    from cleansemg.training.mixtures import Mixtures
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def _train_beside_others(training: Training) -> str:
 
 
 def _train_one(training: Training, accelerator: Accelerator) -> str:
-    from training.mixtures import Mixtures
+    from cleansemg.training.mixtures import Mixtures
 
     entry, recipe, settings, layout = training.entry, training.recipe, training.settings, training.layout
     source = Mixtures.open(settings, layout, clip=recipe.normalise_clip)
@@ -179,9 +179,10 @@ def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, 
 
 def _fitted_with(entry: Entry) -> dict[str, Any]:
     """What fitting on must keep, or the weights from the box are of no use: their loss, scaling and optimiser."""
-    from denoising import loading, weights
+    from cleansemg.core import weight_files
+    from cleansemg.denoising import loading
 
-    recipe = weights.read(loading.box_weights(entry))[1].get("recipe", {})
+    recipe = weight_files.read(loading.box_weights(entry))[1].get("recipe", {})
     return {key: recipe[key] for key in KEPT if key in recipe}
 
 
@@ -196,9 +197,9 @@ def _train(
 ) -> str:
     import torch
 
-    from denoising import load
-    from denoising.loading import IN_THE_BOX
-    from training import checkpoint, loop
+    from cleansemg.denoising import load
+    from cleansemg.denoising.loading import IN_THE_BOX
+    from cleansemg.training import checkpoint, loop
 
     folder = layout.weights(entry.name)
     plan = _plan(entry, recipe, settings, source)
@@ -246,12 +247,13 @@ def _train(
 
 def _plan(entry: Entry, recipe: Recipe, settings: Settings, source: Mixtures) -> Plan:
     """The network's parameters: its YAML's, its small form's, or those of the weights that it starts from."""
-    from denoising import loading, weights
+    from cleansemg.core import weight_files
+    from cleansemg.denoising import loading
 
     inputs = dict(source.inputs)
     if settings.train.start == "box":
         path = loading.box_weights(entry)
-        parameters = {**entry.parameters, **weights.read(path)[1].get("parameters", {})}
+        parameters = {**entry.parameters, **weight_files.read(path)[1].get("parameters", {})}
         inputs["weights/start"] = npz.sha256(path)
     else:
         small = entry.extra.get("small") or {}
@@ -296,8 +298,8 @@ def _prepare(folder: Path, force: bool) -> None:
 
 
 def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitted: Fitted) -> None:
-    from denoising import weights
-    from training.curves import write_curves, write_losses
+    from cleansemg.core import weight_files
+    from cleansemg.training.curves import write_curves, write_losses
 
     best = fitted.best_epoch
     info = {
@@ -310,7 +312,7 @@ def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitte
         "epoch": best.epoch,
         "valid_loss": best.valid_loss,
     }
-    weights.write(folder / BEST, network, info)
+    weight_files.write(folder / BEST, network, info)
     write_losses(folder / LOSSES, fitted.history)
     write_curves(
         folder / CURVES, fitted.history, best, LOSS_NAMES[plan.recipe.loss], f"{plan.entry.name}, seed {plan.seed}"
@@ -318,7 +320,7 @@ def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitte
     published = plan.entry.extra.get("published_name")
     if published:
         # under the file name that the published commands use
-        weights.write_checkpoint(layout.weights(str(published)) / f"{published}_best.pth", fitted.best, info)
+        weight_files.write_checkpoint(layout.weights(str(published)) / f"{published}_best.pth", fitted.best, info)
     manifest = Manifest(
         schema=SCHEMA.name,
         schema_version=SCHEMA.version,
@@ -347,7 +349,7 @@ def _describe(folder: Path) -> str:
 
 
 def _require_network(entry: Entry) -> None:
-    from denoising.loading import is_neural
+    from cleansemg.denoising.loading import is_neural
 
     if not is_neural(registry.load_class(entry.target)):
         names = [name for name, known in registry.entries("denoisers").items() if "training" in known.extra]

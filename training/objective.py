@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from core.errors import UserError
-from training.recipe import Recipe
+from cleansemg.core.errors import UserError
+from cleansemg.training.recipe import Recipe
 
 QUIET = 1e-4  # of the mixture's energy: a clean signal below it is not fitted any closer than 40 dB under the mixture
 

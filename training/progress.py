@@ -10,7 +10,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from training.checkpoint import EpochResult
+from cleansemg.training.checkpoint import EpochResult
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from training.recipe import Recipe
+from cleansemg.training.recipe import Recipe
 
 PLATEAU_THRESHOLD = 1e-4  # a loss is better when it is lower by this fraction of the best (as torch's default)
 

@@ -18,11 +18,11 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-import denoising
-from core import yaml_text
-from core.errors import UserError
-from core.registry import Entry, did_you_mean, find, load_class
-from denoising.loading import is_neural
+from cleansemg import denoising
+from cleansemg.core import yaml_text
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import Entry, did_you_mean, find, load_class
+from cleansemg.denoising.loading import is_neural
 
 Count = Annotated[int, Field(ge=1)]
 Parameters = dict[str, Any]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.artifact import Artifact
-from core.errors import UserError
-from data_pipeline.segmentation import SCHEMA
+from cleansemg.core import npz
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import UserError
+from cleansemg.data_pipeline.segmentation import SCHEMA
 
 
 class Segments:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.artifact import MANIFEST, Artifact, Manifest, Schema
-from core.settings import KIND_ORDER
-from training.search_space import combinations
-from training.selection import Choice, choose
+from cleansemg.core import npz
+from cleansemg.core.artifact import MANIFEST, Artifact, Manifest, Schema
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.training.parameter_selection import Choice, choose
+from cleansemg.training.search_space import combinations
 
 FILE = "tradition_params.json"
 FORMAT = "cleansemg tradition_params 1"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core.commandline import (
+from cleansemg.core.commandline import (
     ConfigOption,
     ForceOption,
     OutputOption,
@@ -19,8 +19,8 @@ from core.commandline import (
     prepare,
     run,
 )
-from core.stage import RunOptions
-from training import calibration
+from cleansemg.core.stage import RunOptions
+from cleansemg.training import calibration
 
 TradConfigOption = Annotated[
     Path | None, typer.Option(help="What to search, by method; default: the project's configs/config_tradition.yaml.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.commandline import (
+from cleansemg.core.commandline import (
     ConfigOption,
     ForceOption,
     OutputOption,
@@ -17,10 +17,10 @@ from core.commandline import (
     prepare,
     run,
 )
-from core.errors import UserError
-from core.stage import RunOptions
-from training import neural
-from training.recipe import parse_assignments
+from cleansemg.core.errors import UserError
+from cleansemg.core.stage import RunOptions
+from cleansemg.training import neural
+from cleansemg.training.recipe import parse_assignments
 
 ModelOption = Annotated[
     list[str] | None,

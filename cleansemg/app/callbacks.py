@@ -10,7 +10,7 @@ from cleansemg.app.jobs import Job, Jobs, State
 from cleansemg.app.methods import methods
 from cleansemg.app.sessions import Session, Sessions
 from cleansemg.app.work import Denoised, Loaded, Said, denoise_recording, formats_for, load_recording
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 if TYPE_CHECKING:
     from dash import Dash

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.app.samples import Samples
-from evaluation.recordings import ChannelReport
-from evaluation.recordings.tracing import HIGHEST_HZ, Spectrogram
+from cleansemg.recordings import ChannelReport
+from cleansemg.recordings.traces import HIGHEST_HZ, Spectrogram
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from core.errors import ItemError, UserError
+from cleansemg.core.errors import ItemError, UserError
 
 LOG = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from core.registry import entries, load_class
-from denoising.loading import DEFAULT_DENOISER, FITTED_ON_OPEN, IN_THE_BOX, WEIGHTS_FOLDER, is_neural
+from cleansemg.core.registry import entries, load_class
+from cleansemg.denoising.loading import DEFAULT_DENOISER, FITTED_ON_OPEN, IN_THE_BOX, WEIGHTS_FOLDER, is_neural
 
 
 @dataclass(frozen=True)

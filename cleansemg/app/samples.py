@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 Float64 = NDArray[np.float64]
 LIMIT_BYTES = 4 * 2**30  # of one recording; a small packed file can hold far more

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cleansemg.app.sessions import Sessions
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 if TYPE_CHECKING:
     from dash import Dash

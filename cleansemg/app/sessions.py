@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import UserError
-from data_pipeline.signal_files import FORMATS
+from cleansemg.core.errors import UserError
+from cleansemg.formats import FORMATS
 
 if TYPE_CHECKING:
     from cleansemg.app.jobs import Job

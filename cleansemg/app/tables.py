@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from evaluation.recordings import ChannelReport
-from evaluation.recordings.table import LIKELY
+from cleansemg.recordings import ChannelReport
+from cleansemg.recordings.summary_table import LIKELY
 
 NOTHING = "–"
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from cleansemg.app.jobs import Job
 from cleansemg.app.samples import Samples
 from cleansemg.app.sessions import Session
-from core.errors import UserError
-from data_pipeline.signal_files import FORMATS, FileInfo, SignalFile, open_file
-from data_pipeline.signal_files.info import TableLayout
-from evaluation.recordings import ChannelReport, Order, assess_file, clean_file
-from evaluation.recordings.minutes import n_samples_about
+from cleansemg.core.errors import UserError
+from cleansemg.formats import FORMATS, FileInfo, SignalFile, open_file
+from cleansemg.formats.info import TableLayout
+from cleansemg.recordings import ChannelReport, Order, assess_file, clean_file
+from cleansemg.recordings.progress import n_samples_about
 
 TARGETS = ("csv", "tsv", "xlsx", "mat", "npz", "edf", "bdf", "wfdb")  # formats that state rate and units
 

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError, UserError, one_line
-from data_pipeline import exponents
-from data_pipeline.readers.listing import require_folder, sorted_refs, where_to_get
-from data_pipeline.readers.nested_zips import DAMAGED, Member, find_members, open_member
-from data_pipeline.readers.units import volts_per_unit
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.core.errors import ItemError, UserError, one_line
+from cleansemg.data_pipeline.readers.listing import require_folder, sorted_refs, where_to_get
+from cleansemg.data_pipeline.readers.nested_zips import DAMAGED, Member, find_members, open_member
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.formats import exponents
+from cleansemg.formats.units import volts_per_unit
 
 log = logging.getLogger(__name__)
 FloatArray = NDArray[np.float64]

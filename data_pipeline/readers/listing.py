@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import registry
-from core.errors import ItemError, UserError
-from data_pipeline.recording import RecordingRef
+from cleansemg.core import registry
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.data_pipeline.recording import RecordingRef
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
-from data_pipeline.readers.gait_states import StateRule, gait_states
-from data_pipeline.readers.samples import count_repetitions
-from data_pipeline.readers.wfdb_folder import ANY_RECORD, WfdbReader
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.readers.gait_states import StateRule, gait_states
+from cleansemg.data_pipeline.readers.samples import count_repetitions
+from cleansemg.data_pipeline.readers.wfdb_folder import ANY_RECORD, WfdbReader
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 
 FOOTSWITCHES = (0, 7)
 MUSCLES = (2, 3, 4, 5, 6, 9, 10, 11, 12, 13)  # 1 and 8 are the goniometers

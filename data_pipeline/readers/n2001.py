@@ -16,10 +16,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
-from data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
-from data_pipeline.readers.units import VOLTS_PER_UNIT, volts_per_unit
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.formats.units import VOLTS_PER_UNIT, volts_per_unit
 
 NAME = r"N2001(?P<subject>(?P<label>[AMC])\d{2})(?P<exercise>(?P<muscle>[A-Z]{2})(?P<repetition>\d{2}))\.(?:hea|bin)"
 ORDERS = {"little": "<i2", "big": ">i2"}

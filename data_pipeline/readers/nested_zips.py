@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from core.errors import ItemError, UserError
-from data_pipeline.recording import content_fingerprint
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.data_pipeline.recording import content_fingerprint
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # zipfile on bad files
 INSIDE = ".zip/"  # what separates an archive from its member in a key

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError, one_line
-from core.mat_tags import untrusted_variables
-from core.npz import BOMB_BYTES, BOMB_RATIO, float64
-from data_pipeline.readers.listing import compile_pattern, find_files, sorted_refs
-from data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
-from data_pipeline.readers.units import volts_per_unit
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.core.errors import ItemError, one_line
+from cleansemg.core.npz import BOMB_BYTES, BOMB_RATIO, float64
+from cleansemg.data_pipeline.readers.listing import compile_pattern, find_files, sorted_refs
+from cleansemg.data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.formats.mat_tags import untrusted_variables
+from cleansemg.formats.units import volts_per_unit
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core import config, registry
-from core.errors import UserError
-from core.settings import Dataset, Settings
-from data_pipeline.readers.listing import require_folder
-from data_pipeline.recording import RecordingReader
+from cleansemg.core import config, registry
+from cleansemg.core.errors import UserError
+from cleansemg.core.settings import Dataset, Settings
+from cleansemg.data_pipeline.readers.listing import require_folder
+from cleansemg.data_pipeline.recording import RecordingReader
 
 
 def open_reader(name: str, settings: Settings) -> RecordingReader:

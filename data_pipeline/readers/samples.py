@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
+from cleansemg.core.errors import ItemError
 
 WHOLE = 2.0**53  # from here on, float64 has no fractions, and int64 soon ends
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import canonical_json
-from core.errors import ItemError
-from core.seeding import generator
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
-from data_pipeline.simulation.contraction import Contraction
-from data_pipeline.simulation.fatigue import FatigueParameters, contract_until_tired, endurance_s, tired
-from data_pipeline.simulation.motor_units import MotorUnitPool
-from data_pipeline.simulation.population import draw_limb
-from data_pipeline.simulation.potentials import Potentials
+from cleansemg.core.artifact import canonical_json
+from cleansemg.core.errors import ItemError
+from cleansemg.core.seeding import generator
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.simulation.contraction import Contraction
+from cleansemg.data_pipeline.simulation.fatigue import FatigueParameters, contract_until_tired, endurance_s, tired
+from cleansemg.data_pipeline.simulation.motor_units import MotorUnitPool
+from cleansemg.data_pipeline.simulation.population import draw_limb
+from cleansemg.data_pipeline.simulation.potentials import Potentials
 
 MODEL_VERSION = 1  # rises when the same parameters give another signal
 N_STATES = 7  # of the potentials from fresh to failure: 5 % of conduction velocity apart

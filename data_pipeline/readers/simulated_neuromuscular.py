@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from core.artifact import canonical_json
-from core.errors import ItemError
-from core.seeding import generator
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
-from data_pipeline.simulation.contraction import Contraction
-from data_pipeline.simulation.neuromuscular import CONDITIONS, PatientMuscle, draw_patient_muscle
-from data_pipeline.simulation.potentials import Potentials
-from data_pipeline.simulation.synthesis import contract
+from cleansemg.core.artifact import canonical_json
+from cleansemg.core.errors import ItemError
+from cleansemg.core.seeding import generator
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.simulation.contraction import Contraction
+from cleansemg.data_pipeline.simulation.neuromuscular import CONDITIONS, PatientMuscle, draw_patient_muscle
+from cleansemg.data_pipeline.simulation.potentials import Potentials
+from cleansemg.data_pipeline.simulation.synthesis import contract
 
 MODEL_VERSION = 1  # rises when the same parameters give another signal
 RAMP_S = 0.5

@@ -13,13 +13,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError, UserError
-from data_pipeline.readers import table_files
-from data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
-from data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
-from data_pipeline.readers.table_files import Column, Table, column_index
-from data_pipeline.readers.units import volts_per_unit
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
+from cleansemg.data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.formats import table_files
+from cleansemg.formats.table_files import Column, Table, column_index
+from cleansemg.formats.units import volts_per_unit
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError, one_line
-from data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
-from data_pipeline.readers.samples import count_repetitions, length_with_values
-from data_pipeline.readers.units import VOLTS_PER_UNIT, volts_per_unit
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.core.errors import ItemError, one_line
+from cleansemg.data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
+from cleansemg.data_pipeline.readers.samples import count_repetitions, length_with_values
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.formats.units import VOLTS_PER_UNIT, volts_per_unit
 
 RATE_TOLERANCE = 0.005
 ANY_RECORD = r"(?P<subject>.+)\.hea"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool
+from cleansemg.data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool
 
 CONTROL_HZ = 1000.0  # resolution of force and excitation; spikes themselves fall anywhere between
 DEVIATION_LIMIT = 3.0  # intervals never stray further, in standard deviations

@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_pipeline.simulation.contraction import CONTROL_HZ, Contraction, SpikeTrains, discharge
-from data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool
-from data_pipeline.simulation.population import Limb, Muscle
-from data_pipeline.simulation.potentials import Potentials
-from data_pipeline.simulation.synthesis import render
+from cleansemg.data_pipeline.simulation.contraction import CONTROL_HZ, Contraction, SpikeTrains, discharge
+from cleansemg.data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool
+from cleansemg.data_pipeline.simulation.population import Limb, Muscle
+from cleansemg.data_pipeline.simulation.potentials import Potentials
+from cleansemg.data_pipeline.simulation.synthesis import render
 
 WEAKEST_FORCE = 0.15  # below, a contraction can be held for very long (Rohmert 1960)
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.seeding import generator
-from data_pipeline.simulation.motor_units import MotorUnitPool, PoolParameters
-from data_pipeline.simulation.population import Muscle, MuscleParameters, draw_muscle
-from data_pipeline.simulation.potentials import Potentials, potentials
-from data_pipeline.simulation.volume_conductor import ElectrodePair, LeadField, Tissue
+from cleansemg.core.seeding import generator
+from cleansemg.data_pipeline.simulation.motor_units import MotorUnitPool, PoolParameters
+from cleansemg.data_pipeline.simulation.population import Muscle, MuscleParameters, draw_muscle
+from cleansemg.data_pipeline.simulation.potentials import Potentials, potentials
+from cleansemg.data_pipeline.simulation.volume_conductor import ElectrodePair, LeadField, Tissue
 
 CONDITIONS = ("control", "myopathy", "neuropathy")
 WHOLE_DIAMETER_M = 48e-6  # mean of healthy fibres

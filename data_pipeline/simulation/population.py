@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from core.seeding import generator
-from data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool, PoolParameters
-from data_pipeline.simulation.potentials import Fibres, Potentials, potentials
-from data_pipeline.simulation.volume_conductor import ElectrodePair, LeadField, Tissue
+from cleansemg.core.seeding import generator
+from cleansemg.data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool, PoolParameters
+from cleansemg.data_pipeline.simulation.potentials import Fibres, Potentials, potentials
+from cleansemg.data_pipeline.simulation.volume_conductor import ElectrodePair, LeadField, Tissue
 
 # Of one unit in its territory. Fuglevand et al. 1993 take 20 per mm2; wider territories even out the large units.
 FIBRES_PER_M2 = 10e6

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data_pipeline.simulation.volume_conductor import STEP_M, FloatArray, LeadField
+from cleansemg.data_pipeline.simulation.volume_conductor import STEP_M, FloatArray, LeadField
 
 INTRACELLULAR_S_PER_M = 1.01  # Rosenfalck 1969
 SPIKE_LENGTH_M = 20e-3  # behind the front, within which V_m returns to rest (to 2e-5 of its peak)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from data_pipeline.simulation.contraction import Contraction, SpikeTrains, discharge
-from data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool
-from data_pipeline.simulation.potentials import Potentials
+from cleansemg.data_pipeline.simulation.contraction import Contraction, SpikeTrains, discharge
+from cleansemg.data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool
+from cleansemg.data_pipeline.simulation.potentials import Potentials
 
 
 def contract(

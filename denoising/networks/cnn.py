@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from denoising.networks.fcn_large import Encode, encoder_channels
-from denoising.neural import NeuralDenoiser
+from cleansemg.denoising.networks.fcn_large import Encode, encoder_channels
+from cleansemg.denoising.neural import NeuralDenoiser
 
 CHUNK = 200  # samples
 KERNEL = 8

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from denoising.neural import NeuralDenoiser
+from cleansemg.denoising.neural import NeuralDenoiser
 
 
 @dataclass(frozen=True)

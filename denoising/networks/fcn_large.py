@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from denoising.neural import NeuralDenoiser
+from cleansemg.denoising.neural import NeuralDenoiser
 
 
 @dataclass(frozen=True)

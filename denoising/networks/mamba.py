@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from denoising.networks.selective_scan import selective_scan
+from cleansemg.denoising.networks.selective_scan import selective_scan
 
 FEATURES_PER_RANK = 16
 FIRST_STEPS = (1e-3, 0.1)  # delta of a fresh network, log-uniform (section 3.6 of the paper)

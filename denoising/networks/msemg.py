@@ -24,10 +24,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.errors import UserError
-from denoising.networks.hnf import SLOPE, HNFBlock, ReflectConv1d
-from denoising.networks.mamba import MambaBlock, stream
-from denoising.neural import NeuralDenoiser
+from cleansemg.core.errors import UserError
+from cleansemg.denoising.networks.hnf import SLOPE, HNFBlock, ReflectConv1d
+from cleansemg.denoising.networks.mamba import MambaBlock, stream
+from cleansemg.denoising.neural import NeuralDenoiser
 
 KERNEL = 9
 PIECE = 16_384  # samples that the Mamba block takes at a time where no gradient is needed

@@ -25,11 +25,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from core.errors import UserError
-from core.seeding import generator
-from denoising.networks.diffusion import Sampling, diffuse, draw_levels, noise_levels, sample
-from denoising.networks.hnf import SLOPE, HNFBlock, ReflectConv1d
-from denoising.neural import NeuralDenoiser
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator
+from cleansemg.denoising.networks.diffusion import Sampling, diffuse, draw_levels, noise_levels, sample
+from cleansemg.denoising.networks.hnf import SLOPE, HNFBlock, ReflectConv1d
+from cleansemg.denoising.neural import NeuralDenoiser
 
 KERNEL = 9
 BRIDGE_KERNEL = 3

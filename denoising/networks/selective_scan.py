@@ -23,8 +23,8 @@ from functools import cache
 
 import torch
 
-from core.errors import UserError
-from core.registry import did_you_mean
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean
 
 Tensor = torch.Tensor
 Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -115,7 +115,7 @@ def kernel_scan(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The compiled kernel, on torch's number of threads."""
-    from denoising.networks.selective_scan_kernel import KernelScan
+    from cleansemg.denoising.networks.selective_scan_kernel import KernelScan
 
     result: tuple[Tensor, Tensor] = KernelScan.apply(u, delta, A, B, C, D, state)  # type: ignore[no-untyped-call]
     return result

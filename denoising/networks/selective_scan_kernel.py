@@ -32,7 +32,7 @@ from numba import njit, types
 from numba.extending import overload
 from torch.autograd.function import once_differentiable
 
-from denoising.compilation import announce
+from cleansemg.denoising.compilation import announce
 
 Array = np.ndarray[Any, Any]
 Tensor = torch.Tensor

@@ -29,9 +29,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from denoising.networks.fcn_large import encoder_channels
-from denoising.networks.unet import DEPTH, MIN_SAMPLES, UNet
-from denoising.neural import NeuralDenoiser
+from cleansemg.denoising.networks.fcn_large import encoder_channels
+from cleansemg.denoising.networks.unet import DEPTH, MIN_SAMPLES, UNet
+from cleansemg.denoising.neural import NeuralDenoiser
 
 TABLE = 5000  # positions in the table of the public code
 BASE = 10_000.0  # of the sinusoids' periods

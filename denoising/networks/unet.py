@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from denoising.networks.fcn_large import Decode, Encode
+from cleansemg.denoising.networks.fcn_large import Decode, Encode
 
 KERNEL = 8
 DEPTH = 5

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import Artifact, Failure, Schema
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.registry import did_you_mean
-from core.settings import Settings
-from core.stage import Job, Made, Report, RunOptions, run_stage
-from downstream.common import streams
-from downstream.common.denoise import labels
-from downstream.common.streams import CLEAN, NOISY, open_streams, open_task
-from downstream.common.task import Examples, Fit, Fold, Model, Stream, Task, join
+from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.registry import did_you_mean
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.downstream.common import streams
+from cleansemg.downstream.common.denoise import labels
+from cleansemg.downstream.common.streams import CLEAN, NOISY, open_streams, open_task
+from cleansemg.downstream.common.task import Examples, Fit, Fold, Model, Stream, Task, join
 
 SCHEMA = Schema("predictions", 1, made_by="cleansemg run --config FILE")
 LEAKS = "leaks"  # column: somebody tested was also fitted on

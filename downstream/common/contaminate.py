@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import Artifact, Failure
-from core.errors import ItemError
-from core.layout import Layout
-from core.seeding import generator
-from core.settings import Settings
-from core.stage import Job, Made, Report, RunOptions, run_stage
-from downstream.common import streams
-from downstream.common.streams import CLEAN, NOISY, SCHEMA
-from downstream.common.task import Stream
-from noise import mixing
-from noise.pool import NoiseLibrary
+from cleansemg.core.artifact import Artifact, Failure
+from cleansemg.core.errors import ItemError
+from cleansemg.core.layout import Layout
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.downstream.common import streams
+from cleansemg.downstream.common.streams import CLEAN, NOISY, SCHEMA
+from cleansemg.downstream.common.task import Stream
+from cleansemg.noise import mixing
+from cleansemg.noise.pool import NoiseLibrary
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from core.artifact import Failure
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.registry import find
-from core.settings import DenoiserRow, Settings
-from core.stage import Job, Made, Report, RunOptions, run_stage
-from denoising import Denoiser, InputError
-from downstream.common import placement, streams
-from downstream.common.streams import NOISY, SCHEMA, open_task
-from downstream.common.task import Stream
-from evaluation.candidates import Candidate, candidates
+from cleansemg.core.artifact import Failure
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.registry import find
+from cleansemg.core.settings import DenoiserRow, Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.denoising import Denoiser, InputError
+from cleansemg.downstream.common import placement, streams
+from cleansemg.downstream.common.streams import NOISY, SCHEMA, open_task
+from cleansemg.downstream.common.task import Stream
+from cleansemg.evaluation.candidates import Candidate, candidates
 
 
 @dataclass(frozen=True)

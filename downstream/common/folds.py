@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from core.seeding import generator
-from downstream.common.task import Examples, Fold, Int64
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator
+from cleansemg.downstream.common.task import Examples, Fold, Int64
 
 FEWEST_PEOPLE = 3  # of a class: one to fit on, one to select on, one to test
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 LOSSES = "losses.csv"
 

@@ -13,16 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.artifact import canonical_json
-from core.errors import UserError
-from core.seeding import generator, torch_seed
-from downstream.common.losses import LOSSES
-from downstream.common.task import Examples, Fit, Float32, Model
-from training import checkpoint, loop
-from training import recipe as recipes
-from training.batches import Batch, Share, split
-from training.curves import write_curves, write_losses
-from training.recipe import Recipe
+from cleansemg.core.artifact import canonical_json
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator, torch_seed
+from cleansemg.downstream.common.losses import LOSSES
+from cleansemg.downstream.common.task import Examples, Fit, Float32, Model
+from cleansemg.training import checkpoint, loop
+from cleansemg.training import recipe as recipes
+from cleansemg.training.batches import Batch, Share, split
+from cleansemg.training.curves import write_curves, write_losses
+from cleansemg.training.recipe import Recipe
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.png"
 SCORED_AT_ONCE = 16  # of 4 s in four channels: their activations stay in the cache, 1.5 times as fast as 128

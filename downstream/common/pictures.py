@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.npz import atomic_write
-from downstream.common.losses import Losses
-from downstream.common.results import InputResult, ModelResult
-from downstream.common.streams import CLEAN, NOISY
-from downstream.common.tables import LEAKS_TITLE
-from training.curves import TRAIN_COLOUR, VALID_COLOUR
+from cleansemg.core.npz import atomic_write
+from cleansemg.downstream.common.losses import Losses
+from cleansemg.downstream.common.results import InputResult, ModelResult
+from cleansemg.downstream.common.streams import CLEAN, NOISY
+from cleansemg.downstream.common.tables import LEAKS_TITLE
+from cleansemg.training.curves import TRAIN_COLOUR, VALID_COLOUR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

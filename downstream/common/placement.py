@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
+from cleansemg.core.errors import ItemError
 
 
 def starts(n_samples: int, window: int) -> list[int]:

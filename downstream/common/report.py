@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Report, RunOptions
-from downstream.common import losses, pictures, results, tables
-from downstream.common.assess import ALL, chosen_models, group, models_folder
-from downstream.common.streams import CLEAN, NOISY, open_task
-from evaluation import rendering
+from cleansemg.core import rendering
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report, RunOptions
+from cleansemg.downstream.common import losses, pictures, results, tables
+from cleansemg.downstream.common.assess import ALL, chosen_models, group, models_folder
+from cleansemg.downstream.common.streams import CLEAN, NOISY, open_task
 
 
 def report(

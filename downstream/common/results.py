@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import Artifact
-from core.settings import Tables
-from downstream.common import scores
-from downstream.common.assess import LEAKS, SCHEMA
-from downstream.common.scores import MEASURES, Answers
-from downstream.common.streams import CLEAN, NOISY
-from evaluation.stats.comparisons import Comparison, compare_values, corrected
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.settings import Tables
+from cleansemg.downstream.common import scores
+from cleansemg.downstream.common.assess import LEAKS, SCHEMA
+from cleansemg.downstream.common.scores import MEASURES, Answers
+from cleansemg.downstream.common.streams import CLEAN, NOISY
+from cleansemg.evaluation.stats.comparisons import Comparison, compare_values, corrected
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,30 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
-from core import commandline
-from core.commandline import ForceOption, OutputOption, QuietOption, SchedulerOption, SetOption, WorkersOption
-from core.errors import ArtifactError, UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Report, RunOptions
+from cleansemg.core import commandline
+from cleansemg.core.commandline import (
+    ForceOption,
+    OutputOption,
+    QuietOption,
+    SchedulerOption,
+    SetOption,
+    WorkersOption,
+)
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report, RunOptions
 
 T = TypeVar("T")
 
 ALL = "all"
 STAGES = {
-    "noise": "noise.library:build_libraries",
-    "prepare": "downstream.common.streams:prepare",
-    "contaminate": "downstream.common.contaminate:contaminate",
-    "denoise": "downstream.common.denoise:denoise",
-    "assess": "downstream.common.assess:assess",
-    "report": "downstream.common.report:report",
+    "noise": "cleansemg.noise.library:build_libraries",
+    "prepare": "cleansemg.downstream.common.streams:prepare",
+    "contaminate": "cleansemg.downstream.common.contaminate:contaminate",
+    "denoise": "cleansemg.downstream.common.denoise:denoise",
+    "assess": "cleansemg.downstream.common.assess:assess",
+    "report": "cleansemg.downstream.common.report:report",
 }
 STAGES_WITHOUT_NOISE = ("prepare", "assess", "report")
 
@@ -50,12 +57,12 @@ def run_task(
     Raises:
         UserError: as the stages do.
     """
-    from downstream.common.assess import assess, chosen_models
-    from downstream.common.contaminate import contaminate
-    from downstream.common.denoise import chosen, denoise
-    from downstream.common.report import report
-    from downstream.common.streams import open_task, prepare
-    from noise.library import build_libraries
+    from cleansemg.downstream.common.assess import assess, chosen_models
+    from cleansemg.downstream.common.contaminate import contaminate
+    from cleansemg.downstream.common.denoise import chosen, denoise
+    from cleansemg.downstream.common.report import report
+    from cleansemg.downstream.common.streams import open_task, prepare
+    from cleansemg.noise.library import build_libraries
 
     names = None if denoisers is None else list(denoisers)
     task = open_task(settings)
@@ -82,7 +89,7 @@ def keeping(stage: Callable[[RunOptions], T], options: RunOptions) -> T:
 
 def stages_of(settings: Settings) -> dict[str, str]:
     """Name of each stage of a task -> `module:function`, in order; without those of noise where it takes none."""
-    from downstream.common.streams import open_task
+    from cleansemg.downstream.common.streams import open_task
 
     wanted = STAGES if open_task(settings).takes_noise else {name: STAGES[name] for name in STAGES_WITHOUT_NOISE}
     return dict(wanted)

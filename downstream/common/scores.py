@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core import seeding
+from cleansemg.core import seeding
 
 FloatArray = NDArray[np.float64]
 

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp, npz, registry
-from core.artifact import Artifact, Failure, Schema
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Job, Made, Report, RunOptions, run_stage
-from data_pipeline.readers.opening import open_reader
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
-from downstream.common.task import Stream, Task
+from cleansemg.core import dsp, npz, registry
+from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.downstream.common.task import Stream, Task
 
 SCHEMA = Schema("streams", 2, made_by="cleansemg run --config FILE")
 CLEAN, NOISY = "clean", "noisy"

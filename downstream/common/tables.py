@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from core.settings import Tables
-from downstream.common.results import InputResult, ModelResult
-from downstream.common.scores import MEASURES
-from downstream.common.streams import NOISY
-from evaluation.rendering import Column, Table
-from evaluation.stats.paired import power_note
+from cleansemg.core.rendering import Column, Table
+from cleansemg.core.settings import Tables
+from cleansemg.downstream.common.results import InputResult, ModelResult
+from cleansemg.downstream.common.scores import MEASURES
+from cleansemg.downstream.common.streams import NOISY
+from cleansemg.evaluation.stats.paired import power_note
 
 HEADINGS = {
     "accuracy": "accuracy %",

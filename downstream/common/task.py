@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from core.layout import Layout
-    from core.settings import Settings
+    from cleansemg.core.layout import Layout
+    from cleansemg.core.settings import Settings
 
 Protocol = Literal["subjects", "published"]
 Float32 = NDArray[np.float32]

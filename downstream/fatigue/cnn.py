@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from downstream.common.network_model import NetworkModel
-from downstream.common.task import Examples, Stream
-from downstream.fatigue.windows import Cutting, as_examples, fresh
-from training.recipe import Recipe, Schedule
+from cleansemg.downstream.common.network_model import NetworkModel
+from cleansemg.downstream.common.task import Examples, Stream
+from cleansemg.downstream.fatigue.windows import Cutting, as_examples, fresh
+from cleansemg.training.recipe import Recipe, Schedule
 
 KERNEL = 7
 WIDTHS = (32, 64, 64, 64, 64)

@@ -1,6 +1,6 @@
 """The SVM on recordings that preprocess_and_denoise.py has prepared; `--help` says how."""
 
-from downstream.fatigue.prepared import compare_main
+from cleansemg.downstream.fatigue.prepared import compare_main
 
 if __name__ == "__main__":
     compare_main(["svm"])

@@ -8,14 +8,14 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from core import commandline, config
-from core.commandline import ForceOption, QuietOption, SchedulerOption, SetOption, WorkersOption
-from core.console import setup_logging
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Report, RunOptions
-from downstream.common.running import ALL, keeping, parse_denoisers
+from cleansemg.core import commandline, config
+from cleansemg.core.commandline import ForceOption, QuietOption, SchedulerOption, SetOption, WorkersOption
+from cleansemg.core.console import setup_logging
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report, RunOptions
+from cleansemg.downstream.common.running import ALL, keeping, parse_denoisers
 
 CACHE = Path("outputs/downstream/fatigue/cache")
 CONFIG = Path("configs/downstream/fatigue_cerqueira.yaml")
@@ -29,10 +29,10 @@ DenoiserOption = Annotated[
 
 def prepare(settings: Settings, cache: Path, options: RunOptions, denoisers: Sequence[str] | None) -> list[Report]:
     """Noise, clean and noisy streams, and the denoised ones of some denoisers, into `cache`."""
-    from downstream.common.contaminate import contaminate
-    from downstream.common.denoise import denoise
-    from downstream.common.streams import prepare as read
-    from noise.library import build_libraries
+    from cleansemg.downstream.common.contaminate import contaminate
+    from cleansemg.downstream.common.denoise import denoise
+    from cleansemg.downstream.common.streams import prepare as read
+    from cleansemg.noise.library import build_libraries
 
     layout = Layout(cache)
     reports = [stage(settings, layout, options) for stage in (build_libraries, read, contaminate)]
@@ -56,9 +56,9 @@ def compare(
     Raises:
         UserError: nothing has been prepared there.
     """
-    from downstream.common.assess import assess
-    from downstream.common.denoise import denoise
-    from downstream.common.report import report
+    from cleansemg.downstream.common.assess import assess
+    from cleansemg.downstream.common.denoise import denoise
+    from cleansemg.downstream.common.report import report
 
     if not (cache / KEPT).exists():
         raise UserError(

@@ -1,6 +1,6 @@
 """Prepare Cerqueira's recordings for fatigue_svm.py and fatigue_cnn.py; `--help` says how."""
 
-from downstream.fatigue.prepared import prepare_main
+from cleansemg.downstream.fatigue.prepared import prepare_main
 
 if __name__ == "__main__":
     prepare_main()

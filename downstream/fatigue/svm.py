@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from downstream.common import features
-from downstream.common.task import Examples, Fit, Float32, Model, Stream, join
-from downstream.fatigue.windows import Cutting, as_examples, fresh
+from cleansemg.core.errors import UserError
+from cleansemg.downstream.common import features
+from cleansemg.downstream.common.task import Examples, Fit, Float32, Model, Stream, join
+from cleansemg.downstream.fatigue.windows import Cutting, as_examples, fresh
 
 FEATURES = ("rms", "mav", "waveform_length", "zero_crossings", *features.SPECTRAL)
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from downstream.common import folds
-from downstream.common.task import Examples, Fold, Model, Protocol, Task
-from downstream.fatigue.windows import Cutting
+from cleansemg.downstream.common import folds
+from cleansemg.downstream.common.task import Examples, Fold, Model, Protocol, Task
+from cleansemg.downstream.fatigue.windows import Cutting
 
 PUBLISHED_FOLDS, PUBLISHED_STATE = 3, 42
 
@@ -51,8 +51,8 @@ class FatigueTask(Task):
 
     def models(self) -> dict[str, Model]:
         """The SVM and the network."""
-        from downstream.fatigue.cnn import FatigueCnn
-        from downstream.fatigue.svm import FatigueSvm
+        from cleansemg.downstream.fatigue.cnn import FatigueCnn
+        from cleansemg.downstream.fatigue.svm import FatigueSvm
 
         svm = FatigueSvm(self.cutting, self.reference, len(self.classes))
         return {"svm": svm, "cnn": FatigueCnn(self.cutting, self.reference)}

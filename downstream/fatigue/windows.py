@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
-from downstream.common.task import Examples, Float32, Int64, Stream
+from cleansemg.core.errors import ItemError
+from cleansemg.downstream.common.task import Examples, Float32, Int64, Stream
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from downstream.common.network_model import NetworkModel
-from downstream.common.task import Examples, Fit, Float32, Stream
-from downstream.gait.windows import Cutting, cut, moments
-from training.recipe import Recipe, Schedule
+from cleansemg.downstream.common.network_model import NetworkModel
+from cleansemg.downstream.common.task import Examples, Fit, Float32, Stream
+from cleansemg.downstream.gait.windows import Cutting, cut, moments
+from cleansemg.training.recipe import Recipe, Schedule
 
 FILTERS = (16, 32)
 HIDDEN = 128

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from core.artifact import Artifact
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings, Tables
-from data_pipeline.readers.gait_states import STATES
-from downstream.common import losses, scores
-from downstream.common.assess import ALL, LEAKS, SCHEMA, group, models_folder
-from downstream.common.scores import Answers
-from downstream.common.streams import CLEAN, open_task
-from downstream.common.tables import own_note
-from evaluation import rendering
-from evaluation.rendering import Column, Table
+from cleansemg.core import rendering
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.rendering import Column, Table
+from cleansemg.core.settings import Settings, Tables
+from cleansemg.data_pipeline.readers.gait_states import STATES
+from cleansemg.downstream.common import losses, scores
+from cleansemg.downstream.common.assess import ALL, LEAKS, SCHEMA, group, models_folder
+from cleansemg.downstream.common.scores import Answers
+from cleansemg.downstream.common.streams import CLEAN, open_task
+from cleansemg.downstream.common.tables import own_note
 
 MEASURES = {"accuracy": "accuracy %", "f1": "macro F1 %", "balanced_accuracy": "balanced accuracy %"}
 PRINTED = {"cnn": {"accuracy": 90.2, "f1": 89.0}, "svm": {"accuracy": 78.5, "f1": 77.0}}  # percent

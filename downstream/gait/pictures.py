@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.npz import atomic_write
-from data_pipeline.readers.gait_states import NONE, STATES
-from data_pipeline.recording import Recording
+from cleansemg.core.npz import atomic_write
+from cleansemg.data_pipeline.readers.gait_states import NONE, STATES
+from cleansemg.data_pipeline.recording import Recording
 
 COLOURS = ("#ffffff", "#cfe3f3", "#f9d9a8", "#cdebd3", "#f3c7c7")  # none, stand, start, walk, stop
 POINTS = 4000  # a line with more is drawn no better

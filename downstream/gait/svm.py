@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from core.npz import atomic_write
-from downstream.common import features
-from downstream.common.task import Examples, Fit, Float32, Model, Stream
-from downstream.gait.windows import Cutting, balanced, cut, moments
+from cleansemg.core.errors import UserError
+from cleansemg.core.npz import atomic_write
+from cleansemg.downstream.common import features
+from cleansemg.downstream.common.task import Examples, Fit, Float32, Model, Stream
+from cleansemg.downstream.gait.windows import Cutting, balanced, cut, moments
 
 GRID = "grid.csv"
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from core.layout import Layout
-from core.registry import did_you_mean
-from core.settings import Settings
-from downstream.common import folds
-from downstream.common.task import Examples, Fold, Model, Protocol, Task
-from downstream.gait.cnn import GaitCnn
-from downstream.gait.svm import GaitSvm, Search
-from downstream.gait.windows import Cutting, Scope, balanced
+from cleansemg.core.layout import Layout
+from cleansemg.core.registry import did_you_mean
+from cleansemg.core.settings import Settings
+from cleansemg.downstream.common import folds
+from cleansemg.downstream.common.task import Examples, Fold, Model, Protocol, Task
+from cleansemg.downstream.gait.cnn import GaitCnn
+from cleansemg.downstream.gait.svm import GaitSvm, Search
+from cleansemg.downstream.gait.windows import Cutting, Scope, balanced
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class GaitTask(Task):
         self, settings: Settings, layout: Layout, names: Sequence[str] | None, models: Sequence[str]
     ) -> list[str]:
         """The CNN beside the SVM, and its loss by epoch, where both classifiers were run."""
-        from downstream.gait import compare
+        from cleansemg.downstream.gait import compare
 
         if {"cnn", "svm"} - set(models):
             return []

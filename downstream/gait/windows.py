@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError, UserError
-from core.seeding import generator
-from downstream.common.task import Examples, Float32, Int64, Stream
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.seeding import generator
+from cleansemg.downstream.common.task import Examples, Float32, Int64, Stream
 
 Scope = Literal["training", "recording"]
 

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from core.seeding import generator, torch_seed
-from downstream.gesture import augmentation
-from downstream.gesture.stcnet import ContrastiveSTCNet
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator, torch_seed
+from cleansemg.downstream.gesture import augmentation
+from cleansemg.downstream.gesture.stcnet import ContrastiveSTCNet
 
 log = logging.getLogger(__name__)
 

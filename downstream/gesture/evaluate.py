@@ -7,16 +7,23 @@ from typing import Annotated
 
 import typer
 
-from core import commandline
-from core.commandline import ForceOption, OutputOption, QuietOption, SchedulerOption, SetOption, WorkersOption
-from core.errors import UserError
-from core.stage import RunOptions
-from downstream.common.assess import assess
-from downstream.common.denoise import labels
-from downstream.common.report import report
-from downstream.common.running import parse_denoisers
-from downstream.common.streams import NOISY
-from downstream.gesture.preparing import CONFIG
+from cleansemg.core import commandline
+from cleansemg.core.commandline import (
+    ForceOption,
+    OutputOption,
+    QuietOption,
+    SchedulerOption,
+    SetOption,
+    WorkersOption,
+)
+from cleansemg.core.errors import UserError
+from cleansemg.core.stage import RunOptions
+from cleansemg.downstream.common.assess import assess
+from cleansemg.downstream.common.denoise import labels
+from cleansemg.downstream.common.report import report
+from cleansemg.downstream.common.running import parse_denoisers
+from cleansemg.downstream.common.streams import NOISY
+from cleansemg.downstream.gesture.preparation import CONFIG
 
 
 def main(  # noqa: D103 - its help is the module's docstring

@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.artifact import canonical_json
-from core.errors import UserError
-from core.npz import atomic_write
-from core.registry import did_you_mean
-from core.seeding import torch_seed
-from downstream.common.network_model import NetworkModel
-from downstream.common.task import Examples, Fit, Float32, Stream
-from downstream.gesture import augmentation
-from downstream.gesture.contrastive import ContrastiveRecipe, pretrain
-from downstream.gesture.stcnet import SIZES, ContrastiveSTCNet, Encoder, Size, STCNet
-from downstream.gesture.windows import Cutting, cut
-from training import loop
-from training.recipe import Recipe, Schedule
+from cleansemg.core.artifact import canonical_json
+from cleansemg.core.errors import UserError
+from cleansemg.core.npz import atomic_write
+from cleansemg.core.registry import did_you_mean
+from cleansemg.core.seeding import torch_seed
+from cleansemg.downstream.common.network_model import NetworkModel
+from cleansemg.downstream.common.task import Examples, Fit, Float32, Stream
+from cleansemg.downstream.gesture import augmentation
+from cleansemg.downstream.gesture.contrastive import ContrastiveRecipe, pretrain
+from cleansemg.downstream.gesture.stcnet import SIZES, ContrastiveSTCNet, Encoder, Size, STCNet
+from cleansemg.downstream.gesture.windows import Cutting, cut
+from cleansemg.training import loop
+from cleansemg.training.recipe import Recipe, Schedule
 
 ENCODER = "encoder.pt"
 

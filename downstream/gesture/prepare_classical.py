@@ -1,6 +1,6 @@
 """Noisy and denoised recordings for the gesture task, by a classical method; `--help` says how."""
 
-from downstream.gesture.preparing import main
+from cleansemg.downstream.gesture.preparation import main
 
 if __name__ == "__main__":
     main("classical")

@@ -1,6 +1,6 @@
 """The gesture task from raw files to its tables; `--help` says how."""
 
-from downstream.common.running import main
+from cleansemg.downstream.common.running import main
 
 if __name__ == "__main__":
     main("gesture")

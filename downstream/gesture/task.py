@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from core.errors import UserError
-from downstream.common import folds
-from downstream.common.task import Examples, Fold, Model, Protocol, Task
-from downstream.gesture.contrastive import ContrastiveRecipe
-from downstream.gesture.model import STCNetModel, STCNetWithoutContrast
-from downstream.gesture.windows import ENVELOPE_HZ, Cutting, Scaling
+from cleansemg.core.errors import UserError
+from cleansemg.downstream.common import folds
+from cleansemg.downstream.common.task import Examples, Fold, Model, Protocol, Task
+from cleansemg.downstream.gesture.contrastive import ContrastiveRecipe
+from cleansemg.downstream.gesture.model import STCNetModel, STCNetWithoutContrast
+from cleansemg.downstream.gesture.windows import ENVELOPE_HZ, Cutting, Scaling
 
 
 class GestureTask(Task):

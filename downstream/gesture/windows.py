@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ItemError
-from data_pipeline.trials import most_frequent
-from downstream.common.task import Examples, Float32, Stream
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.trials import most_frequent
+from cleansemg.downstream.common.task import Examples, Float32, Stream
 
 ENVELOPE_HZ = 100.0
 Scaling = Literal["minmax", "log"]

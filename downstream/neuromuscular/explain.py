@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings
-from downstream.common.assess import checked_folds, chosen_models, clean_examples, models_folder
-from downstream.common.streams import CLEAN, open_streams, open_task
-from downstream.common.task import Fit
-from downstream.neuromuscular import saliency
-from downstream.neuromuscular.models import NETWORK, WindowModel
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.downstream.common.assess import checked_folds, chosen_models, clean_examples, models_folder
+from cleansemg.downstream.common.streams import CLEAN, open_streams, open_task
+from cleansemg.downstream.common.task import Fit
+from cleansemg.downstream.neuromuscular import saliency
+from cleansemg.downstream.neuromuscular.models import NETWORK, WindowModel
 
 
 def explain(settings: Settings, layout: Layout, models: Sequence[str] | None = None) -> list[str]:

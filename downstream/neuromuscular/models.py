@@ -9,13 +9,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from torch import nn
 
-from downstream.common.network_model import NetworkModel
-from downstream.common.task import Examples, Fit, Float32, Stream
-from downstream.neuromuscular import transfer, windows
-from downstream.neuromuscular.images import Scalogram, Spectrogram
-from downstream.neuromuscular.networks import ConvNet, OnImages, cnn1d, cnn2d
-from downstream.neuromuscular.transfer import Transfer
-from training.recipe import Recipe, Schedule
+from cleansemg.downstream.common.network_model import NetworkModel
+from cleansemg.downstream.common.task import Examples, Fit, Float32, Stream
+from cleansemg.downstream.neuromuscular import transfer, windows
+from cleansemg.downstream.neuromuscular.images import Scalogram, Spectrogram
+from cleansemg.downstream.neuromuscular.networks import ConvNet, OnImages, cnn1d, cnn2d
+from cleansemg.downstream.neuromuscular.transfer import Transfer
+from cleansemg.training.recipe import Recipe, Schedule
 
 NETWORK = "network.safetensors"
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.npz import atomic_write
-from core.seeding import generator
-from downstream.common.task import Examples, Float32, Int64
-from downstream.neuromuscular.networks import ConvNet, OnImages
+from cleansemg.core.npz import atomic_write
+from cleansemg.core.seeding import generator
+from cleansemg.downstream.common.task import Examples, Float32, Int64
+from cleansemg.downstream.neuromuscular.networks import ConvNet, OnImages
 
 STEPS = 64  # of the integral
 PER_CLASS = 2

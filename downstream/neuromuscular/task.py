@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from core.errors import UserError
-from core.layout import Layout
-from core.registry import did_you_mean
-from core.settings import Settings
-from downstream.common.folds import by_subject, stratified_windows
-from downstream.common.task import Examples, Fold, Model, Protocol, Task
-from downstream.neuromuscular.models import Cnn1d, Cnn2d, Plan
-from downstream.neuromuscular.transfer import Transfer
-from downstream.neuromuscular.windows import LABELS
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.registry import did_you_mean
+from cleansemg.core.settings import Settings
+from cleansemg.downstream.common.folds import by_subject, stratified_windows
+from cleansemg.downstream.common.task import Examples, Fold, Model, Protocol, Task
+from cleansemg.downstream.neuromuscular.models import Cnn1d, Cnn2d, Plan
+from cleansemg.downstream.neuromuscular.transfer import Transfer
+from cleansemg.downstream.neuromuscular.windows import LABELS
 
 IMAGES = ("stft", "cwt")
 SHORTEST = 128
@@ -124,6 +124,6 @@ class NeuromuscularTask(Task):
         self, settings: Settings, layout: Layout, names: Sequence[str] | None, models: Sequence[str]
     ) -> list[str]:
         """Saliency maps over the waveforms."""
-        from downstream.neuromuscular.explain import explain
+        from cleansemg.downstream.neuromuscular.explain import explain
 
         return explain(settings, layout, models)

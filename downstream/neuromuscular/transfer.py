@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from core.errors import UserError
-from downstream.common.folds import by_subject, class_name
-from downstream.common.task import Examples, Fold, Int64
+from cleansemg.core.errors import UserError
+from cleansemg.downstream.common.folds import by_subject, class_name
+from cleansemg.downstream.common.task import Examples, Fold, Int64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from downstream.neuromuscular.networks import ConvNet, OnImages
+    from cleansemg.downstream.neuromuscular.networks import ConvNet, OnImages
 
 INVERSE_PENALTIES = (0.01, 0.1, 1.0, 10.0)  # of the head's squared weights
 AT_ONCE = 128

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.errors import ItemError
-from downstream.common.task import Examples, Int64, Stream
+from cleansemg.core.errors import ItemError
+from cleansemg.downstream.common.task import Examples, Int64, Stream
 
 LABELS = {"control": 1, "myopathy": 2, "neuropathy": 3}  # as the data sets of this task have them
 

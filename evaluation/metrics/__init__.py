@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError, one_line, place
-from evaluation.metrics.batch import Batch
-from evaluation.metrics.framing import WINDOW_S, window_samples
-from evaluation.metrics.interface import (
+from cleansemg.core.errors import UserError, one_line, place
+from cleansemg.evaluation.metrics.batch import Batch
+from cleansemg.evaluation.metrics.framing import WINDOW_S, window_samples
+from cleansemg.evaluation.metrics.interface import (
     PROFILES,
     PROTOCOL_PROFILES,
     Metric,
@@ -23,8 +23,8 @@ from evaluation.metrics.interface import (
     of_ones_own,
     select,
 )
-from evaluation.metrics.protocol_features import ARV_SAMPLES
-from evaluation.metrics.workspace import Workspace
+from cleansemg.evaluation.metrics.protocol_features import ARV_SAMPLES
+from cleansemg.evaluation.metrics.workspace import Workspace
 
 __all__ = [
     "PROFILES",

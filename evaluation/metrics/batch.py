@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from evaluation.metrics.framing import split_windows, window_samples
-from evaluation.metrics.spectrum import BandSpectra, band_spectra
-from evaluation.metrics.workspace import Workspace
+from cleansemg.core.errors import UserError
+from cleansemg.evaluation.metrics.framing import split_windows, window_samples
+from cleansemg.evaluation.metrics.spectrum import BandSpectra, band_spectra
+from cleansemg.evaluation.metrics.workspace import Workspace
 
 FloatArray = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from core import registry
-from core.errors import UserError
-from core.npz import sha256
-from evaluation.metrics.batch import Batch
+from cleansemg.core import registry
+from cleansemg.core.errors import UserError
+from cleansemg.core.npz import sha256
+from cleansemg.evaluation.metrics.batch import Batch
 
 Profile = Literal["published", "standard", "ecg_paper", "trustemg"]
 PROFILES: tuple[Profile, ...] = ("published", "standard")  # of every test set

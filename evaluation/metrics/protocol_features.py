@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from core.errors import UserError
-from evaluation.metrics.batch import Batch
-from evaluation.metrics.interface import Profile
+from cleansemg.core.errors import UserError
+from cleansemg.evaluation.metrics.batch import Batch
+from cleansemg.evaluation.metrics.interface import Profile
 
 FloatArray = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metrics.spectrum import BAND_HZ, squared_magnitude
-from evaluation.metrics.workspace import Workspace
+from cleansemg.evaluation.metrics.spectrum import BAND_HZ, squared_magnitude
+from cleansemg.evaluation.metrics.workspace import Workspace
 
 FloatArray = NDArray[np.float64]
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metrics import published_spectra
-from evaluation.metrics.batch import Batch
-from evaluation.metrics.framing import rms_difference
-from evaluation.metrics.interface import Profile
-from evaluation.metrics.protocol_features import FRAMES, mean_frequency_error_hz
+from cleansemg.core.spectral_moments import mean_frequency_hz, median_frequency_hz
+from cleansemg.evaluation.metrics import published_spectra
+from cleansemg.evaluation.metrics.batch import Batch
+from cleansemg.evaluation.metrics.framing import rms_difference
+from cleansemg.evaluation.metrics.interface import Profile
+from cleansemg.evaluation.metrics.protocol_features import FRAMES, mean_frequency_error_hz
 
 FloatArray = NDArray[np.float64]
 
@@ -32,38 +33,6 @@ def log_spectral_distance_db(clean_power: FloatArray, denoised_power: FloatArray
     level_db *= level_db
     distance: FloatArray = 10 * np.sqrt(level_db.mean(axis=-1)).mean(axis=-1)
     return distance
-
-
-def mean_frequency_hz(power: FloatArray, frequencies_hz: FloatArray) -> FloatArray:
-    """Power-weighted mean frequency, sum f_k P_k / sum P_k: [..., bins] -> [...].
-
-    >>> mean_frequency_hz(np.array([1.0, 2.0, 1.0]), np.array([95.0, 100.0, 105.0]))
-    np.float64(100.0)
-    """
-    frequency: FloatArray = (power * frequencies_hz).sum(axis=-1) / power.sum(axis=-1)
-    return frequency
-
-
-def median_frequency_hz(power: FloatArray, frequencies_hz: FloatArray) -> FloatArray:
-    """The frequency that halves the power: [..., bins] -> [...]; bins in even steps.
-
-    A bin's power is spread evenly over its width, f_k - d/2 to f_k + d/2, so that the value moves
-    continuously with the spectrum and a symmetric spectrum reads its centre.
-
-    >>> median_frequency_hz(np.array([1.0, 2.0, 1.0]), np.array([95.0, 100.0, 105.0]))
-    np.float64(100.0)
-    >>> median_frequency_hz(np.array([3.0, 2.0, 1.0]), np.array([95.0, 100.0, 105.0]))
-    np.float64(97.5)
-    """
-    cumulated = np.cumsum(power, axis=-1)
-    half = cumulated[..., -1:] / 2
-    k = np.argmax(cumulated >= half, axis=-1)[..., None]  # the bin that holds the median
-    inside = np.take_along_axis(power, k, axis=-1)
-    before = np.take_along_axis(cumulated, k, axis=-1) - inside
-    position = k - 0.5 + (half - before) / inside  # in bins
-    step_hz = frequencies_hz[1] - frequencies_hz[0]
-    frequency: FloatArray = frequencies_hz[0] + step_hz * position[..., 0]
-    return frequency
 
 
 class LogSpectralDistance:

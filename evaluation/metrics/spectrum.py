@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, signal
 
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 FloatArray = NDArray[np.float64]
 

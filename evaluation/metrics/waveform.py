@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metrics.batch import Batch
-from evaluation.metrics.framing import rms_difference
-from evaluation.metrics.interface import Profile
+from cleansemg.evaluation.metrics.batch import Batch
+from cleansemg.evaluation.metrics.framing import rms_difference
+from cleansemg.evaluation.metrics.interface import Profile
 
 FloatArray = NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metrics.batch import Batch
-from evaluation.metrics.framing import rms_difference, split_windows, window_samples
-from evaluation.metrics.interface import Profile
-from evaluation.metrics.protocol_features import ARV_SAMPLES
+from cleansemg.evaluation.metrics.batch import Batch
+from cleansemg.evaluation.metrics.framing import rms_difference, split_windows, window_samples
+from cleansemg.evaluation.metrics.interface import Profile
+from cleansemg.evaluation.metrics.protocol_features import ARV_SAMPLES
 
 FloatArray = NDArray[np.float64]
 

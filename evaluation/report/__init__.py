@@ -1,5 +1,5 @@
 """One self-contained page about a finished run: `make_report`, behind `cleansemg report`."""
 
-from evaluation.report.page import make_report
+from cleansemg.evaluation.report.page import make_report
 
 __all__ = ["make_report"]

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from core.artifact import canonical_json
-from core.console import progress
-from core.errors import ItemError, UserError
-from core.npz import atomic_write
-from evaluation import evaluating
-from evaluation.candidates import AUTO, Candidate, candidates
-from evaluation.rendering import Column, Table, to_csv
-from evaluation.report.run import Run
+from cleansemg.core.artifact import canonical_json
+from cleansemg.core.console import progress
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.npz import atomic_write
+from cleansemg.core.rendering import Column, Table, to_csv
+from cleansemg.evaluation import evaluating
+from cleansemg.evaluation.candidates import AUTO, Candidate, candidates
+from cleansemg.evaluation.report.run import Run
 
 SECONDS_OF_SIGNAL = 2.0
 REPEATS = 3
@@ -156,8 +156,8 @@ def _measured(row: Candidate, fs_hz: float, here: str) -> Cost:
 
 def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
     """Real-time factor on one thread, and how many parameters were trained."""
-    from denoising import NoiseLabels
-    from evaluation.quality import noise_labels
+    from cleansemg.denoising import NoiseLabels
+    from cleansemg.quality import noise_labels
 
     denoiser = row.build()
     rng = np.random.default_rng(1)

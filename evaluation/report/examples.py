@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.artifact import Artifact, Schema
-from core.settings import KIND_ORDER
-from evaluation import pictures
-from evaluation.report.figures import to_svg
-from evaluation.report.run import Run
-from evaluation.scores import Scores
-from evaluation.scoring import SCHEMA
-from evaluation.stats.comparisons import best
-from evaluation.test_set import SCHEMA as MIXTURES
+from cleansemg.core.artifact import Artifact, Schema
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.evaluation import pictures
+from cleansemg.evaluation.report.figures import to_svg
+from cleansemg.evaluation.report.run import Run
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.evaluation.stats.comparisons import best
+from cleansemg.evaluation.test_set import SCHEMA as MIXTURES
 
 HEADLINE = "SNRimp"
 PIXELS = 320  # a waveform is drawn as the smallest and largest sample of so many stretches

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation import pictures
-from evaluation.rendering import Table
-from evaluation.report.costs import Cost
-from evaluation.report.run import Run
-from evaluation.scores import Scores
-from evaluation.stats import ranks as ranking
-from evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.core.rendering import Table
+from cleansemg.evaluation import pictures
+from cleansemg.evaluation.report.costs import Cost
+from cleansemg.evaluation.report.run import Run
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.stats import ranks as ranking
+from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.settings import KIND_ORDER
-from evaluation import metrics
-from evaluation.metrics import MetricInfo
-from evaluation.report.run import Run
-from evaluation.report.views import p_text
-from evaluation.scores import Scores
-from evaluation.stats import breakdowns, comparison_tables
-from evaluation.stats.comparisons import BOUNDS
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.evaluation import metrics
+from cleansemg.evaluation.metrics import MetricInfo
+from cleansemg.evaluation.report.run import Run
+from cleansemg.evaluation.report.views import p_text
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.stats import breakdowns, comparison_tables
+from cleansemg.evaluation.stats.comparisons import BOUNDS
 
 ALL = "all"
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import UserError
-from core.npz import atomic_write
-from core.stage import disk_error
-from evaluation.rendering import Table
-from evaluation.report import costs, examples, figures, leaderboard, provenance, published, task_tables
-from evaluation.report.pairs import pair_matrices
-from evaluation.report.run import Run, open_run
-from evaluation.report.views import number, view
-from evaluation.stats import breakdowns, comparison_tables
+from cleansemg.core.errors import UserError
+from cleansemg.core.npz import atomic_write
+from cleansemg.core.rendering import Table
+from cleansemg.core.stage import disk_error
+from cleansemg.evaluation.report import costs, examples, figures, leaderboard, provenance, published, task_tables
+from cleansemg.evaluation.report.pairs import pair_matrices
+from cleansemg.evaluation.report.run import Run, open_run
+from cleansemg.evaluation.report.views import number, view
+from cleansemg.evaluation.stats import breakdowns, comparison_tables
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -142,7 +142,7 @@ def _breakdowns(run: Run) -> list[Table]:
 
 
 def _cost_table(run: Run, measured: Sequence[costs.Cost]) -> Table:
-    from evaluation.rendering import Column
+    from cleansemg.core.rendering import Column
 
     rows = [
         {

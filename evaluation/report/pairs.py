@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.report.run import Run
-from evaluation.report.views import number, p_text
-from evaluation.stats.comparison_tables import TEST
-from evaluation.stats.comparisons import Comparison, all_pairs, compared
-from evaluation.stats.paired import SIGNIFICANT, power_note
+from cleansemg.evaluation.report.run import Run
+from cleansemg.evaluation.report.views import number, p_text
+from cleansemg.evaluation.stats.comparison_tables import TEST
+from cleansemg.evaluation.stats.comparisons import Comparison, all_pairs, compared
+from cleansemg.evaluation.stats.paired import SIGNIFICANT, power_note
 
 HEADLINE = "SNRimp"
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core import npz
-from core.artifact import MANIFEST, versions
-from core.errors import ArtifactError
-from core.stage import FAILURES
-from data_pipeline import subject_split
-from evaluation.rendering import Column, Table
-from evaluation.report.run import Run
+from cleansemg.core import npz
+from cleansemg.core.artifact import MANIFEST, versions
+from cleansemg.core.errors import ArtifactError
+from cleansemg.core.rendering import Column, Table
+from cleansemg.core.stage import FAILURES
+from cleansemg.data_pipeline import subject_split
+from cleansemg.evaluation.report.run import Run
 
 SHOWN_CAUSES = 5  # of each stage; all are in its failures.csv
 

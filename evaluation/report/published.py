@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.settings import Settings
-from evaluation import protocol_tables
-from evaluation.rendering import Column, Table
-from evaluation.report.run import Run
-from evaluation.tables import beside_published
+from cleansemg.core.rendering import Column, Table
+from cleansemg.core.settings import Settings
+from cleansemg.evaluation import protocol_tables
+from cleansemg.evaluation.report.run import Run
+from cleansemg.evaluation.tables import beside_published
 
 OURS = "this run, "
 

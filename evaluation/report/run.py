@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import config
-from core.artifact import MANIFEST
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings
-from evaluation import protocol_tables
-from evaluation.scores import Scores, read_scores
+from cleansemg.core import config
+from cleansemg.core.artifact import MANIFEST
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.data_pipeline.leak_labels import leak_labels
+from cleansemg.evaluation import protocol_tables
+from cleansemg.evaluation.scores import Scores, read_scores
 
 
 @dataclass(frozen=True)
@@ -72,4 +73,4 @@ def open_run(results: Path) -> Run:
     main = read_scores(settings, layout, set_name)
     has_grid = set_name != "grid" and any((layout.root / "denoised").glob(f"*/*/grid/{MANIFEST}"))
     cells = read_scores(settings, layout, "grid") if has_grid else main
-    return Run(settings, layout, profile, set_name, main, cells, protocol_tables.leak_labels(layout))
+    return Run(settings, layout, profile, set_name, main, cells, leak_labels(layout))

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import UserError
-from evaluation.rendering import Column, Table
+from cleansemg.core.errors import UserError
+from cleansemg.core.rendering import Column, Table
 
 MEASURES = {
     "accuracy": "accuracy %",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.rendering import Column, Table
+from cleansemg.core.rendering import Column, Table
 
 SMALL_P = 1e-4
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import seeding
+from cleansemg.core import seeding
 
 FloatArray = NDArray[np.float64]
 

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.settings import KIND_ORDER, Kind, Settings
-from evaluation import metrics
-from evaluation.metrics import MetricInfo
-from evaluation.rendering import Column, Table
-from evaluation.scores import Scores
-from evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.core.rendering import Column, Table
+from cleansemg.core.settings import KIND_ORDER, Kind, Settings
+from cleansemg.evaluation import metrics
+from cleansemg.evaluation.metrics import MetricInfo
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
 
 T = TypeVar("T")
 HEADLINE = "SNRimp"

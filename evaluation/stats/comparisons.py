@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ArtifactError
-from core.settings import Settings, Tables
-from evaluation.scores import Scores
-from evaluation.stats.bootstrap import bootstrap_of_sums, by_subject
-from evaluation.stats.paired import holm, signed_rank
+from cleansemg.core.errors import ArtifactError
+from cleansemg.core.settings import Settings, Tables
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.stats.bootstrap import bootstrap_of_sums, by_subject
+from cleansemg.evaluation.stats.paired import holm, signed_rank
 
 FloatArray = NDArray[np.float64]
 BOUNDS = ("zero", "wiener_oracle")  # floor and ceiling of the scale, not denoisers that anyone would choose

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.stats.paired import SIGNIFICANT
+from cleansemg.evaluation.stats.paired import SIGNIFICANT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

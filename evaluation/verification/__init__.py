@@ -5,7 +5,7 @@ It reads manifests (JSON), shards (npz) and tables (CSV) alone, and has its own 
 docs/metrics.md, docs/protocols.md and docs/architecture.md.
 """
 
-from evaluation.verification.checks import verify
-from evaluation.verification.findings import Finding, Line, lines_of
+from cleansemg.evaluation.verification.checks import verify
+from cleansemg.evaluation.verification.findings import Finding, Line, lines_of
 
 __all__ = ["Finding", "Line", "lines_of", "verify"]

@@ -10,8 +10,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from evaluation.verification.draws import spawn_key
-from evaluation.verification.findings import Finding
+from cleansemg.evaluation.verification.draws import spawn_key
+from cleansemg.evaluation.verification.findings import Finding
 
 Bootstrap = tuple[int, float] | None  # number of resamples and confidence; None where nobody says
 NAME = "bootstrap over subjects"  # of the draw, with the number of subjects

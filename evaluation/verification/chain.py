@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from core import npz
-from evaluation.verification.findings import Finding
-from evaluation.verification.folders import Folder, Results
+from cleansemg.core import npz
+from cleansemg.evaluation.verification.findings import Finding
+from cleansemg.evaluation.verification.folders import Folder, Results
 
 SPLIT = "segments/split.yaml"
 # schema -> name of the input (a pattern) -> schema of the folder that it names

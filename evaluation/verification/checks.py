@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from core.errors import UserError
-from evaluation.verification import chain, draws, mixtures, parts, scores, shards, tables, tasks
-from evaluation.verification.findings import Finding, Track, untracked
-from evaluation.verification.folders import Results, open_results
+from cleansemg.core.errors import UserError
+from cleansemg.evaluation.verification import chain, draws, mixtures, parts, scores, shards, tables, tasks
+from cleansemg.evaluation.verification.findings import Finding, Track, untracked
+from cleansemg.evaluation.verification.folders import Results, open_results
 
 SAMPLE = 50  # mixtures of each denoiser
 

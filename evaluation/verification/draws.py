@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.verification.findings import Finding, Track
-from evaluation.verification.folders import Columns, Folder, Results, mapped
-from evaluation.verification.library import Noise
-from evaluation.verification.mixtures import sources_of
+from cleansemg.evaluation.verification.findings import Finding, Track
+from cleansemg.evaluation.verification.folders import Columns, Folder, Results, mapped
+from cleansemg.evaluation.verification.library import Noise
+from cleansemg.evaluation.verification.mixtures import sources_of
 
 Key = tuple[int, ...]
 Name = str | int | float

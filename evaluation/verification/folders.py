@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.errors import ArtifactError, UserError
+from cleansemg.core import npz
+from cleansemg.core.errors import ArtifactError, UserError
 
 MANIFEST = "manifest.json"
 KEYS = frozenset(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ArtifactError
-from evaluation.verification.folders import Folder
+from cleansemg.core.errors import ArtifactError
+from cleansemg.evaluation.verification.folders import Folder
 
 
 @dataclass(frozen=True)

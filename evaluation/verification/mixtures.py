@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ArtifactError
-from evaluation.verification.findings import Finding, Track
-from evaluation.verification.folders import Columns, Folder, Results, mapped
-from evaluation.verification.library import Noise, Segments
+from cleansemg.core.errors import ArtifactError
+from cleansemg.evaluation.verification.findings import Finding, Track
+from cleansemg.evaluation.verification.folders import Columns, Folder, Results, mapped
+from cleansemg.evaluation.verification.library import Noise, Segments
 
 EXACT_DB = 1e-4  # of the total SNR; 1e-6 dB are promised up to 30 dB, float32 rounds loud signals more coarsely
 SHARE = 1e-6  # relative difference of the components' energies, which the rule makes equal

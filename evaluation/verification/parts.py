@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from core.errors import ArtifactError
-from evaluation.verification.chain import SPLIT
-from evaluation.verification.findings import Finding, Track
-from evaluation.verification.folders import Folder, Results
+from cleansemg.core.errors import ArtifactError
+from cleansemg.evaluation.verification.chain import SPLIT
+from cleansemg.evaluation.verification.findings import Finding, Track
+from cleansemg.evaluation.verification.folders import Folder, Results
 
 PARTS = ("train", "valid", "test")
 SHARED_RECORDS = "noise/shared_records.txt"

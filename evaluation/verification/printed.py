@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.verification import bootstrap
-from evaluation.verification.bootstrap import Bootstrap
-from evaluation.verification.findings import Finding
-from evaluation.verification.scored import SCALE, Rows, Scored, differences, read_csv, same
+from cleansemg.evaluation.verification import bootstrap
+from cleansemg.evaluation.verification.bootstrap import Bootstrap
+from cleansemg.evaluation.verification.findings import Finding
+from cleansemg.evaluation.verification.scored import SCALE, Rows, Scored, differences, read_csv, same
 
 
 def beside(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.verification.findings import Finding
-from evaluation.verification.folders import Folder
+from cleansemg.evaluation.verification.findings import Finding
+from cleansemg.evaluation.verification.folders import Folder
 
 SCALE = {"RMSE": 1e-5, "RMSE_ARV": 1e-5}  # tables print these in 1e-5 V, the others as they are (docs/metrics.md)
 DIGITS = 2e-8  # relative; CSVs have nine significant digits

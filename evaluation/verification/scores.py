@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.verification.findings import Finding, Track
-from evaluation.verification.folders import Columns, Folder, Results, Shard, mapped
-from evaluation.verification.own_metrics import ROUNDING, recomputed
-from evaluation.verification.scored import users_metrics
+from cleansemg.evaluation.verification.findings import Finding, Track
+from cleansemg.evaluation.verification.folders import Columns, Folder, Results, Shard, mapped
+from cleansemg.evaluation.verification.independent_metrics import ROUNDING, recomputed
+from cleansemg.evaluation.verification.scored import users_metrics
 
 RELATIVE = 1e-6  # of a metric, or of 1 dB, 1 %, 1 Hz; sums in another order differ by some 1e-12
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from core.errors import ArtifactError
-from evaluation.verification.findings import Finding, Track
-from evaluation.verification.folders import MANIFEST, Folder, Results, Shard
+from cleansemg.core import npz
+from cleansemg.core.errors import ArtifactError
+from cleansemg.evaluation.verification.findings import Finding, Track
+from cleansemg.evaluation.verification.folders import MANIFEST, Folder, Results, Shard
 
 FINITE = frozenset({"signal", "clean", "noisy", "noise", "gain", "snr_db", "fs_hz", "scores"})  # in every row
 MEASURED = frozenset({"quality", "grades"})  # whose numbers may be missing: what could not be measured is rejected

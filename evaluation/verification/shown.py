@@ -7,7 +7,7 @@ import math
 import re
 from pathlib import Path
 
-from evaluation.verification.findings import Finding
+from cleansemg.evaluation.verification.findings import Finding
 
 NUMBER = re.compile(r"-?\d+(?:\.(\d+))?")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core import npz
-from evaluation.verification import bootstrap, printed, shown
-from evaluation.verification.bootstrap import Bootstrap
-from evaluation.verification.findings import Finding
-from evaluation.verification.folders import Results
-from evaluation.verification.scored import Rows, Scored, differences, read_csv, read_scored
+from cleansemg.core import npz
+from cleansemg.evaluation.verification import bootstrap, printed, shown
+from cleansemg.evaluation.verification.bootstrap import Bootstrap
+from cleansemg.evaluation.verification.findings import Finding
+from cleansemg.evaluation.verification.folders import Results
+from cleansemg.evaluation.verification.scored import Rows, Scored, differences, read_csv, read_scored
 
 HEADLINE = "SNRimp"
 LONG = ("table1", "snr_by_kinds", "by_snr", "by_count", "by_database")  # a row a denoiser, or a denoiser and condition

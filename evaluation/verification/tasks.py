@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.verification.findings import Finding, Track
-from evaluation.verification.folders import Columns, Folder, Results, mapped
-from evaluation.verification.scored import same
+from cleansemg.evaluation.verification.findings import Finding, Track
+from cleansemg.evaluation.verification.folders import Columns, Folder, Results, mapped
+from cleansemg.evaluation.verification.scored import same
 
 SAME = ("label", "repetition", "about")  # of every version of a stream
 LEVEL_DB = 0.01  # streams are stored in float32

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import yaml
 
-from cleansemg import own_classes, own_denoisers
+from cleansemg import user_classes, user_denoisers
 from cleansemg.check_command import check
-from core.errors import UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import Report, RunOptions
-from denoising.conformance import CHECKS
-from evaluation.candidates import candidates
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Report, RunOptions
+from cleansemg.denoising.conformance import CHECKS
+from cleansemg.evaluation.candidates import candidates
 from tests.cleansemg.walking import Page, bash, walk
 from tests.pipeline_runs import files
 
@@ -85,7 +85,7 @@ def test_the_settings_of_the_page_are_settings(walked, monkeypatch, tmp_path):
     found = candidates(rows, Layout(tmp_path))
     assert [row.label for row in found] == ["hp", "hp", "line_canceller", "first_three"]
     assert found[-1].build().harmonics == 3
-    assert list(own_classes.named_in(networks)) == [("denoisers", NET)]
+    assert list(user_classes.named_in(networks)) == [("denoisers", NET)]
 
 
 def test_an_edit_makes_the_results_of_that_class_anew_and_no_others(walked, tmp_path):
@@ -256,7 +256,7 @@ def test_a_mistake_on_the_command_line(here, arguments, message):
 def test_a_file_called_like_an_installed_module_is_named(here):
     here(HEAD + BODY + "return noisy\n", name="json")
     with pytest.raises(UserError, match=r"'json' is .*, which hides .*json\.py; rename your file"):
-        own_classes.require("denoisers", "json:Mine")
+        user_classes.require("denoisers", "json:Mine")
 
 
 def test_failures_say_where_and_what_is_expected(here, capsys):
@@ -308,16 +308,16 @@ def test_a_slip_is_said_before_the_first_stage_runs(tmp_path):
 def test_denoisers_are_added_once_and_others_beside(here):
     name = here(HEAD + BODY + "return noisy\n")
     settings = Settings.model_validate({"evaluate": {"denoisers": ["hp", {"name": "emd", "label": "other"}]}})
-    added = own_denoisers.add(settings, ["hp", f"{name}:Mine", f"{name}:Mine", "emd"])
+    added = user_denoisers.add(settings, ["hp", f"{name}:Mine", f"{name}:Mine", "emd"])
     labels = [row if isinstance(row, str) else row.label for row in added.evaluate.denoisers]
     assert labels == ["hp", "other", "mine", "emd"]
     assert settings.evaluate.denoisers == added.evaluate.denoisers[:2]
     with pytest.raises(UserError, match="no denoiser is called 'hpp'"):
-        own_denoisers.add(settings, ["hpp"])
+        user_denoisers.add(settings, ["hpp"])
 
 
 def test_a_network_of_ones_own_starts_fresh_where_others_start_from_the_box(walked, monkeypatch, tmp_path):
-    from training import neural
+    from cleansemg.training import neural
 
     monkeypatch.syspath_prepend(str(walked[0]))
     calls = []
@@ -330,12 +330,12 @@ def test_a_network_of_ones_own_starts_fresh_where_others_start_from_the_box(walk
     settings = Settings.model_validate(
         {"train": {"models": ["fcn"], "start": "box"}, "evaluate": {"denoisers": ["hp"]}}
     )
-    settings = own_denoisers.add(settings, [NET])
-    report = own_denoisers.stage("train", remember, [NET])(settings, Layout(tmp_path), RunOptions())
+    settings = user_denoisers.add(settings, [NET])
+    report = user_denoisers.stage("train", remember, [NET])(settings, Layout(tmp_path), RunOptions())
     assert calls == [("box", ["fcn"]), ("fresh", [NET])]
     assert report.lines == ("done", "done")
     with pytest.raises(UserError, match="was not fitted yet; put train among --stages"):
-        own_denoisers.stage("evaluate", remember, [NET])(settings, Layout(tmp_path), RunOptions())
+        user_denoisers.stage("evaluate", remember, [NET])(settings, Layout(tmp_path), RunOptions())
 
 
 def test_the_hash_follows_what_a_class_imports_and_nothing_else(tmp_path, monkeypatch):
@@ -347,8 +347,8 @@ def test_the_hash_follows_what_a_class_imports_and_nothing_else(tmp_path, monkey
     (package / "mine.py").write_text(
         "import hashed.helper as helper\n" + HEAD + BODY + "return noisy * helper.FACTOR\n"
     )
-    first = own_denoisers.source_hash("hashed.mine:Mine")
+    first = user_denoisers.source_hash("hashed.mine:Mine")
     (package / "other.py").write_text("X = 2\n")
-    assert own_denoisers.source_hash("hashed.mine:Mine") == first
+    assert user_denoisers.source_hash("hashed.mine:Mine") == first
     (package / "helper.py").write_text("FACTOR = 3\n")
-    assert own_denoisers.source_hash("hashed.mine:Mine") != first
+    assert user_denoisers.source_hash("hashed.mine:Mine") != first

@@ -6,11 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from data_pipeline.signal_files import open_file
-from denoising.loading import DEFAULT_DENOISER
+from cleansemg.denoising.loading import DEFAULT_DENOISER
+from cleansemg.formats import open_file
 from tests.browser import chromium, fresh_context
 from tests.cleansemg.app_server import FS_HZ, like_emg, running, write_csv
-from tests.data_pipeline.signal_recordings import read
+from tests.formats.signal_recordings import read
 
 WAIT_MS = 60_000  # of a machine that is busy with other things
 

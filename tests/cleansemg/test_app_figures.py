@@ -4,8 +4,8 @@ import pytest
 from cleansemg.app import figures, tables
 from cleansemg.app.figures import Side, View
 from cleansemg.app.samples import Samples
-from data_pipeline.signal_files import ChannelInfo
-from evaluation.recordings import RecordingMeter
+from cleansemg.formats import ChannelInfo
+from cleansemg.recordings import RecordingMeter
 from tests.cleansemg.app_server import FS_HZ, like_emg
 
 MILLIVOLTS = ChannelInfo("arm", "mV", 1e-3)

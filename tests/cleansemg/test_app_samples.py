@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from cleansemg.app import samples as module
 from cleansemg.app.figures import span_of
 from cleansemg.app.samples import Samples
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 
 def stored(tmp_path, x, fs_hz=1000.0, block=37):

@@ -6,7 +6,7 @@ import pytest
 from cleansemg.app import sessions as module
 from cleansemg.app.jobs import Job
 from cleansemg.app.sessions import Sessions, safe_name
-from core.errors import UserError
+from cleansemg.core.errors import UserError
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from cleansemg.app.jobs import CancelledError, Job, Jobs
 from cleansemg.app.methods import default_key, methods
 from cleansemg.app.sessions import Sessions
 from cleansemg.app.work import Said, denoise_recording, formats_for, load_recording
-from core.errors import UserError
-from data_pipeline.signal_files import FORMATS, open_file
+from cleansemg.core.errors import UserError
+from cleansemg.formats import FORMATS, open_file
 from tests.cleansemg.app_server import FS_HZ, like_emg, write_csv
-from tests.data_pipeline.signal_recordings import info_of, read, write
+from tests.formats.signal_recordings import info_of, read, write
 
 
 def quiet_job():

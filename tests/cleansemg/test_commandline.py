@@ -5,8 +5,8 @@ from importlib.metadata import packages_distributions
 import pytest
 
 from cleansemg import stages
-from core.cluster import FLOORS
-from core.errors import UserError
+from cleansemg.core.cluster import FLOORS
+from cleansemg.core.errors import UserError
 from tests.conftest import ROOT
 
 

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 import torch
 
+from cleansemg.core import npz, weight_files
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline import hub as client
+from cleansemg.data_pipeline.byte_progress import ByteProgress
+from cleansemg.denoising import load
+from cleansemg.evaluation import evaluating, published_test_set, published_weights
+from cleansemg.evaluation.candidates import candidates
+from cleansemg.evaluation.export import read as read_export
+from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.evaluation.test_data import TestData
 from cleansemg.fetching import fetch
-from core import npz
-from core.artifact import Artifact
-from core.errors import UserError
-from core.layout import Layout
-from core.stage import RunOptions
-from data_pipeline import hub as client
-from data_pipeline.byte_progress import ByteProgress
-from denoising import load, weights
-from evaluation import evaluating, published_test_set, published_weights
-from evaluation.candidates import candidates
-from evaluation.export import read as read_export
-from evaluation.scoring import SCHEMA
-from evaluation.test_data import TestData
 from tests.cleansemg.hub_server import COMMIT, serve
 from tests.conftest import ROOT
 from tests.core.test_restricted_pickle import Evil
@@ -82,7 +82,7 @@ def test_checkpoints_come_verified_and_converted_once(hub, checkpoints, networks
     assert hub.user_agents == {"cleansemg"}
     assert not hub.authorized
     for name, network in networks.items():
-        state, info = weights.read(tmp_path / f"{name}.safetensors")
+        state, info = weight_files.read(tmp_path / f"{name}.safetensors")
         assert state.keys() == network.state_dict().keys()
         assert all(torch.equal(state[key], value) for key, value in network.state_dict().items())
         assert load(name, weights=tmp_path / f"{name}.safetensors").network.state_dict().keys() == state.keys()
@@ -314,8 +314,11 @@ def test_a_failed_item_makes_the_exit_code_1(hub, checkpoints, tmp_path):
 
 def test_progress_in_plain_lines(caplog, monkeypatch):
     clock = iter([0.0, 10.0, 20.0, 21.0])
-    monkeypatch.setattr("data_pipeline.byte_progress.time.monotonic", lambda: next(clock))
-    with caplog.at_level("INFO", "core.console"), ByteProgress(desc="x.npz", total=100e6, initial=20_000_000) as bar:
+    monkeypatch.setattr("cleansemg.data_pipeline.byte_progress.time.monotonic", lambda: next(clock))
+    with (
+        caplog.at_level("INFO", "cleansemg.core.console"),
+        ByteProgress(desc="x.npz", total=100e6, initial=20_000_000) as bar,
+    ):
         bar.update(1_000_000)
         bar.update(19_000_000)
         bar.update(1_000_000)

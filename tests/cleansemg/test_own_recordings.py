@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from cleansemg.__main__ import main
-from core.npz import sha256
-from data_pipeline.signal_files import FORMATS, create_file, open_file
-from denoising import load
-from denoising.continuous import denoise_long
+from cleansemg.core.npz import sha256
+from cleansemg.denoising import load
+from cleansemg.denoising.overlap_add import denoise_long
+from cleansemg.formats import FORMATS, create_file, open_file
 from tests.cleansemg.processes import process
 from tests.conftest import ROOT
-from tests.evaluation.recordings.networks import write_untrained
+from tests.recordings.networks import write_untrained
 
 FILE_OF = {name: f"rec{suffixes[0]}" for name, suffixes in FORMATS.items()}
 ASKED = {name: ["--fs", "1000", "--unit", "mV"] for name in ("npy", "txt")}  # what such a file does not say
@@ -302,7 +302,7 @@ def test_a_record_is_hashed_with_the_data_that_its_header_names(tmp_path, run, n
 
 
 def test_a_good_recording_gets_a_hint(tmp_path, run, network, monkeypatch):
-    from evaluation.recordings import report
+    from cleansemg.recordings import report
 
     source = csv(tmp_path / "rec.csv", emg())
     assert "best left alone" not in run("denoise", source, "--denoiser", "hp", "--quality-weights", network)[2]
@@ -331,7 +331,7 @@ LONG = ["--fs", "2000", "--unit", "mV", "--denoiser", "hp"]
 PEAK = """
 import sys
 sys.argv[0] = "cleansemg"
-from evaluation.recordings.minutes import peak_memory_mb
+from cleansemg.recordings.progress import peak_memory_mb
 try:
     from cleansemg.__main__ import main
     main()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.artifact import Failure
-from core.errors import UserError
-from core.stage import Made
+from cleansemg.core.artifact import Failure
+from cleansemg.core.errors import UserError
+from cleansemg.core.stage import Made
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from core import config
-from core.errors import UserError
+from cleansemg.core import config
+from cleansemg.core.errors import UserError
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from core import dsp
+from cleansemg.core import dsp
 
 RNG = np.random.default_rng(0)
 

@@ -8,7 +8,7 @@ import sys
 from tests.conftest import ROOT
 
 FIRST_IMPORT = """
-from core.execution import map_items
+from cleansemg.core.execution import map_items
 def count(_):
     import torch
     from threadpoolctl import threadpool_info

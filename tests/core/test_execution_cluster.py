@@ -11,11 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from core import cluster as core_cluster
-from core.artifact import Artifact, Schema
-from core.errors import ArtifactError, UserError
-from core.execution import map_items
-from core.stage import Job, RunOptions, run_stage
+from cleansemg.core import cluster as core_cluster
+from cleansemg.core.artifact import Artifact, Schema
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.execution import map_items
+from cleansemg.core.stage import Job, RunOptions, run_stage
 from tests.core import cluster_work as work
 from tests.core.clusters import Cluster, cluster
 
@@ -101,7 +101,9 @@ def test_errors_of_the_work_arrive_as_they_are(two, tmp_path):
 
 
 def test_a_worker_that_does_not_see_the_folder_is_refused(two, tmp_path, monkeypatch):
-    monkeypatch.setattr("core.stage._mark", lambda folder: ".run.elsewhere.tmp")  # as if the disk were another one
+    monkeypatch.setattr(
+        "cleansemg.core.stage._mark", lambda folder: ".run.elsewhere.tmp"
+    )  # as if the disk were another one
     with pytest.raises(UserError, match=r"a worker does not see .*same file system"):
         make(tmp_path, scheduler=two.address)
     assert not list(tmp_path.glob("*.npz"))

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from core import npz
-from core.errors import ArtifactError
+from cleansemg.core import npz
+from cleansemg.core.errors import ArtifactError
 
 ARRAYS = {
     "signal": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -66,7 +66,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.npz.os.fsync", full)
+    monkeypatch.setattr("cleansemg.core.npz.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         npz.write(path, {"x": np.zeros(3)})
     assert path.read_bytes() == before

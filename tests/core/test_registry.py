@@ -1,14 +1,14 @@
 import pytest
 
-from core import registry
-from core.errors import UserError
+from cleansemg.core import registry
+from cleansemg.core.errors import UserError
 
 
 def test_names_aliases_and_classes_of_ones_own():
     assert registry.find("denoisers", "hp").name == "hp"
     assert registry.find("denoisers", "FCN").name == "fcn_large"
-    own = registry.find("denoisers", "denoising.identity:Identity")
-    assert own.target == "denoising.identity:Identity"
+    own = registry.find("denoisers", "cleansemg.denoising.identity:Identity")
+    assert own.target == "cleansemg.denoising.identity:Identity"
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_names_aliases_and_classes_of_ones_own():
     [
         ("hpp", "no denoiser is called 'hpp'; did you mean 'hp'"),
         ("nowhere.at:All", "cannot import 'nowhere'"),
-        ("denoising.identity:Nope", "has no 'Nope'"),
+        ("cleansemg.denoising.identity:Nope", "has no 'Nope'"),
         (":X", "expected package.module:Class"),
     ],
 )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
-from core.errors import ArtifactError
-from core.restricted_pickle import read_object_array
+from cleansemg.core.errors import ArtifactError
+from cleansemg.core.restricted_pickle import read_object_array
 
 
 class Evil:

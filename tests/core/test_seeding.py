@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import seeding
+from cleansemg.core import seeding
 
 NAMES = st.lists(st.one_of(st.text(max_size=8), st.integers(-100, 100), st.floats(-20, 20)), min_size=1, max_size=4)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from core.settings import Activity, Grade, Mix, Segment, Split
+from cleansemg.core.settings import Activity, Grade, Mix, Segment, Split
 
 
 def test_a_later_field_counts_only_where_it_is_used():

@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from core.artifact import Artifact, Failure, Schema
-from core.errors import ArtifactError, UserError
-from core.stage import Job, Made, RunOptions, run_stage
+from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.stage import Job, Made, RunOptions, run_stage
 
 SCHEMA = Schema("squares", 1, made_by="make squares")
 CALLS: list[int] = []
@@ -63,7 +63,7 @@ def test_the_next_shard_is_made_while_the_disk_is_waited_for(tmp_path, monkeypat
         assert len(CALLS) >= 2
         fsync(file)
 
-    monkeypatch.setattr("core.npz.os.fsync", slow)
+    monkeypatch.setattr("cleansemg.core.npz.os.fsync", slow)
     assert make(tmp_path).n_made == 5
     assert sorted(path.name for path in tmp_path.glob("*.npz")) == [f"shard_{n}.npz" for n in range(5)]
 
@@ -80,7 +80,7 @@ def test_a_disk_that_fills_up_later_keeps_what_was_finished(tmp_path, monkeypatc
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(file)
 
-    monkeypatch.setattr("core.npz.os.fsync", filling)
+    monkeypatch.setattr("cleansemg.core.npz.os.fsync", filling)
     with pytest.raises(UserError, match=r"disk is full.*finished parts are kept"):
         make(tmp_path / "full", workers=workers)
     monkeypatch.undo()
@@ -163,7 +163,7 @@ def test_a_full_disk_is_one_clear_line_and_nothing_is_accepted(tmp_path, monkeyp
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("core.npz.os.fsync", full)
+    monkeypatch.setattr("cleansemg.core.npz.os.fsync", full)
     with pytest.raises(UserError, match="disk is full"):
         make(tmp_path)
     monkeypatch.undo()

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from core import yaml_text
+from cleansemg.core import yaml_text
 
 
 def test_plain_values_and_shared_ones():

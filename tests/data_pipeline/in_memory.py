@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from core import dsp
-from core.errors import ItemError
-from core.seeding import generator
-from core.settings import Dataset, Settings, Split
-from data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.core import dsp
+from cleansemg.core.errors import ItemError
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import Dataset, Settings, Split
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 
 FS_HZ = 2000.0
 TRIAL_S, REST_S = 5.0, 2.0

@@ -8,8 +8,8 @@ from typing import ClassVar
 import pytest
 import yaml
 
-from core.errors import UserError
-from data_pipeline import fetching
+from cleansemg.core.errors import UserError
+from cleansemg.data_pipeline import fetching
 
 FILES = {"Data/Raw/Biopac/1_1_1.txt": b"0.1,0.2\n", "Data/Raw/Biopac/1_1_2.txt": b"0.3,0.4\n", "README.md": b"no"}
 RECORD = b"\x01\x02"

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.artifact import Artifact
-from core.errors import ArtifactError
-from core.layout import Layout
-from core.settings import Grade
-from core.stage import RunOptions
-from data_pipeline import grading, qc
-from data_pipeline.grading import SCHEMA, GradeJob, judge
-from data_pipeline.qc import QcRow
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import ArtifactError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Grade
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline import grading, qc
+from cleansemg.data_pipeline.grading import SCHEMA, GradeJob, judge
+from cleansemg.data_pipeline.qc import QcRow
 from tests.data_pipeline.in_memory import DB2, DB3, InMemory, Spoilt, files, settings_for
 
 GOOD = QcRow(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import median_filter
 
-from data_pipeline.hampel import removed_energy, running_median
+from cleansemg.data_pipeline.hampel import removed_energy, running_median
 
 FS_HZ = 500.0
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
+from cleansemg.data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
 
 
 def test_snr_of_amplitude_ratio_ten_is_20_db_in_any_unit():

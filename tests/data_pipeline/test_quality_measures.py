@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal as scipy_signal
 
-from data_pipeline.quality_measures import spectral_quality, welch
+from cleansemg.data_pipeline.quality_measures import spectral_quality, welch
 
 FS_HZ = 2000.0
 

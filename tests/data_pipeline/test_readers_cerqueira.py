@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import ItemError, UserError
-from core.registry import find
-from data_pipeline.readers.cerqueira import CerqueiraReader
-from data_pipeline.recording import Recording
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.registry import find
+from cleansemg.data_pipeline.readers.cerqueira import CerqueiraReader
+from cleansemg.data_pipeline.recording import Recording
 from tests.layouts.cerqueira import STEP_S, trial_tables, write_table, write_tree
 
 TRIAL_S = 3.0

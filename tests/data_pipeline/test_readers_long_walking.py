@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import registry
-from core.errors import ItemError, UserError
-from data_pipeline.readers.gait_states import NONE, STAND, START, STOP, WALK, StateRule, gait_states
-from data_pipeline.readers.long_walking import LongWalkingReader
+from cleansemg.core import registry
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.data_pipeline.readers.gait_states import NONE, STAND, START, STOP, WALK, StateRule, gait_states
+from cleansemg.data_pipeline.readers.long_walking import LongWalkingReader
 from tests.layouts.long_walking import CYCLE_S, NAMES, Walk, write_walker
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import registry
-from core.errors import ItemError
-from data_pipeline.readers.n2001 import N2001Reader, parse_header
+from cleansemg.core import registry
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.readers.n2001 import N2001Reader, parse_header
 from tests.layouts.n2001 import needle, write_n2001, write_pair
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from core import registry
-from core.errors import ItemError, UserError
-from core.seeding import generator
-from data_pipeline.readers.ninapro import NinaproReader
+from cleansemg.core import registry
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.seeding import generator
+from cleansemg.data_pipeline.readers.ninapro import NinaproReader
 from tests.layouts import ninapro
 
 N = 400

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from core import registry
-from core.errors import UserError
-from core.settings import Dataset, Paths, Settings
-from data_pipeline.readers.ninapro import NinaproReader
-from data_pipeline.readers.opening import open_reader
-from data_pipeline.recording import RecordingReader
+from cleansemg.core import registry
+from cleansemg.core.errors import UserError
+from cleansemg.core.settings import Dataset, Paths, Settings
+from cleansemg.data_pipeline.readers.ninapro import NinaproReader
+from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.recording import RecordingReader
 
 SHIPPED = sorted(registry.entries("datasets"))
 
@@ -73,6 +73,6 @@ def test_mistakes_in_the_configuration(tmp_path: Path) -> None:
 
 
 def test_a_class_of_ones_own(tmp_path: Path) -> None:
-    name = "data_pipeline.readers.ninapro:NinaproReader"
+    name = "cleansemg.data_pipeline.readers.ninapro:NinaproReader"
     reader = open_reader(name, settings(tmp_path, **{name: Dataset(folder=str(tmp_path))}))
     assert reader.database == "NinaproReader"

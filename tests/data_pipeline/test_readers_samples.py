@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import ItemError
-from data_pipeline.readers import samples, units
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.readers import samples
+from cleansemg.formats import units
 
 
 @given(st.lists(st.integers(0, 3), max_size=60))

@@ -8,10 +8,10 @@ import numpy as np
 import openpyxl
 import pytest
 
-from core import registry
-from core.errors import ItemError, UserError
-from data_pipeline.readers.table import TableReader
-from data_pipeline.recording import Recording
+from cleansemg.core import registry
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.data_pipeline.readers.table import TableReader
+from cleansemg.data_pipeline.recording import Recording
 
 CSV = r"(?P<subject>s\d+)\.csv"
 

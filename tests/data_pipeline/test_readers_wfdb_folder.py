@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import wfdb
 
-from core import registry
-from core.errors import ItemError, UserError
-from data_pipeline.readers.wfdb_folder import WfdbReader
+from cleansemg.core import registry
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.data_pipeline.readers.wfdb_folder import WfdbReader
 from tests.layouts.nsrdb import RECORDS, write_nsrdb
 from tests.layouts.nstdb import write_nstdb
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from scipy import signal as scipy_signal
 
-from core.artifact import Artifact
-from core.errors import ArtifactError, ItemError, UserError
-from core.layout import Layout
-from core.settings import PARTS, Segment, Split
-from core.stage import RunOptions
-from data_pipeline import grading, qc, segmentation, subject_split
-from data_pipeline.grading import SCHEMA as GRADES
-from data_pipeline.segment_ids import require_unique, segment_id
-from data_pipeline.segmentation import SCHEMA, SegmentRow, cut_subject, preprocess
-from data_pipeline.windows import n_windows
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import ArtifactError, ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import PARTS, Segment, Split
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline import grading, qc, segmentation, subject_split
+from cleansemg.data_pipeline.grading import SCHEMA as GRADES
+from cleansemg.data_pipeline.segment_ids import require_unique, segment_id
+from cleansemg.data_pipeline.segmentation import SCHEMA, SegmentRow, cut_subject, preprocess
+from cleansemg.data_pipeline.windows import n_windows
 from tests.data_pipeline.in_memory import DB2, DB3, FS_HZ, InMemory, files, settings_for
 
 STAGES = (qc.run, grading.run, subject_split.run, segmentation.run)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from core.errors import ItemError
-from core.seeding import generator
-from data_pipeline.readers.simulated_fatigue import SimulatedFatigueReader
-from data_pipeline.recording import Recording
-from data_pipeline.simulation.contraction import Contraction
-from data_pipeline.simulation.fatigue import FatigueParameters, contract_until_tired, endurance_s, tired
-from data_pipeline.simulation.population import draw_limb
+from cleansemg.core.errors import ItemError
+from cleansemg.core.seeding import generator
+from cleansemg.data_pipeline.readers.simulated_fatigue import SimulatedFatigueReader
+from cleansemg.data_pipeline.recording import Recording
+from cleansemg.data_pipeline.simulation.contraction import Contraction
+from cleansemg.data_pipeline.simulation.fatigue import FatigueParameters, contract_until_tired, endurance_s, tired
+from cleansemg.data_pipeline.simulation.population import draw_limb
 
 FS_HZ = 1000.0
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.errors import ItemError
-from data_pipeline.readers.simulated_neuromuscular import SimulatedNeuromuscularReader
-from data_pipeline.simulation.neuromuscular import CONDITIONS, draw_patient_muscle
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.readers.simulated_neuromuscular import SimulatedNeuromuscularReader
+from cleansemg.data_pipeline.simulation.neuromuscular import CONDITIONS, draw_patient_muscle
 
 
 class TestSimulated:

@@ -8,10 +8,10 @@ import pytest
 from scipy.integrate import trapezoid
 from scipy.signal import welch
 
-from core.errors import ItemError, UserError
-from core.registry import find
-from data_pipeline.readers.simulated import SimulatedReader
-from data_pipeline.recording import Recording
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.registry import find
+from cleansemg.data_pipeline.readers.simulated import SimulatedReader
+from cleansemg.data_pipeline.recording import Recording
 
 SMALL = {"n_subjects": 2, "n_channels": 2, "n_gestures": 2, "n_repetitions": 2, "contraction_s": 2.0, "rest_s": 1.0}
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy.signal import welch
 from scipy.stats import kurtosis
 
-from core.seeding import generator
-from data_pipeline.simulation.contraction import CONTROL_HZ, Contraction, SpikeTrains, discharge
-from data_pipeline.simulation.motor_units import MotorUnitPool, PoolParameters
-from data_pipeline.simulation.population import Limb, draw_limb, draw_muscle, gesture_force, trial_force
-from data_pipeline.simulation.potentials import Fibres, Potentials, intracellular_slope, potentials
-from data_pipeline.simulation.synthesis import contract, render
-from data_pipeline.simulation.volume_conductor import SHALLOWEST_M, STEP_M, ElectrodePair, LeadField, Tissue
+from cleansemg.core.seeding import generator
+from cleansemg.data_pipeline.simulation.contraction import CONTROL_HZ, Contraction, SpikeTrains, discharge
+from cleansemg.data_pipeline.simulation.motor_units import MotorUnitPool, PoolParameters
+from cleansemg.data_pipeline.simulation.population import Limb, draw_limb, draw_muscle, gesture_force, trial_force
+from cleansemg.data_pipeline.simulation.potentials import Fibres, Potentials, intracellular_slope, potentials
+from cleansemg.data_pipeline.simulation.synthesis import contract, render
+from cleansemg.data_pipeline.simulation.volume_conductor import SHALLOWEST_M, STEP_M, ElectrodePair, LeadField, Tissue
 
 FS_HZ = 2000.0
 POOL = MotorUnitPool()

@@ -7,13 +7,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import ArtifactError, UserError
-from core.layout import Layout
-from core.settings import PARTS, Split
-from core.stage import RunOptions
-from data_pipeline import grading, qc, subject_split
-from data_pipeline.split_rules import by_database, from_file, require_disjoint, stratified
-from data_pipeline.subject_split import load_split
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import PARTS, Split
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline import grading, qc, subject_split
+from cleansemg.data_pipeline.split_rules import by_database, from_file, require_disjoint, stratified
+from cleansemg.data_pipeline.subject_split import load_split
 from tests.data_pipeline.in_memory import DB2, DB3, Spoilt, settings_for
 
 RULE = Split(rule="by_database")
@@ -204,7 +204,7 @@ def test_a_file_that_is_not_set_is_an_error(tmp_path):
 
 
 def test_the_committed_split_is_disjoint_and_fills_every_part():
-    from core.registry import project_root
+    from cleansemg.core.registry import project_root
 
     for path in (project_root() / "configs" / "splits").glob("*.yaml"):
         for database, parts in yaml.safe_load(path.read_text()).items():

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import ItemError
-from data_pipeline.recording import Recording
-from data_pipeline.trials import find_trials
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.recording import Recording
+from cleansemg.data_pipeline.trials import find_trials
 
 
 def recording(label, repetition=None, n_samples=None, **more):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import signal as scipy_signal
 
-from core.artifact import Artifact
-from core.errors import ItemError
-from core.layout import Layout
-from core.settings import PARTS, Activity, Grade, Segment, Split
-from core.stage import RunOptions
-from data_pipeline import grading, qc, segmentation, subject_split
-from data_pipeline.segmentation import SCHEMA, is_active, preprocess
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import ItemError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import PARTS, Activity, Grade, Segment, Split
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline import grading, qc, segmentation, subject_split
+from cleansemg.data_pipeline.segmentation import SCHEMA, is_active, preprocess
 from tests.data_pipeline.in_memory import FS_HZ, InMemory, settings_for
 
 STAGES = (qc.run, grading.run, subject_split.run, segmentation.run)

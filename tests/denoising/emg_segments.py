@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp
-from core.seeding import generator
-from core.settings import Paths, Settings
-from data_pipeline.readers.opening import open_reader
-from data_pipeline.readers.simulated import SimulatedReader
-from noise.base import NoiseSource, Request
-from noise.color import Coloured
-from noise.moa_simulated import MotionSimulated
-from noise.pli import PowerLine
-from noise.wgn import WhiteGaussian
+from cleansemg.core import dsp
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import Paths, Settings
+from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.readers.simulated import SimulatedReader
+from cleansemg.noise.base import NoiseSource, Request
+from cleansemg.noise.color import Coloured
+from cleansemg.noise.moa_simulated import MotionSimulated
+from cleansemg.noise.pli import PowerLine
+from cleansemg.noise.wgn import WhiteGaussian
 from tests.denoising.signals import at_snr
 
 Segments = NDArray[np.float64]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp
-from denoising import NoiseLabels
+from cleansemg.core import dsp
+from cleansemg.denoising import NoiseLabels
 from tests.denoising.signals import FS_HZ, at_snr, emg
 
 KINDS = ("PLI", "ECG", "MOA", "WGN", "Color")

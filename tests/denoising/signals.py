@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core import dsp
-from core.seeding import generator
+from cleansemg.core import dsp
+from cleansemg.core.seeding import generator
 
 FS_HZ = 1000.0
 

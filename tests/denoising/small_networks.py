@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.registry import entries, load_class
-from denoising.loading import is_neural, small_form
+from cleansemg.core.registry import entries, load_class
+from cleansemg.denoising.loading import is_neural, small_form
 
 NETWORKS = tuple(name for name, entry in entries("denoisers").items() if is_neural(load_class(entry.target)))
 QUICKER: dict[str, dict[str, Any]] = {"sdemg": {"sampler": "fast", "steps": 2}}  # its default runs it 50 times

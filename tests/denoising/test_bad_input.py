@@ -9,8 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from denoising import InputError, load
-from denoising.neural import NeuralDenoiser
+from cleansemg.denoising import InputError, load
+from cleansemg.denoising.neural import NeuralDenoiser
 from tests.denoising.signals import FS_HZ, emg
 from tests.denoising.small_networks import NETWORKS, quick_form
 

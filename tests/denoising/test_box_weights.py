@@ -9,13 +9,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from core import dsp, npz
-from core.config import load as load_settings
-from core.registry import entries, project_root
-from data_pipeline.readers.simulated import SimulatedReader
-from denoising import load, weights
-from denoising.continuous import denoise_long
-from denoising.loading import DEFAULT_DENOISER, WEIGHTS_FOLDER
+from cleansemg.core import dsp, npz, weight_files
+from cleansemg.core.config import load as load_settings
+from cleansemg.core.registry import entries, project_root
+from cleansemg.data_pipeline.readers.simulated import SimulatedReader
+from cleansemg.denoising import load
+from cleansemg.denoising.loading import DEFAULT_DENOISER, WEIGHTS_FOLDER
+from cleansemg.denoising.overlap_add import denoise_long
 from tests.denoising.signals import FS_HZ
 from tests.denoising.small_networks import QUICKER
 
@@ -43,7 +43,7 @@ def test_file_and_card_agree(path: Path) -> None:
     card = path.with_suffix(".md").read_text()
     assert npz.sha256(path) in card
     assert path.with_suffix(".png").is_file()
-    _, info = weights.read(path)
+    _, info = weight_files.read(path)
     assert info["denoiser"] == path.stem
     assert f"| seed | {info['seed']} |" in card
     assert f"--model {path.stem}" in card

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal
 
-from core import dsp
-from denoising import InputError, load
-from denoising.blocks import Gap
-from denoising.causal import CausalDenoiser, CausalHighPass
-from denoising.hp import HighPass
+from cleansemg.core import dsp
+from cleansemg.denoising import InputError, load
+from cleansemg.denoising.blocks import Gap
+from cleansemg.denoising.causal import CausalDenoiser, CausalHighPass
+from cleansemg.denoising.hp import HighPass
 from tests.denoising.signals import FS_HZ, at_snr, emg, snr_db
 
 SLOW = dsp.band_pass(np.random.default_rng(3).standard_normal((2, 8000)), 2.0, 15.0, FS_HZ)

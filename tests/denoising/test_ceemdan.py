@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PyEMD import CEEMDAN
 
-from core.errors import UserError
-from denoising.base import InputError
-from denoising.ceemdan import ceemdan, ceemdan_batch, noise_modes
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising.ceemdan import ceemdan, ceemdan_batch, noise_modes
 from tests.denoising.emg_segments import Segments, agree, real_segments, simulated_segments, unit_rms
 from tests.denoising.signals import emg
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from denoising import load
-from denoising.loading import small_form
-from denoising.networks.cnn import CNNNetwork, CNNSize
-from denoising.neural import NeuralDenoiser
+from cleansemg.denoising import load
+from cleansemg.denoising.loading import small_form
+from cleansemg.denoising.networks.cnn import CNNNetwork, CNNSize
+from cleansemg.denoising.neural import NeuralDenoiser
 from tests.denoising.signals import FS_HZ, emg
 
 

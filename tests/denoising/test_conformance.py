@@ -13,11 +13,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import denoising.networks
-from core.registry import entries, find, load_class, project_root
-from denoising import Denoiser, NoiseLabels, load
-from denoising.conformance import CHECKS, run_checks
-from denoising.loading import is_neural
+from cleansemg import denoising
+from cleansemg.core.registry import entries, find, load_class, project_root
+from cleansemg.denoising import Denoiser, NoiseLabels, load, networks
+from cleansemg.denoising.conformance import CHECKS, run_checks
+from cleansemg.denoising.loading import is_neural
 from tests.denoising.small_networks import quick_form
 
 ROOT = project_root()
@@ -49,7 +49,7 @@ def test_denoiser_is_complete(name: str) -> None:
     module = entry.target.partition(":")[0]
     assert (ROOT / (module.replace(".", "/") + ".py")).is_file()
     if is_neural(load_class(entry.target)):
-        assert module.rpartition(".")[0] == "denoising.networks"  # variants of a network share a file
+        assert module.rpartition(".")[0] == "cleansemg.denoising.networks"  # variants of a network share a file
     else:
         assert module == f"denoising.{name}"
     assert entry.summary
@@ -61,7 +61,7 @@ def test_denoiser_is_complete(name: str) -> None:
 
 def test_every_denoiser_has_an_entry() -> None:
     found = set()
-    for package in (denoising, denoising.networks):
+    for package in (denoising, networks):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             for cls in vars(importlib.import_module(module.name)).values():
                 own = inspect.isclass(cls) and cls.__module__ == module.name

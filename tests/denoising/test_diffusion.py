@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import UserError
-from denoising.networks.diffusion import Sampling, diffuse, draw_levels, fast_steps, noise_levels, sample
+from cleansemg.core.errors import UserError
+from cleansemg.denoising.networks.diffusion import Sampling, diffuse, draw_levels, fast_steps, noise_levels, sample
 
 T = 50
 LEVELS = noise_levels(T)

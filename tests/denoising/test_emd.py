@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PyEMD import EMD
 
-from core.errors import UserError
-from denoising import compilation
-from denoising.base import InputError
-from denoising.emd import emd, emd_batch
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising import compilation
+from cleansemg.denoising.emd import emd, emd_batch
 from tests.denoising.emg_segments import Segments, agree, real_segments, simulated_segments, unit_rms
 from tests.denoising.signals import emg
 
@@ -164,7 +163,7 @@ def test_compilation_is_announced_while_nothing_lies_on_disk(
         spec.loader.exec_module(module)
         return module.kernel
 
-    caplog.set_level(logging.INFO, "denoising.compilation")
+    caplog.set_level(logging.INFO, "cleansemg.denoising.compilation")
     cold = loaded()
     compilation.announce(cold, 3)
     assert "once (about 3 s)" in caplog.text

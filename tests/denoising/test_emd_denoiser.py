@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.errors import UserError
-from denoising import InputError, load
-from denoising.emd import EMD
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import InputError, load
+from cleansemg.denoising.emd import EMD
 from tests.denoising.noise_signals import clean_emg, contaminated, labels
 from tests.denoising.signals import FS_HZ, snr_db
 

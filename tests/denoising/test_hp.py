@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from core import dsp
-from core.errors import UserError
-from denoising import InputError, NoiseLabels, load
-from denoising.hp import HighPass
-from denoising.power_line import find_power_line
+from cleansemg.core import dsp
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import InputError, NoiseLabels, load
+from cleansemg.denoising.hp import HighPass
+from cleansemg.denoising.power_line import find_power_line
 from tests.denoising.signals import FS_HZ, at_snr, emg, snr_db
 
 T = np.arange(2000) / FS_HZ

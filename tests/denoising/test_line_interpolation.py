@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from core.errors import UserError
-from denoising import InputError, load
-from denoising.line_interpolation import LineInterpolation, fitted, interpolated, tuned
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import InputError, load
+from cleansemg.denoising.line_interpolation import LineInterpolation, fitted, interpolated, tuned
 from tests.denoising.noise_signals import clean_emg, contaminated
 from tests.denoising.signals import FS_HZ, at_snr, emg, snr_db
 

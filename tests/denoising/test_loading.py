@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import UserError
-from denoising import load, loading, weights
-from denoising.hp import HighPass
-from denoising.networks.fcn import FCN
+from cleansemg.core import weight_files
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import load, loading
+from cleansemg.denoising.hp import HighPass
+from cleansemg.denoising.networks.fcn import FCN
 from tests.denoising.signals import FS_HZ, emg
 
 SMALL = {"channels": (4, 3, 2)}
@@ -33,7 +34,7 @@ def save(path: Path, content: object) -> Path:
 
 
 def test_names_aliases_and_classes() -> None:
-    assert load("hp").name == load("HP").name == load("denoising.hp:HighPass").name == "hp"
+    assert load("hp").name == load("HP").name == load("cleansemg.denoising.hp:HighPass").name == "hp"
     assert load("FCN", weights=None).name == "fcn_large"
     assert load("hp", cutoff_hz=20).cutoff_hz == 20  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="no denoiser is called 'hpp'; did you mean 'hp'"):
@@ -43,7 +44,7 @@ def test_names_aliases_and_classes() -> None:
     with pytest.raises(UserError, match="is not a denoiser"):
         load("pathlib:Path")
     with pytest.raises(UserError, match="is not a denoiser"):
-        load("denoising.power_line:find_power_line")
+        load("cleansemg.denoising.power_line:find_power_line")
 
 
 def test_a_classical_method_has_no_weights(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_a_network_without_weights_says_how_to_train(monkeypatch: pytest.MonkeyP
 
 def test_weights_in_the_box_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: FCN) -> None:
     monkeypatch.setattr(loading, "WEIGHTS_FOLDER", tmp_path)
-    weights.write(tmp_path / "fcn.safetensors", small.network, {"denoiser": "fcn", "parameters": SMALL})
+    weight_files.write(tmp_path / "fcn.safetensors", small.network, {"denoiser": "fcn", "parameters": SMALL})
     x = emg(2)
     assert np.array_equal(load("fcn").denoise(x, FS_HZ), small.denoise(x, FS_HZ))
 
@@ -71,10 +72,10 @@ def test_round_trip(tmp_path: Path, small: FCN) -> None:
     small.network.train()(torch.randn(4, 500))  # moves the running statistics off their first values
     info = {"denoiser": "fcn", "parameters": {**SMALL, "clip": False}, "epochs": 3}
     path = tmp_path / "a.safetensors"
-    digest = weights.write(path, small.network, info)
-    assert digest == weights.write(tmp_path / "b.safetensors", small.network, dict(reversed(info.items())))
+    digest = weight_files.write(path, small.network, info)
+    assert digest == weight_files.write(tmp_path / "b.safetensors", small.network, dict(reversed(info.items())))
     assert path.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
-    state, read = weights.read(path)
+    state, read = weight_files.read(path)
     assert read == {"denoiser": "fcn", "parameters": {"channels": [4, 3, 2], "clip": False}, "epochs": 3}
     for name, tensor in small.network.state_dict().items():
         assert torch.equal(state[name], tensor)
@@ -108,7 +109,7 @@ def test_a_mismatch_is_reported_name_by_name(tmp_path: Path, small: FCN) -> None
 
 
 def test_weights_of_another_method(tmp_path: Path, small: FCN) -> None:
-    weights.write(tmp_path / "x.safetensors", small.network, {"denoiser": "msemg"})
+    weight_files.write(tmp_path / "x.safetensors", small.network, {"denoiser": "msemg"})
     with pytest.raises(UserError, match="weights of 'msemg', not of 'fcn'"):
         load("fcn", weights=tmp_path / "x.safetensors")
 
@@ -148,7 +149,7 @@ def test_truncated_files(tmp_path: Path, small: FCN, suffix: str, kept: float) -
     if suffix == "pth":
         save(path, small.network.state_dict())
     else:
-        weights.write(path, small.network, {})
+        weight_files.write(path, small.network, {})
     content = path.read_bytes()
     path.write_bytes(content[: int(kept if kept >= 1 else kept * len(content))])
     with pytest.raises(UserError, match=r"truncated|not a plain checkpoint"):

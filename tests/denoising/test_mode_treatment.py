@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import dsp
-from denoising import mode_treatment as treatment
-from denoising.emd import emd
-from denoising.noise_evidence import (
+from cleansemg.core import dsp
+from cleansemg.denoising import mode_treatment as treatment
+from cleansemg.denoising.emd import emd
+from cleansemg.denoising.noise_detection import (
     Evidence,
     emg_share_below,
     is_slow,
@@ -20,7 +20,7 @@ from denoising.noise_evidence import (
     white_noise,
     white_power,
 )
-from denoising.power_line import PowerLine
+from cleansemg.denoising.power_line import PowerLine
 from tests.denoising.noise_signals import clean_emg, contaminated, labels
 from tests.denoising.signals import FS_HZ, emg
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from core.errors import UserError
-from denoising import load
-from denoising.conformance import run_checks
-from denoising.loading import small_form
-from denoising.networks import msemg
-from denoising.neural import quantile_scale
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import load
+from cleansemg.denoising.conformance import run_checks
+from cleansemg.denoising.loading import small_form
+from cleansemg.denoising.networks import msemg
+from cleansemg.denoising.neural import quantile_scale
 from tests.denoising.signals import FS_HZ, emg
 
 SMALL = {"features": 16, "d_state": 4, "expand": 2}

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from core.errors import UserError
-from core.registry import entries, find
-from denoising import load
-from denoising.networks.fcn import FCNNetwork, FCNSize
-from denoising.networks.fcn_large import FCNLargeNetwork, FCNLargeSize
-from denoising.neural import NeuralDenoiser, normalise, quantile_scale
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import entries, find
+from cleansemg.denoising import load
+from cleansemg.denoising.networks.fcn import FCNNetwork, FCNSize
+from cleansemg.denoising.networks.fcn_large import FCNLargeNetwork, FCNLargeSize
+from cleansemg.denoising.neural import NeuralDenoiser, normalise, quantile_scale
+from cleansemg.training.recipe import Recipe
 from tests.denoising.signals import FS_HZ, emg
 from tests.denoising.small_networks import NETWORKS as ALL_NETWORKS
-from training.recipe import Recipe
 
 NETWORKS = ("fcn", "fcn_large")
 

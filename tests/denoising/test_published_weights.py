@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import UserError
-from denoising import load
-from denoising.loading import small_form
-from denoising.neural import NeuralDenoiser, normalise
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import load
+from cleansemg.denoising.loading import small_form
+from cleansemg.denoising.neural import NeuralDenoiser, normalise
 from tests.denoising import published_networks as published
 from tests.denoising.signals import FS_HZ, emg
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.errors import UserError
-from denoising import NoiseLabels, load
-from denoising.wiener_oracle import WienerOracle, _inverse, _transform, wiener_gain
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import NoiseLabels, load
+from cleansemg.denoising.wiener_oracle import WienerOracle, _inverse, _transform, wiener_gain
 from tests.denoising.signals import FS_HZ, at_snr, emg, snr_db
 
 T = np.arange(2000) / FS_HZ

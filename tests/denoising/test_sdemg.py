@@ -11,15 +11,16 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import UserError
-from core.registry import find
-from core.seeding import generator
-from denoising import load, weights
-from denoising.conformance import run_checks
-from denoising.loading import small_form
-from denoising.networks.diffusion import Sampling
-from denoising.networks.sdemg import SDEMG, SDEMGNetwork
-from denoising.neural import normalise
+from cleansemg.core import weight_files
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import find
+from cleansemg.core.seeding import generator
+from cleansemg.denoising import load
+from cleansemg.denoising.conformance import run_checks
+from cleansemg.denoising.loading import small_form
+from cleansemg.denoising.networks.diffusion import Sampling
+from cleansemg.denoising.networks.sdemg import SDEMG, SDEMGNetwork
+from cleansemg.denoising.neural import normalise
 from tests.denoising.published_sdemg import T, published_buffers, published_eps, published_sample, published_state
 from tests.denoising.signals import FS_HZ, emg
 
@@ -160,7 +161,7 @@ def test_a_checkpoint_of_another_network_is_named(tmp_path: Path) -> None:
 def test_own_weights_go_round(shared: bool, tmp_path: Path) -> None:
     parameters = {**QUICK, "shared_bridge": shared}
     denoiser = sdemg(**parameters)
-    weights.write(tmp_path / "x.safetensors", denoiser.network, {"denoiser": "sdemg", "parameters": parameters})
+    weight_files.write(tmp_path / "x.safetensors", denoiser.network, {"denoiser": "sdemg", "parameters": parameters})
     assert np.array_equal(sdemg(weights=tmp_path / "x.safetensors").denoise(emg(1, 300), FS_HZ),
                           denoiser.denoise(emg(1, 300), FS_HZ))  # fmt: skip
     longer = net(sdemg(weights=tmp_path / "x.safetensors", sampler="ancestral", seed=4))

@@ -14,11 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import UserError
-from denoising.networks import selective_scan as scans
-from denoising.networks import selective_scan_kernel as kernel
-from denoising.networks.mamba import MambaBlock, stream
-from denoising.networks.selective_scan import reference_scan, selective_scan
+from cleansemg.core.errors import UserError
+from cleansemg.denoising.networks import selective_scan as scans
+from cleansemg.denoising.networks import selective_scan_kernel as kernel
+from cleansemg.denoising.networks.mamba import MambaBlock, stream
+from cleansemg.denoising.networks.selective_scan import reference_scan, selective_scan
 
 Tensors = list[torch.Tensor]
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import UserError
-from denoising import load, weights
-from denoising.loading import small_form
-from denoising.networks.trustemg import (
+from cleansemg.core import weight_files
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import load
+from cleansemg.denoising.loading import small_form
+from cleansemg.denoising.networks.trustemg import (
     LSTMNetwork,
     Positions,
     SkipAllNetwork,
@@ -24,8 +25,8 @@ from denoising.networks.trustemg import (
     UNetSize,
     sinusoids,
 )
-from denoising.networks.unet import UNet
-from denoising.neural import NeuralDenoiser
+from cleansemg.denoising.networks.unet import UNet
+from cleansemg.denoising.neural import NeuralDenoiser
 from tests.denoising.published_networks import positions
 from tests.denoising.signals import FS_HZ, emg
 
@@ -84,7 +85,7 @@ def test_the_block_that_never_runs_is_counted_and_can_be_left_out() -> None:
 @pytest.mark.parametrize("name", COUNTS)
 def test_small_forms_are_small_files(name: str, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    weights.write(path, small(name).network, {})
+    weight_files.write(path, small(name).network, {})
     assert path.stat().st_size < BYTES_OF_A_SMALL_FORM
 
 

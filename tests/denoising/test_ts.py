@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import UserError
-from core.seeding import generator
-from denoising import NoiseLabels, load
-from denoising.heartbeats import Detector, find_beats, likeness, moving_mean, prominence
-from denoising.ts import TemplateSubtraction
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator
+from cleansemg.denoising import NoiseLabels, load
+from cleansemg.denoising.heartbeats import Detector, find_beats, likeness, moving_mean, prominence
+from cleansemg.denoising.ts import TemplateSubtraction
 from tests.denoising.signals import FS_HZ, at_snr, emg, real_ecg, snr_db
 
 

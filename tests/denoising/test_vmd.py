@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.errors import UserError
-from denoising.base import InputError
-from denoising.vmd import spectrum, vmd
-from denoising.vmd_kernel import MAX_UPDATES, decompose
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising.vmd import spectrum, vmd
+from cleansemg.denoising.vmd_kernel import MAX_UPDATES, decompose
 from tests.denoising.signals import emg
 
 Signal = NDArray[np.float64]

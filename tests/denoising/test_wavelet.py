@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import pywt
 
-from core import dsp
-from core.errors import UserError
-from denoising import InputError, load
-from denoising.wavelet import Wavelet, shrink, threshold_factor
+from cleansemg.core import dsp
+from cleansemg.core.errors import UserError
+from cleansemg.denoising import InputError, load
+from cleansemg.denoising.wavelet import Wavelet, shrink, threshold_factor
 from tests.denoising.signals import FS_HZ, at_snr, emg, snr_db
 
 

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
-from core.errors import ItemError, UserError
-from core.registry import find
-from core.seeding import generator
-from data_pipeline.readers.simulated_fatigue import SimulatedFatigueReader
-from downstream.common.task import Examples, Fit, Stream, join
-from downstream.fatigue.cnn import DilatedCnn, FatigueCnn
-from downstream.fatigue.svm import FEATURES, FatigueSvm, window_features
-from downstream.fatigue.task import FatigueTask
-from downstream.fatigue.windows import Cutting
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.registry import find
+from cleansemg.core.seeding import generator
+from cleansemg.data_pipeline.readers.simulated_fatigue import SimulatedFatigueReader
+from cleansemg.downstream.common.task import Examples, Fit, Stream, join
+from cleansemg.downstream.fatigue.cnn import DilatedCnn, FatigueCnn
+from cleansemg.downstream.fatigue.svm import FEATURES, FatigueSvm, window_features
+from cleansemg.downstream.fatigue.task import FatigueTask
+from cleansemg.downstream.fatigue.windows import Cutting
 
 FS_HZ = 1000.0
 SHORT = Cutting(0.4, 0.2)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from core import config
-from core.errors import UserError
-from core.layout import Layout
-from core.stage import RunOptions
-from downstream.common.running import run_task
-from downstream.fatigue import prepared
+from cleansemg.core import config
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.stage import RunOptions
+from cleansemg.downstream.common.running import run_task
+from cleansemg.downstream.fatigue import prepared
 from tests.conftest import ROOT
 from tests.layouts.cerqueira import write_tree
 from tests.pipeline_runs import files

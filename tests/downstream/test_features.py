@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from downstream.common import features
+from cleansemg.downstream.common import features
 
 FS_HZ = 1000.0
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import UserError
-from downstream.common import folds
-from downstream.common.task import Examples
+from cleansemg.core.errors import UserError
+from cleansemg.downstream.common import folds
+from cleansemg.downstream.common.task import Examples
 
 
 def examples(table: dict[str, list[int]], repetitions: int = 1) -> Examples:

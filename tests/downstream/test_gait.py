@@ -11,20 +11,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import registry
-from core.config import load
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.settings import Dataset, Downstream, Noise, Paths, Settings, Source, Tables, Train
-from core.stage import RunOptions
-from data_pipeline.readers.long_walking import LongWalkingReader
-from downstream.common.running import run_task
-from downstream.common.task import Examples, Fit, Stream, join
-from downstream.gait import compare, pictures
-from downstream.gait.cnn import GaitCnn, GaitNetwork
-from downstream.gait.svm import GaitSvm, Search, gait_features
-from downstream.gait.task import GaitTask
-from downstream.gait.windows import Cutting, balanced, cut, equal_shares
+from cleansemg.core import registry
+from cleansemg.core.config import load
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Dataset, Downstream, Noise, Paths, Settings, Source, Tables, Train
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline.readers.long_walking import LongWalkingReader
+from cleansemg.downstream.common.running import run_task
+from cleansemg.downstream.common.task import Examples, Fit, Stream, join
+from cleansemg.downstream.gait import compare, pictures
+from cleansemg.downstream.gait.cnn import GaitCnn, GaitNetwork
+from cleansemg.downstream.gait.svm import GaitSvm, Search, gait_features
+from cleansemg.downstream.gait.task import GaitTask
+from cleansemg.downstream.gait.windows import Cutting, balanced, cut, equal_shares
 from tests.conftest import ROOT
 from tests.layouts.long_walking import Walk, write_walker
 

@@ -13,16 +13,22 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from core.errors import ItemError, UserError
-from core.registry import find
-from core.seeding import generator
-from downstream.common.task import Examples, Fit, Stream
-from downstream.gesture import augmentation
-from downstream.gesture.contrastive import ContrastiveRecipe, pretrain, rate, subject_aware, supervised_contrastive
-from downstream.gesture.model import STCNetModel, STCNetWithoutContrast
-from downstream.gesture.stcnet import SIZES, ContrastiveSTCNet, Encoder, STCNet
-from downstream.gesture.task import GestureTask
-from downstream.gesture.windows import Cutting, block_maximum, cut, envelope, trials
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.registry import find
+from cleansemg.core.seeding import generator
+from cleansemg.downstream.common.task import Examples, Fit, Stream
+from cleansemg.downstream.gesture import augmentation
+from cleansemg.downstream.gesture.contrastive import (
+    ContrastiveRecipe,
+    pretrain,
+    rate,
+    subject_aware,
+    supervised_contrastive,
+)
+from cleansemg.downstream.gesture.model import STCNetModel, STCNetWithoutContrast
+from cleansemg.downstream.gesture.stcnet import SIZES, ContrastiveSTCNet, Encoder, STCNet
+from cleansemg.downstream.gesture.task import GestureTask
+from cleansemg.downstream.gesture.windows import Cutting, block_maximum, cut, envelope, trials
 
 SMALL = Cutting(steps=3, step_samples=8, hop_s=0.1, pad=False, scaling="log", movements=(3,))
 

@@ -15,18 +15,18 @@ import pytest
 from numpy.typing import NDArray
 
 from cleansemg import stages
-from core import config, dsp, npz, registry
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.stage import RunOptions
-from data_pipeline.recording import Recording
-from data_pipeline.segment_ids import segment_id
-from data_pipeline.trials import find_trials
-from downstream import table2
-from downstream.common import streams
-from downstream.common.running import run_task
-from downstream.common.task import Stream
-from downstream.gesture import evaluate, pasting, preparing
+from cleansemg.core import config, dsp, npz, registry
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline.recording import Recording
+from cleansemg.data_pipeline.segment_ids import segment_id
+from cleansemg.data_pipeline.trials import find_trials
+from cleansemg.downstream import table2
+from cleansemg.downstream.common import streams
+from cleansemg.downstream.common.running import run_task
+from cleansemg.downstream.common.task import Stream
+from cleansemg.downstream.gesture import evaluate, preparation, segment_placement
 from tests.conftest import ROOT
 from tests.layouts import ninapro
 
@@ -111,7 +111,7 @@ def prepare(
         [f"datasets.DB2.folder={published.root / 'DB2'}", *QUICK, *overrides],
     )
     paths = {"test_npz": published.test_npz, "qc_index": published.index, **changes}
-    reports = preparing.paste(settings, Layout(output), RunOptions(force=force), method, "classical", None, **paths)
+    reports = preparation.paste(settings, Layout(output), RunOptions(force=force), method, "classical", None, **paths)
     return sum(report.n_failures for report in reports)
 
 
@@ -162,11 +162,11 @@ def test_only_the_segments_are_denoised(published: Published, prepared: Layout) 
 
 def test_ids_without_an_exercise_find_it_by_the_clean_waveform(published: Published) -> None:
     columns = without_exercises(published)
-    wanted = pasting.requests(columns, pasting.read_slots(published.index))
+    wanted = segment_placement.requests(columns, segment_placement.read_slots(published.index))
     landed: list[str] = []
     for (subject, exercise), stream in published.streams.items():
         own = [r for r in wanted["DB2", subject] if any(slot.exercise == exercise for slot in r.slots)]
-        _, count = pasting.paste(stream, columns, own)
+        _, count = segment_placement.paste(stream, columns, own)
         landed += [exercise] * count
     assert len(landed) == len(columns["segment_id"])
     assert {name: landed.count(name) for name in ("E1", "E2", "E3")} == dict.fromkeys(("E1", "E2", "E3"), 24)
@@ -175,14 +175,14 @@ def test_ids_without_an_exercise_find_it_by_the_clean_waveform(published: Publis
 def test_a_segment_of_another_recording_is_refused(published: Published) -> None:
     stream, wanted = (
         published.streams["S1", "E1"],
-        pasting.requests(published.columns, pasting.read_slots(published.index))["DB2", "S1"],
+        segment_placement.requests(published.columns, segment_placement.read_slots(published.index))["DB2", "S1"],
     )
     own = [r for r in wanted if r.slots[0].exercise == "E1"]
     columns = {**published.columns, "clean": published.columns["clean"][::-1]}
     with pytest.raises(ItemError, match="is not from this recording: a likeness of"):
-        pasting.paste(stream, columns, own[:1])
+        segment_placement.paste(stream, columns, own[:1])
     with pytest.raises(ItemError, match="lies over another one"):
-        pasting.paste(stream, published.columns, [own[0], own[0]])
+        segment_placement.paste(stream, published.columns, [own[0], own[0]])
 
 
 def without_exercises(published: Published) -> dict[str, NDArray[Any]]:
@@ -215,7 +215,7 @@ def test_segments_are_counted_beside_a_stream_that_failed(published: Published, 
         return stream, len(wanted) - 1
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pasting, "paste", lossy)
+        patch.setattr(segment_placement, "paste", lossy)
         with pytest.raises(UserError, match=r"11 of 12 segments of DB2_S1_E1_\w+ found their place"):
             prepare(published, tmp_path)
 
@@ -225,10 +225,10 @@ def test_a_sample_beside_the_segments_stays_the_streams(published: Published) ->
         def denoise(self, noisy: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]:
             return np.pad(noisy, ((0, 0), (0, 5)), constant_values=1.0)
 
-    wanted = pasting.requests(published.columns, pasting.read_slots(published.index))["DB2", "S1"]
+    wanted = segment_placement.requests(published.columns, segment_placement.read_slots(published.index))["DB2", "S1"]
     own = [r for r in wanted if r.slots[0].exercise == "E1"][1:2]
     with pytest.raises(ItemError, match="changed where no segment lies"):
-        pasting.paste(published.streams["S1", "E1"], published.columns, own, Longer())  # type: ignore[arg-type]
+        segment_placement.paste(published.streams["S1", "E1"], published.columns, own, Longer())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_test_set_of_another_run_is_refused(published: Published, tmp_path: Pa
     shorter = tmp_path / "qc_index.csv"
     shorter.write_text("\n".join(lines[:-4]) + "\n")
     with pytest.raises(UserError, match="its trial is not in the quality control's index"):
-        pasting.requests(published.columns, pasting.read_slots(shorter))
+        segment_placement.requests(published.columns, segment_placement.read_slots(shorter))
 
 
 def test_the_configurations_row_is_what_is_prepared(published: Published, tmp_path: Path) -> None:

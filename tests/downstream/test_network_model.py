@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import UserError
-from downstream.common import losses
-from downstream.common.network_model import Classifier, NetworkModel
-from downstream.common.task import Examples, Fit
-from training.recipe import Recipe, Schedule
+from cleansemg.core.errors import UserError
+from cleansemg.downstream.common import losses
+from cleansemg.downstream.common.network_model import Classifier, NetworkModel
+from cleansemg.downstream.common.task import Examples, Fit
+from cleansemg.training.recipe import Recipe, Schedule
 
 
 class Small(NetworkModel):
@@ -91,7 +91,7 @@ def test_the_same_weights_again_and_after_a_stop_between_epochs(tmp_path):
     np.testing.assert_array_equal(one.scores(TEST.x), other.scores(TEST.x))
     assert (tmp_path / "one" / "losses.csv").read_bytes() == (tmp_path / "other" / "losses.csv").read_bytes()
 
-    from training import loop
+    from cleansemg.training import loop
 
     real = loop.checkpoints.save
 

@@ -11,20 +11,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import registry
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.settings import Dataset, Downstream, Noise, Paths, Settings, Source, Tables
-from core.stage import RunOptions
-from downstream.common.running import run_task
-from downstream.common.task import Examples, Fit, Stream, join
-from downstream.neuromuscular import saliency
-from downstream.neuromuscular.images import Scalogram, Spectrogram, centres
-from downstream.neuromuscular.models import Cnn1d
-from downstream.neuromuscular.networks import ConvNet, cnn1d, cnn2d
-from downstream.neuromuscular.task import NeuromuscularTask
-from downstream.neuromuscular.transfer import fit_head
-from downstream.neuromuscular.windows import LABELS, cut, starts
+from cleansemg.core import registry
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Dataset, Downstream, Noise, Paths, Settings, Source, Tables
+from cleansemg.core.stage import RunOptions
+from cleansemg.downstream.common.running import run_task
+from cleansemg.downstream.common.task import Examples, Fit, Stream, join
+from cleansemg.downstream.neuromuscular import saliency
+from cleansemg.downstream.neuromuscular.images import Scalogram, Spectrogram, centres
+from cleansemg.downstream.neuromuscular.models import Cnn1d
+from cleansemg.downstream.neuromuscular.networks import ConvNet, cnn1d, cnn2d
+from cleansemg.downstream.neuromuscular.task import NeuromuscularTask
+from cleansemg.downstream.neuromuscular.transfer import fit_head
+from cleansemg.downstream.neuromuscular.windows import LABELS, cut, starts
 from tests.layouts.n2001 import needle, write_n2001, write_pair
 
 CLASSES = tuple(LABELS)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import ItemError
-from downstream.common import placement
+from cleansemg.core.errors import ItemError
+from cleansemg.downstream.common import placement
 
 
 @settings(max_examples=100, deadline=None)

@@ -14,23 +14,23 @@ import torch
 import yaml
 
 from cleansemg import stages
-from core import config
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.settings import Settings
-from core.stage import RunOptions
-from data_pipeline.readers.simulated import SimulatedReader
-from denoising import Denoiser, InputError
-from downstream import table2
-from downstream.common import assess, features, folds, report, results, streams
-from downstream.common.contaminate import contaminate
-from downstream.common.denoise import denoise
-from downstream.common.network_model import NetworkModel
-from downstream.common.running import parse_denoisers, run_task
-from downstream.common.task import Examples, Model, Task
+from cleansemg.core import config
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline.readers.simulated import SimulatedReader
+from cleansemg.denoising import Denoiser, InputError
+from cleansemg.downstream import table2
+from cleansemg.downstream.common import assess, features, folds, report, results, streams
+from cleansemg.downstream.common.contaminate import contaminate
+from cleansemg.downstream.common.denoise import denoise
+from cleansemg.downstream.common.network_model import NetworkModel
+from cleansemg.downstream.common.running import parse_denoisers, run_task
+from cleansemg.downstream.common.task import Examples, Model, Task
+from cleansemg.training.recipe import Recipe, Schedule
 from tests.conftest import ROOT
 from tests.pipeline_runs import files
-from training.recipe import Recipe, Schedule
 
 WINDOW = 250
 
@@ -346,7 +346,7 @@ def test_a_path_that_is_set_for_the_benchmark_alone_is_explained(tmp_path, monke
 def test_the_command_line_says_a_mistake_in_one_line(tmp_path):
     config = tmp_path / "toy.yaml"
     config.write_text(yaml.safe_dump(settings().model_dump(mode="json", exclude={"config_file"})))
-    script = "from downstream.common.running import main; main('toy')"
+    script = "from cleansemg.downstream.common.running import main; main('toy')"
     result = subprocess.run(
         [sys.executable, "-c", script, "--config", str(config), "--output", str(tmp_path / "out"), "--denoiser", "hpp"],
         cwd=ROOT, capture_output=True, text=True, check=False,

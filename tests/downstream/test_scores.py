@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from downstream.common import scores
-from downstream.common.scores import MEASURES, Answers
+from cleansemg.downstream.common import scores
+from cleansemg.downstream.common.scores import MEASURES, Answers
 
 
 def draw(seed: int, n: int, k: int, n_people: int, skill: float = 1.0, ties: bool = False) -> Answers:

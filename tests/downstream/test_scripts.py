@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core import config
+from cleansemg.core import config
 from tests.conftest import ROOT
 
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.errors import ItemError, UserError
-from core.settings import Settings
-from core.stage import Job, Made, RunOptions, run_stage
-from data_pipeline.recording import Recording
-from downstream.common import streams
-from downstream.common.contaminate import noisy_version
-from downstream.common.task import Stream
-from downstream.gait.task import GaitTask
-from downstream.neuromuscular.task import NeuromuscularTask
-from noise.library import build_libraries
-from noise.pool import NoiseLibrary
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.settings import Settings
+from cleansemg.core.stage import Job, Made, RunOptions, run_stage
+from cleansemg.data_pipeline.recording import Recording
+from cleansemg.downstream.common import streams
+from cleansemg.downstream.common.contaminate import noisy_version
+from cleansemg.downstream.common.task import Stream
+from cleansemg.downstream.gait.task import GaitTask
+from cleansemg.downstream.neuromuscular.task import NeuromuscularTask
+from cleansemg.noise.library import build_libraries
+from cleansemg.noise.pool import NoiseLibrary
 
 FS_HZ = 1259.0
 
@@ -102,7 +102,7 @@ def test_shard_names_differ_where_keys_do():
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    from core.layout import Layout
+    from cleansemg.core.layout import Layout
 
     layout = Layout(tmp_path_factory.mktemp("noise"))
     pieces = {"train": 1, "valid": 1, "test": 2}

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import artifact, dsp
-from core.layout import Layout
-from core.settings import Evaluate, Mix, Noise, Settings, Source, Tables
-from core.stage import RunOptions
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.core import artifact, dsp
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Evaluate, Mix, Noise, Settings, Source, Tables
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 
 KINDS = {"PLI": "pli", "WGN": "wgn", "Color": "color"}
 
@@ -51,7 +51,7 @@ def write_segments(folder: Path, subjects=("1", "2", "3"), per_subject=6, length
 @pytest.fixture(scope="session")
 def ingredients(tmp_path_factory) -> Layout:
     """Test segments and noise libraries."""
-    from noise.library import build_libraries
+    from cleansemg.noise.library import build_libraries
 
     layout = Layout(tmp_path_factory.mktemp("ingredients"))
     build_libraries(small_settings(), layout, RunOptions())

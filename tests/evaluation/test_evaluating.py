@@ -6,19 +6,19 @@ import os
 import numpy as np
 import pytest
 
-from core import npz
-from core.artifact import Artifact
-from core.errors import ArtifactError, ItemError, UserError
-from core.registry import project_root
-from core.settings import Calibrate, DenoiserRow, Evaluate
-from core.stage import RunOptions
-from denoising import Denoiser
-from evaluation import evaluating, scores, tables, test_set
-from evaluation.candidates import candidates
-from evaluation.export import read as read_export
-from evaluation.parameter_files import read_parameters
-from evaluation.scoring import SCHEMA
-from evaluation.test_data import TestData
+from cleansemg.core import npz
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import ArtifactError, ItemError, UserError
+from cleansemg.core.registry import project_root
+from cleansemg.core.settings import Calibrate, DenoiserRow, Evaluate
+from cleansemg.core.stage import RunOptions
+from cleansemg.denoising import Denoiser
+from cleansemg.evaluation import evaluating, scores, tables, test_set
+from cleansemg.evaluation.candidates import candidates
+from cleansemg.evaluation.export import read as read_export
+from cleansemg.evaluation.parameter_files import read_parameters
+from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.evaluation.test_data import TestData
 from tests.core.test_restricted_pickle import Evil
 from tests.core.test_restricted_pickle import save as save_pickled
 from tests.evaluation.conftest import small_settings
@@ -118,7 +118,7 @@ def test_tables_of_many_mixtures_hold_their_metrics_in_a_file_and_are_the_same(l
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("evaluation.scores.os.posix_fallocate", full)
+    monkeypatch.setattr("cleansemg.evaluation.scores.os.posix_fallocate", full)
     with pytest.raises(OSError, match="No space left"):
         tables.run(settings, layout, RunOptions())
 

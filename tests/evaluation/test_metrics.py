@@ -13,12 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from core import registry
-from core.errors import UserError
-from core.seeding import generator
-from evaluation import metrics
-from evaluation.metrics import published_spectra, spectral, waveform, window_features
-from evaluation.metrics.framing import split_windows
+from cleansemg.core import registry
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator
+from cleansemg.evaluation import metrics
+from cleansemg.evaluation.metrics import published_spectra, spectral, waveform, window_features
+from cleansemg.evaluation.metrics.framing import split_windows
 from tests.evaluation import reference_metrics
 
 FS_HZ = 1000.0
@@ -330,7 +330,7 @@ def test_every_registered_metric_is_described():
 
 def test_worked_examples_in_the_docstrings():
     attempted = 0
-    for module in pkgutil.iter_modules(metrics.__path__, "evaluation.metrics."):
+    for module in pkgutil.iter_modules(metrics.__path__, "cleansemg.evaluation.metrics."):
         result = doctest.testmod(importlib.import_module(module.name))
         assert result.failed == 0, module.name
         attempted += result.attempted

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal, stats
 
-from core.errors import UserError
-from core.seeding import generator
-from evaluation import metrics
-from evaluation.metrics import protocol_features
-from evaluation.metrics.protocol_features import FRAMES, mean_frequency_hz
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator
+from cleansemg.evaluation import metrics
+from cleansemg.evaluation.metrics import protocol_features
+from cleansemg.evaluation.metrics.protocol_features import FRAMES, mean_frequency_hz
 
 FS_HZ = 1000.0
 DFT = np.exp(-2j * np.pi * np.outer(np.arange(3, 129), np.arange(256)) / 256)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import yaml
 
-from core import config
-from core.errors import UserError
-from core.layout import Layout
-from core.registry import project_root
-from core.settings import Settings
-from evaluation.average_folds import average
-from evaluation.protocol_tables import (
+from cleansemg.core import config
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.registry import project_root
+from cleansemg.core.settings import Settings
+from cleansemg.evaluation.average_folds import average
+from cleansemg.evaluation.protocol_tables import (
     leak_labels,
     main_table,
     mean_over_snrs,
@@ -22,7 +22,7 @@ from evaluation.protocol_tables import (
     parameters_table,
     read_printed,
 )
-from evaluation.scores import Scores
+from cleansemg.evaluation.scores import Scores
 
 PROTOCOLS = ("msemg_ecg", "fcn_ecg", "trustemg")
 KEYS = ("SNRimp", "RMSE", "PRD", "RMSE_ARV", "RMSE_MNF")

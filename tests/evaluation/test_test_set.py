@@ -4,14 +4,14 @@ import sys
 import numpy as np
 import pytest
 
-from core import npz
-from core.artifact import Artifact
-from core.errors import ArtifactError, UserError
-from core.stage import RunOptions
-from evaluation import test_set
-from evaluation.test_set import SCHEMA
-from noise import mixing
-from noise.library import NoiseLibrary
+from cleansemg.core import npz
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.stage import RunOptions
+from cleansemg.evaluation import test_set
+from cleansemg.evaluation.test_set import SCHEMA
+from cleansemg.noise import mixing
+from cleansemg.noise.library import NoiseLibrary
 from tests.conftest import ROOT
 from tests.evaluation.conftest import small_settings, write_segments
 
@@ -31,7 +31,7 @@ COLUMNS = (
 
 def test_a_worker_starts_without_scipy():
     """scipy.signal takes longer to import than a thousand mixtures to make; a run at one rate needs none of it."""
-    code = "import sys, evaluation.test_set; print([m for m in sys.modules if m.partition('.')[0] in ('scipy', 'pandas', 'torch')])"
+    code = "import sys, cleansemg.evaluation.test_set; print([m for m in sys.modules if m.partition('.')[0] in ('scipy', 'pandas', 'torch')])"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

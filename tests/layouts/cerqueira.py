@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.signal
 
-from core.seeding import generator
+from cleansemg.core.seeding import generator
 
 STEP_S = 0.00079411718  # of the original's clock: 1259.26 Hz
 RIGHT = ("R BICEPS BRACHII: EMG 1 [V]", "R DELTOID ANTERIOR: EMG 2 [V]", "R DELTOID MEDIUS: EMG 6 [V]", "R DELTOID POSTERIOR: EMG 7 [V]")  # fmt: skip

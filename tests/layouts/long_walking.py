@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.seeding import generator
+from cleansemg.core.seeding import generator
 
 LEG = ("TIB.A", "LAT.G", "REC.F", "HAM", "LAT.V")
 NAMES = tuple(name for side in ("LT", "RT") for name in (f"foot-switch {side}", f"knee {side}", *(f"semg {side} {m}" for m in LEG)))  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.io
 import scipy.signal
 
-from core.seeding import generator
+from cleansemg.core.seeding import generator
 
 FS_HZ = 2000.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.seeding import generator
+from cleansemg.core.seeding import generator
 
 FS_HZ = 23437.5
 PER_MV = 1000.0  # codes

@@ -11,7 +11,7 @@ import scipy.io
 import scipy.signal
 from numpy.typing import NDArray
 
-from core.seeding import generator
+from cleansemg.core.seeding import generator
 
 DATABASES = ("DB2", "DB3", "DB4", "DB7", "DB8", "DB10")
 RATES_HZ = {"DB10": 1926.0, "DB1": 100.0}  # the others: 2000 Hz

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.seeding import generator
+from cleansemg.core.seeding import generator
 from tests.layouts.wfdb_records import ecg_like, write_record
 
 FOLDER = "mit-bih-normal-sinus-rhythm-database-1.0.0"

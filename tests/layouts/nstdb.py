@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import scipy.signal
 
-from core.seeding import generator
+from cleansemg.core.seeding import generator
 from tests.layouts.wfdb_records import write_record
 
 FOLDER = "mit-bih-noise-stress-test-database-1.0.0"

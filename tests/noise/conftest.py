@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.settings import KIND_ORDER
-from noise.pool import NoiseLibrary
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.pool import NoiseLibrary
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import UserError
-from core.seeding import generator
-from core.settings import KIND_ORDER
-from noise.files import NoiseFiles
-from noise.mixing import mix_recipes
-from noise.pool import NoiseLibrary
+from cleansemg.core.errors import UserError
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.files import NoiseFiles
+from cleansemg.noise.mixing import mix_recipes
+from cleansemg.noise.pool import NoiseLibrary
 
 LENGTH = 2000
 

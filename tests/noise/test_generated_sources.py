@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks, welch
 
-from core import dsp, registry
-from core.errors import UserError
-from noise.base import Request
-from noise.color import Coloured, power_law_noise
-from noise.ecg_ecgsyn import EcgSyn
-from noise.moa_simulated import MotionSimulated
-from noise.pli import PowerLine
-from noise.wgn import WhiteGaussian
+from cleansemg.core import dsp, registry
+from cleansemg.core.errors import UserError
+from cleansemg.noise.base import Request
+from cleansemg.noise.color import Coloured, power_law_noise
+from cleansemg.noise.ecg_ecgsyn import EcgSyn
+from cleansemg.noise.moa_simulated import MotionSimulated
+from cleansemg.noise.pli import PowerLine
+from cleansemg.noise.wgn import WhiteGaussian
 
 FS = 1000.0
 
@@ -145,7 +145,7 @@ def test_simulated_motion_lies_below_20_hz_and_has_pops():
 @pytest.mark.realdata
 def test_simulated_motion_is_like_nstdb(real_data):
     """Share of the EMG band's power below 100 Hz, after the library's band-pass; `em` 0.93 to 0.96."""
-    from noise.moa_wfdb import MotionRecords
+    from cleansemg.noise.moa_wfdb import MotionRecords
 
     def share(piece):
         x = dsp.band_pass(piece.samples, 20, 495, FS)

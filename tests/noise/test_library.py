@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from core.artifact import Artifact
-from core.errors import ArtifactError, ItemError, UserError
-from core.layout import Layout
-from core.settings import KIND_ORDER, PARTS, Settings
-from core.stage import RunOptions
-from noise import library as stage
-from noise.base import NoiseSource, Piece, Request
-from noise.library import SCHEMA, NoiseLibrary, build_libraries
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import ArtifactError, ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import KIND_ORDER, PARTS, Settings
+from cleansemg.core.stage import RunOptions
+from cleansemg.noise import library as stage
+from cleansemg.noise.base import NoiseSource, Piece, Request
+from cleansemg.noise.library import SCHEMA, NoiseLibrary, build_libraries
 
 SMALL = {"train": 3, "valid": 2, "test": 2}
 
@@ -281,6 +281,6 @@ def test_segments_within_bounds(library):
 
 
 def test_the_stage_is_a_script():
-    from noise import noise_generator
+    from cleansemg.noise import noise_generator
 
     assert noise_generator.build_libraries is stage.build_libraries

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import ItemError, UserError
-from core.seeding import generator, spawn_key
-from core.settings import KIND_ORDER
-from noise import mixing
-from noise.pool import NoiseLibrary
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.seeding import generator, spawn_key
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise import mixing
+from cleansemg.noise.pool import NoiseLibrary
 
 GRID_DB = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
 L = 2000

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from core.artifact import Artifact
-from core.errors import ItemError, UserError
-from core.layout import Layout
-from core.settings import PARTS, Settings
-from core.stage import RunOptions
-from noise.base import Request
-from noise.bw_wfdb import BaselineWander
-from noise.ecg_wfdb import EcgRecords
-from noise.library import SCHEMA, build_libraries
-from noise.moa_wfdb import MotionRecords
-from noise.pli import PowerLine
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import PARTS, Settings
+from cleansemg.core.stage import RunOptions
+from cleansemg.noise.base import Request
+from cleansemg.noise.bw_wfdb import BaselineWander
+from cleansemg.noise.ecg_wfdb import EcgRecords
+from cleansemg.noise.library import SCHEMA, build_libraries
+from cleansemg.noise.moa_wfdb import MotionRecords
+from cleansemg.noise.pli import PowerLine
 from tests.layouts import nsrdb, nstdb
 
 FS = 1000.0

@@ -10,13 +10,13 @@ import pytest
 from scipy.io import savemat
 from scipy.signal import find_peaks, welch
 
-from core import dsp
-from core.errors import ItemError, UserError
-from noise import wfdb_records
-from noise.base import Request
-from noise.ecg_wfdb import NSRDB_PARTS, NSRDB_TEST, NSRDB_TRAIN, NSRDB_VALID, EcgRecords, records_by_part
-from noise.moa_machado import MotionMachado
-from noise.moa_wfdb import MotionRecords
+from cleansemg.core import dsp
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.noise import wfdb_records
+from cleansemg.noise.base import Request
+from cleansemg.noise.ecg_wfdb import NSRDB_PARTS, NSRDB_TEST, NSRDB_TRAIN, NSRDB_VALID, EcgRecords, records_by_part
+from cleansemg.noise.moa_machado import MotionMachado
+from cleansemg.noise.moa_wfdb import MotionRecords
 
 FS = 1000.0
 

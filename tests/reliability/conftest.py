@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cleansemg.downstream.common.running import STAGES as TASK_STAGES
 from cleansemg.stages import STAGES
-from downstream.common.running import STAGES as TASK_STAGES
 from tests.downstream.test_running import settings
 from tests.pipeline_runs import SMALL, files
 from tests.reliability.nursery import Nursery, Outcome

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from core.errors import ItemError, UserError
+from cleansemg.core.errors import ItemError, UserError
 
 CASES = int(os.environ.get("CLEANSEMG_FUZZ_CASES", "0"))  # of all readers together; 0: the short form
 SHORT = 10  # cases a reader

@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 import yaml
 
-from core import artifact, config, npz
-from core.artifact import Artifact, Manifest, Schema
-from core.errors import UserError
-from core.restricted_pickle import read_object_array
-from core.settings import KIND_ORDER
-from core.stage import Job, Made, RunOptions, run_stage
-from data_pipeline.readers.ninapro import NinaproReader
-from data_pipeline.readers.table import TableReader
-from data_pipeline.readers.wfdb_folder import WfdbReader
-from data_pipeline.signal_files import open_file
-from data_pipeline.subject_split import load_split
-from evaluation import export
-from evaluation.parameter_files import read_parameters
-from evaluation.verification import verify
-from noise.pool import NoiseLibrary
+from cleansemg.core import artifact, config, npz
+from cleansemg.core.artifact import Artifact, Manifest, Schema
+from cleansemg.core.errors import UserError
+from cleansemg.core.restricted_pickle import read_object_array
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.core.stage import Job, Made, RunOptions, run_stage
+from cleansemg.data_pipeline.readers.ninapro import NinaproReader
+from cleansemg.data_pipeline.readers.table import TableReader
+from cleansemg.data_pipeline.readers.wfdb_folder import WfdbReader
+from cleansemg.data_pipeline.subject_split import load_split
+from cleansemg.evaluation import export
+from cleansemg.evaluation.parameter_files import read_parameters
+from cleansemg.evaluation.verification import verify
+from cleansemg.formats import open_file
+from cleansemg.noise.pool import NoiseLibrary
 from tests.conftest import ROOT
 
 RNG = np.random.default_rng(5)
@@ -116,7 +116,7 @@ def _tradition(folder: Path) -> None:
 
 
 def _search(folder: Path) -> Any:
-    from training import search_space
+    from cleansemg.training import search_space
 
     return search_space.read(folder / "x.yaml")
 
@@ -128,29 +128,29 @@ def _network() -> Any:
 
 
 def _safetensors(folder: Path) -> None:
-    from denoising import weights
+    from cleansemg.core import weight_files
 
-    weights.write(folder / "x.safetensors", _network(), {"denoiser": "fcn", "parameters": {"clip": True}})
+    weight_files.write(folder / "x.safetensors", _network(), {"denoiser": "fcn", "parameters": {"clip": True}})
 
 
 def _foreign(folder: Path) -> None:
-    from denoising import weights
+    from cleansemg.core import weight_files
 
-    weights.write_checkpoint(folder / "x.pth", _network().state_dict(), {"denoiser": "fcn"})
+    weight_files.write_checkpoint(folder / "x.pth", _network().state_dict(), {"denoiser": "fcn"})
 
 
 def _read_weights(name: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> None:
-        from denoising import weights
+        from cleansemg.core import weight_files
 
-        state, _ = weights.read(folder / name)
-        weights.fit_into(_network(), state, name)
+        state, _ = weight_files.read(folder / name)
+        weight_files.fit_into(_network(), state, name)
 
     return read
 
 
 def _checkpoint(folder: Path) -> None:
-    from training import checkpoint
+    from cleansemg.training import checkpoint
 
     state = _network().state_dict()
     history = (checkpoint.EpochResult(1, 0.5, 0.6, 1e-3),)
@@ -158,7 +158,7 @@ def _checkpoint(folder: Path) -> None:
 
 
 def _load_checkpoint(folder: Path) -> Any:
-    from training import checkpoint
+    from cleansemg.training import checkpoint
 
     return checkpoint.load(folder / "x.pt", "print")
 

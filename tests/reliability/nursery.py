@@ -98,9 +98,14 @@ def members(session: int) -> list[int]:
 
 def _serve(folder: Path) -> None:
     from cleansemg import stages
-    from downstream.common import running
+    from cleansemg.downstream.common import running
 
-    for module in ("cleansemg.__main__", "evaluation.pictures", "training.curves", "training.loop"):
+    for module in (
+        "cleansemg.__main__",
+        "cleansemg.evaluation.pictures",
+        "cleansemg.training.curves",
+        "cleansemg.training.loop",
+    ):
         importlib.import_module(module)
     stages.functions(list(stages.STAGES))
     stages.functions(list(running.STAGES), running.STAGES)

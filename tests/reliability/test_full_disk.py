@@ -7,8 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from cleansemg.downstream.common.running import STAGES as TASK_STAGES
 from cleansemg.stages import STAGES
-from downstream.common.running import STAGES as TASK_STAGES
 from tests.pipeline_runs import files
 from tests.reliability.conftest import ROUNDS
 from tests.reliability.test_crash import differing

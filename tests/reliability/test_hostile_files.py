@@ -14,20 +14,19 @@ import pytest
 import torch
 from numpy.lib import format as npy
 
-from core import config, npz
-from core.artifact import Artifact
-from core.restricted_pickle import read_object_array
-from data_pipeline.readers.ninapro import NinaproReader
-from data_pipeline.readers.table import TableReader
-from data_pipeline.signal_files import open_file
-from data_pipeline.subject_split import load_split
-from denoising import weights
-from evaluation import export
-from evaluation.published_test_set import describe
-from noise.pool import NoiseLibrary
+from cleansemg.core import config, npz, weight_files
+from cleansemg.core.artifact import Artifact
+from cleansemg.core.restricted_pickle import read_object_array
+from cleansemg.data_pipeline.readers.ninapro import NinaproReader
+from cleansemg.data_pipeline.readers.table import TableReader
+from cleansemg.data_pipeline.subject_split import load_split
+from cleansemg.evaluation import export
+from cleansemg.evaluation.published_test_set import describe
+from cleansemg.formats import open_file
+from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.training import checkpoint
 from tests.reliability.fuzzing import HangError, bounded, refuses_or_reads
 from tests.reliability.good_files import COLUMNS, SCHEMA, TARGETS, zipped
-from training import checkpoint
 
 
 class Harm:
@@ -99,8 +98,8 @@ def test_a_pickle_in_a_shard_a_checkpoint_weights_and_a_noise_pool(tmp_path, mar
 
     for suffix, read in (
         (".pt", lambda p: checkpoint.load(p, "x")),
-        (".pth", weights.read),
-        (".safetensors", weights.read),
+        (".pth", weight_files.read),
+        (".safetensors", weight_files.read),
     ):
         path = tmp_path / f"x{suffix}"
         torch.save({"state_dict": Harm(marker)}, path)

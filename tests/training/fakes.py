@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.seeding import generator
-from training.batches import Batch, Share, split
+from cleansemg.core.seeding import generator
+from cleansemg.training.batches import Batch, Share, split
 
 LENGTH = 64
 

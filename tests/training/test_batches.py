@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.batches import Share, prefetch, split
+from cleansemg.training.batches import Share, prefetch, split
 
 
 @given(st.integers(1, 50), st.integers(1, 6), st.integers(1, 4))

@@ -12,26 +12,26 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-import denoising
-from core import artifact, dsp
-from core.artifact import Manifest
-from core.errors import ItemError, UserError
-from core.seeding import generator
-from core.settings import KIND_ORDER
-from core.stage import RunOptions
-from denoising import Denoiser, NoiseLabels
-from evaluation import metrics
-from evaluation.parameter_files import read_parameters
-from noise.base import Request
-from noise.color import Coloured
-from noise.moa_simulated import MotionSimulated
-from noise.pli import PowerLine
-from noise.pool import SCHEMA as NOISE
+from cleansemg import denoising
+from cleansemg.core import artifact, dsp
+from cleansemg.core.artifact import Manifest
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.core.stage import RunOptions
+from cleansemg.denoising import Denoiser, NoiseLabels
+from cleansemg.evaluation import metrics
+from cleansemg.evaluation.parameter_files import read_parameters
+from cleansemg.noise.base import Request
+from cleansemg.noise.color import Coloured
+from cleansemg.noise.moa_simulated import MotionSimulated
+from cleansemg.noise.pli import PowerLine
+from cleansemg.noise.pool import SCHEMA as NOISE
+from cleansemg.training import calibration, calibration_set, search_space
+from cleansemg.training.calibration import snr_improvement_db
+from cleansemg.training.parameter_selection import choose
 from tests.denoising.signals import at_snr, emg
 from tests.training import workspace
-from training import calibration, calibration_set, search_space
-from training.calibration import snr_improvement_db
-from training.selection import choose
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = "tests.training.test_calibration"

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import UserError
-from training.loop import _optimizer
-from training.recipe import Recipe, Schedule, resolve
-from training.schedule import learning_rate
+from cleansemg.core.errors import UserError
+from cleansemg.training.loop import _optimizer
+from cleansemg.training.recipe import Recipe, Schedule, resolve
+from cleansemg.training.schedule import learning_rate
 
 
 @pytest.mark.parametrize(("epochs", "floor"), [(40, 0.0), (7, 0.01), (1, 0.001)])

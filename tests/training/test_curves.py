@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.checkpoint import EpochResult
-from training.curves import write_curves, write_losses
+from cleansemg.training.checkpoint import EpochResult
+from cleansemg.training.curves import write_curves, write_losses
 
 HISTORY = [
     EpochResult(e, 0.5 / e + 0.1, 0.5 / e + 0.12 + 0.01 * (e > 8) * e, 1e-3 * 0.5 ** (e // 5)) for e in range(1, 13)

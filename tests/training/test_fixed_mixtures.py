@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import UserError
-from denoising.neural import quantile_scale
+from cleansemg.core.errors import UserError
+from cleansemg.denoising.neural import quantile_scale
+from cleansemg.training.batches import Batch, Share
+from cleansemg.training.fixed_mixtures import FixedSet
+from cleansemg.training.mixtures import Mixtures
+from cleansemg.training.segments import Segments
 from tests.training import workspace
-from training.batches import Batch, Share
-from training.fixed_mixtures import FixedSet
-from training.mixtures import Mixtures
-from training.segments import Segments
 
 WHOLE = Share()
 FIXED = "train.fixed={snr_db: [-5, -7], files: {ECG: 0, PLI+WGN: 3}, draws: {train: 4, valid: 2}}"

@@ -10,12 +10,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from core.errors import UserError
+from cleansemg.core.errors import UserError
+from cleansemg.training import checkpoint as checkpoints
+from cleansemg.training import loop
+from cleansemg.training.batches import Source
+from cleansemg.training.recipe import Recipe, Schedule
 from tests.training.fakes import SineSource, drawing_network, tiny_network
-from training import checkpoint as checkpoints
-from training import loop
-from training.batches import Source
-from training.recipe import Recipe, Schedule
 
 RECIPE = Recipe(
     optimizer="adam", learning_rate=3e-3, weight_decay=0.0, batch_size=16, epochs=6, patience=None, clip_norm=1.0,

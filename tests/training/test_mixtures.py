@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ArtifactError, UserError
-from denoising.neural import quantile_scale
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.denoising.neural import quantile_scale
+from cleansemg.training.batches import Batch, Share
+from cleansemg.training.mixtures import Mixtures, spread
+from cleansemg.training.segments import Segments
 from tests.training import workspace
-from training.batches import Batch, Share
-from training.mixtures import Mixtures, spread
-from training.segments import Segments
 
 WHOLE = Share()
 

@@ -15,16 +15,15 @@ import pytest
 import torch
 import yaml
 
-import denoising
-from core import npz, registry
-from core.artifact import read_manifest
-from core.errors import ArtifactError, UserError
-from core.layout import Layout
-from core.stage import RunOptions
-from denoising import weights
+from cleansemg import denoising
+from cleansemg.core import npz, registry, weight_files
+from cleansemg.core.artifact import read_manifest
+from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.stage import RunOptions
+from cleansemg.training import neural
 from tests.conftest import ROOT
 from tests.training import workspace
-from training import neural
 
 RESULTS = (neural.BEST, neural.LOSSES, neural.CURVES, neural.RECIPE, "manifest.json")
 
@@ -149,8 +148,8 @@ def test_fitting_goes_on_from_the_box(space: workspace.Workspace, monkeypatch: p
 
     # with a rate too small to move anything, what comes out is what was in the box, in the box's form
     train(space, "train.start=box", force=True, epochs=1, learning_rate=1e-12)
-    first, _ = weights.read(box / "tiny.safetensors")
-    after, info = weights.read(space.layout.weights("tiny") / neural.BEST)
+    first, _ = weight_files.read(box / "tiny.safetensors")
+    after, info = weight_files.read(space.layout.weights("tiny") / neural.BEST)
     assert info["inputs"]["weights/start"] == npz.sha256(box / "tiny.safetensors")
     for name, tensor in first.items():
         if "running" not in name and "num_batches" not in name:
@@ -167,7 +166,7 @@ def test_nothing_to_train(space: workspace.Workspace) -> None:
 
 
 def test_a_method_without_network_is_refused(space: workspace.Workspace) -> None:
-    (space.root / "configs" / "denoisers" / "plain.yaml").write_text("class: denoising.base:Denoiser\n")
+    (space.root / "configs" / "denoisers" / "plain.yaml").write_text("class: cleansemg.denoising.base:Denoiser\n")
     registry._entries.cache_clear()
     with pytest.raises(UserError, match="'plain' has no network to train; networks are: tiny"):
         train(space, "train.models=[plain]")

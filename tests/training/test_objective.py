@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import UserError
+from cleansemg.core.errors import UserError
+from cleansemg.training.batches import Share
+from cleansemg.training.objective import LOSSES, Objective, snr_loss
+from cleansemg.training.recipe import Recipe
 from tests.training.fakes import SineSource, tiny_network
-from training.batches import Share
-from training.objective import LOSSES, Objective, snr_loss
-from training.recipe import Recipe
 
 
 class OwnObjective(nn.Module):

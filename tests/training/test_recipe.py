@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import UserError
-from training.recipe import Recipe, describe, parse_assignments, resolve
+from cleansemg.core.errors import UserError
+from cleansemg.training.recipe import Recipe, describe, parse_assignments, resolve
 
 
 def test_defaults_are_the_common_recipe_of_the_benchmark() -> None:

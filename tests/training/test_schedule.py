@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.recipe import Recipe, Schedule
-from training.schedule import best_epoch, is_finished, learning_rate
+from cleansemg.training.recipe import Recipe, Schedule
+from cleansemg.training.schedule import best_epoch, is_finished, learning_rate
 
 LOSSES = st.lists(st.sampled_from([1.0, 0.99995, 0.9, 0.8, 0.5]), max_size=25)
 

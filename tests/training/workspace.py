@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from core import artifact
-from core import config as configuration
-from core.artifact import Manifest, Schema
-from core.layout import Layout
-from core.seeding import generator
-from core.settings import Settings
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
-from noise.pool import SCHEMA as NOISE
+from cleansemg.core import artifact
+from cleansemg.core import config as configuration
+from cleansemg.core.artifact import Manifest, Schema
+from cleansemg.core.layout import Layout
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import Settings
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.noise.pool import SCHEMA as NOISE
 
 LENGTH = 200
 NOISE_SAMPLES = 600
 MODEL = {
-    "class": "denoising.networks.fcn:FCN",
+    "class": "cleansemg.denoising.networks.fcn:FCN",
     "summary": "a small FCN",
     "aliases": ["TinyPublished"],
     "parameters": {"kernel": 8, "channels": [6, 4, 4]},

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import artifact, dsp
-from core.errors import ItemError
-from core.layout import Layout
-from core.settings import Dataset, Evaluate, Settings
-from core.stage import RunOptions
-from data_pipeline.segmentation import SCHEMA as SEGMENTS
-from denoising import Denoiser
+from cleansemg.core import artifact, dsp
+from cleansemg.core.errors import ItemError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Dataset, Evaluate, Settings
+from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.denoising import Denoiser
 from tests.evaluation.conftest import small_settings
 
 LOUD_V = 3e-4
@@ -61,8 +61,8 @@ def write_two_databases(folder: Path, n_subjects=7, per_subject=2, length=2000) 
 
 
 def make_run(root: Path, settings: Settings) -> Layout:
-    from evaluation import evaluating, tables, test_set
-    from noise.library import build_libraries
+    from cleansemg.evaluation import evaluating, tables, test_set
+    from cleansemg.noise.library import build_libraries
 
     layout = Layout(root)
     build_libraries(settings, layout, RunOptions())
@@ -123,6 +123,6 @@ def task(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def page(finished) -> Path:
     """The report of that run; costs are measured once."""
-    from evaluation.report import make_report
+    from cleansemg.evaluation.report import make_report
 
     return make_report(finished.root, finished.root / "out" / "report.html", tasks=()).path

@@ -12,16 +12,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from cleansemg.core.errors import UserError
+from cleansemg.evaluation.report import costs, make_report
+from cleansemg.evaluation.report import page as page_module
+from cleansemg.evaluation.report.leaderboard import leaderboard
+from cleansemg.evaluation.report.page import render
+from cleansemg.evaluation.report.run import open_run
+from cleansemg.evaluation.report.task_tables import default_folders, read_tasks
+from cleansemg.evaluation.report.views import number, p_text, view
+from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
 from cleansemg.report_command import report as command
-from core.errors import UserError
-from evaluation.report import costs, make_report
-from evaluation.report import page as page_module
-from evaluation.report.leaderboard import leaderboard
-from evaluation.report.page import render
-from evaluation.report.run import open_run
-from evaluation.report.task_tables import default_folders, read_tasks
-from evaluation.report.views import number, p_text, view
-from evaluation.stats.bootstrap import subject_bootstrap
 from tests.evaluation.report.conftest import HOSTILE
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}

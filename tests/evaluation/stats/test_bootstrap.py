@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 
-from evaluation.stats.bootstrap import bootstrap_of_sums, by_subject, group_bootstrap, subject_bootstrap
+from cleansemg.evaluation.stats.bootstrap import bootstrap_of_sums, by_subject, group_bootstrap, subject_bootstrap
 
 
 def test_equals_a_plain_bootstrap_in_distribution():

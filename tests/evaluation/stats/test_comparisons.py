@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from core.errors import ArtifactError
-from core.settings import Settings, Tables
-from evaluation import metrics, tables
-from evaluation.rendering import to_csv, to_markdown
-from evaluation.scores import Scores
-from evaluation.stats import breakdowns, comparison_tables
-from evaluation.stats.comparisons import against_best, all_pairs, best, compare, compared, subject_means
-from evaluation.stats.paired import signed_rank
+from cleansemg.core.errors import ArtifactError
+from cleansemg.core.rendering import to_csv, to_markdown
+from cleansemg.core.settings import Settings, Tables
+from cleansemg.evaluation import metrics, tables
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.stats import breakdowns, comparison_tables
+from cleansemg.evaluation.stats.comparisons import against_best, all_pairs, best, compare, compared, subject_means
+from cleansemg.evaluation.stats.paired import signed_rank
 
 SETTINGS = Settings(tables=Tables(bootstrap_resamples=300))
 N_SUBJECTS, EACH = 8, 6

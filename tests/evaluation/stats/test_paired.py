@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evaluation.stats.paired import holm, power_note, signed_rank, smallest_p
+from cleansemg.evaluation.stats.paired import holm, power_note, signed_rank, smallest_p
 
 DIFFERENCES = st.lists(st.floats(-100, 100).filter(lambda x: abs(x) > 1e-3), min_size=1, max_size=9)
 

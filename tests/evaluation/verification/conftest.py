@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from core import npz
-from core.layout import Layout
-from core.stage import RunOptions
-from downstream.common.running import run_task
+from cleansemg.core import npz
+from cleansemg.core.layout import Layout
+from cleansemg.core.stage import RunOptions
+from cleansemg.downstream.common.running import run_task
 from tests.downstream.test_running import settings
 from tests.pipeline_runs import SMALL, run
 

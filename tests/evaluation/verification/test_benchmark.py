@@ -8,11 +8,11 @@ import shutil
 import numpy as np
 import pytest
 
-from core.errors import UserError
-from evaluation.verification import draws, lines_of, mixtures, parts, scores, shards, tables, verify
-from evaluation.verification.chain import check as check_chain
-from evaluation.verification.findings import untracked
-from evaluation.verification.folders import open_results
+from cleansemg.core.errors import UserError
+from cleansemg.evaluation.verification import draws, lines_of, mixtures, parts, scores, shards, tables, verify
+from cleansemg.evaluation.verification.chain import check as check_chain
+from cleansemg.evaluation.verification.findings import untracked
+from cleansemg.evaluation.verification.folders import open_results
 from tests.evaluation.verification.conftest import edit_manifest, forge
 
 SEGMENTS = "segments/data_crossDB_seg2s"

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 OWN = ROOT / "evaluation" / "verification"
 FLOORS = ("core", "noise", "denoising", "data_pipeline", "training", "evaluation", "downstream", "cleansemg")
-ADMITTED = ("core.npz", "core.errors", "evaluation.verification")
+ADMITTED = ("cleansemg.core.npz", "cleansemg.core.errors", "cleansemg.evaluation.verification")
 
 
 def imported(path):
@@ -35,12 +35,16 @@ def test_only_reading_npz_is_shared():
 
 def test_the_contract_knows_every_module_of_the_ground_floor():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    own = next(c for c in contracts if c["type"] == "forbidden" and c["source_modules"] == ["evaluation.verification"])
+    own = next(
+        c
+        for c in contracts
+        if c["type"] == "forbidden" and c["source_modules"] == ["cleansemg.evaluation.verification"]
+    )
     modules = {f"core.{path.stem}" for path in (ROOT / "core").glob("*.py")} - {"core.__init__"}
-    assert modules - set(own["forbidden_modules"]) == {"core.npz", "core.errors"}
+    assert modules - set(own["forbidden_modules"]) == {"cleansemg.core.npz", "cleansemg.core.errors"}
 
 
 def test_it_loads_without_what_it_checks():
-    code = "import sys, evaluation.verification; print([m for m in sys.modules if m in ('torch', 'scipy', 'numba', 'core.stage', 'core.artifact', 'core.seeding')])"
+    code = "import sys, cleansemg.evaluation.verification; print([m for m in sys.modules if m in ('torch', 'scipy', 'numba', 'cleansemg.core.stage', 'cleansemg.core.artifact', 'cleansemg.core.seeding')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

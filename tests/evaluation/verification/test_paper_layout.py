@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import config
-from evaluation.protocol_tables import main_table, read_printed
-from evaluation.rendering import to_csv
-from evaluation.scores import Scores
-from evaluation.verification.findings import Finding
-from evaluation.verification.printed import paper_layout
-from evaluation.verification.scored import Scored, read_csv
+from cleansemg.core import config
+from cleansemg.core.rendering import to_csv
+from cleansemg.evaluation.protocol_tables import main_table, read_printed
+from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.verification.findings import Finding
+from cleansemg.evaluation.verification.printed import paper_layout
+from cleansemg.evaluation.verification.scored import Scored, read_csv
 
 KEYS = ("SNRimp", "RMSE", "PRD", "RMSE_ARV", "RMSE_MNF")
 SETTINGS = config.load(Path("configs/protocols/msemg_ecg.yaml"), ["tables.bootstrap_resamples=200"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.verification import tasks, verify
-from evaluation.verification.findings import untracked
-from evaluation.verification.folders import open_results
+from cleansemg.evaluation.verification import tasks, verify
+from cleansemg.evaluation.verification.findings import untracked
+from cleansemg.evaluation.verification.folders import open_results
 from tests.evaluation.verification.conftest import edit_manifest, forge
 from tests.evaluation.verification.test_benchmark import problems
 

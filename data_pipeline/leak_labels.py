@@ -1,0 +1,17 @@
+"""What the parts of a run share, in words."""
+
+from __future__ import annotations
+
+from cleansemg.core.layout import Layout
+from cleansemg.data_pipeline import part_selection, subject_split
+
+
+def leak_labels(layout: Layout) -> list[str]:
+    """What the parts of a run share, in one label; nothing where they share nothing."""
+    shared = []
+    if layout.split.exists():
+        label = subject_split.load_split(layout.split).label
+        shared += [label.partition("LEAKING: ")[2].rstrip(".")] if label else []
+    if layout.noise_label.exists():
+        shared += layout.noise_label.read_text(encoding="utf-8").splitlines()
+    return [part_selection.leak_label(shared)] if shared else []

@@ -1,0 +1,112 @@
+"""The split rule `selection`: which subjects, exercises and channels make each part, as a configuration lists them.
+
+A published protocol may train on one exercise and validate on another of the same subjects. That shares subjects
+between parts: refused, unless the configuration says `protocol: published`, and then every table says what is shared.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean
+from cleansemg.core.settings import PARTS, Part, Selected, Selection, Settings
+
+RANGE = re.compile(r"(?P<prefix>\D*)(?P<first>\d+)-(?P<same>\D*)(?P<last>\d+)")
+SHOWN = 4  # shared names that a label spells out
+
+
+def expand(names: Iterable[str]) -> tuple[str, ...]:
+    """Names with their ranges written out, in order.
+
+    >>> expand(["S1-S3", "S7"])
+    ('S1', 'S2', 'S3', 'S7')
+    >>> expand(["S3-S1"])
+    Traceback (most recent call last):
+    cleansemg.core.errors.UserError: split.selections: 'S3-S1' is an empty range
+
+    Raises:
+        UserError: a range that ends before it begins, or a name twice.
+    """
+    found: list[str] = []
+    for name in names:
+        range_ = RANGE.fullmatch(name)
+        if range_ is None or range_["same"] not in ("", range_["prefix"]):
+            found.append(name)
+            continue
+        numbers = range(int(range_["first"]), int(range_["last"]) + 1)
+        if not numbers:
+            raise UserError(f"split.selections: '{name}' is an empty range")
+        found += [f"{range_['prefix']}{number}" for number in numbers]
+    twice = sorted({name for name in found if found.count(name) > 1})
+    if twice:
+        raise UserError(f"split.selections: '{twice[0]}' is listed twice in one part")
+    return tuple(found)
+
+
+def written_out(selection: Selection) -> Selection:
+    """The selection with all ranges written out, and each database with all three parts."""
+    return {
+        database: {
+            part: own.model_copy(update={"subjects": expand(own.subjects)})
+            for part, own in ((part, parts.get(part, Selected())) for part in PARTS)
+        }
+        for database, parts in selection.items()
+    }
+
+
+def of_settings(settings: Settings) -> Selection | None:
+    """The configuration's selection, written out; None for the other rules."""
+    return None if settings.split.selection is None else written_out(settings.split.selection)
+
+
+def parts_of(parts: Mapping[Part, Selected], subject: str, exercise: str, channel: str) -> tuple[Part, ...]:
+    """The parts that take a subject's channel in an exercise."""
+    return tuple(part for part, own in parts.items() if _takes(own, subject, exercise) and _has(own.channels, channel))
+
+
+def takes_recording(parts: Mapping[Part, Selected], subject: str, exercise: str) -> bool:
+    """Whether any part takes something of a recording."""
+    return any(_takes(own, subject, exercise) for own in parts.values())
+
+
+def takes_channel(parts: Mapping[Part, Selected], subject: str, exercise: str, channel: str) -> bool:
+    """Whether any part takes a channel of a recording."""
+    return bool(parts_of(parts, subject, exercise, channel))
+
+
+def of_database(selection: Selection, database: str) -> Mapping[Part, Selected]:
+    """What the parts take of a database.
+
+    Raises:
+        UserError: the selection does not have it.
+    """
+    if database not in selection:
+        raise UserError(f"split.selections: has no database '{database}'{did_you_mean(database, selection)}")
+    return selection[database]
+
+
+def shared_subjects(database: str, subjects: Mapping[Part, Sequence[str]]) -> list[str]:
+    """One label for each two parts that share subjects of a database."""
+    labels = []
+    for one, other in itertools.combinations(subjects, 2):
+        both = [subject for subject in subjects[one] if subject in set(subjects[other])]
+        if both:
+            names = ", ".join(both[:SHOWN]) + (", ..." if len(both) > SHOWN else "")
+            labels.append(f"{one} and {other} share {len(both)} subjects of {database} ({names})")
+    return labels
+
+
+def leak_label(shared: Sequence[str]) -> str:
+    """What tables say under `protocol: published` where parts share something."""
+    return f"protocol: published. LEAKING: {'; '.join(shared)}."
+
+
+def _takes(own: Selected, subject: str, exercise: str) -> bool:
+    return subject in own.subjects and _has(own.exercises, exercise)
+
+
+def _has(names: Sequence[str] | None, name: str) -> bool:
+    return names is None or name in names

@@ -1,0 +1,314 @@
+r"""Recordings of any length and number of channels, in windows, with the memory of a few windows.
+
+    input    |----------- W -----------|
+                                 |----------- W -----------|        hop = W - V
+                                 |- V -|
+    weights  1111111111111111111111\
+                                   /1111111111111111111111 ...       fades over the middle V/2 of the overlap V
+
+A window's outer V/4 is not used where another window has the samples too: a method sees no context there. The fades
+are raised cosines that sum to one, so what both windows agree on passes unchanged. A channel's gaps (NaN) cut it
+into stretches, each denoised as if it were alone. What is left of a stretch after its last whole window is denoised
+in a whole window that ends with it; a stretch shorter than a window is one short window.
+
+Where a denoiser states a `lowest_hz`, as networks do, a window is high-passed there first: recordings have offsets and
+drift that the signals such a method was fitted to do not have, and 4 s of them set its scale.
+
+A window goes through `resampled.denoise`: its bounds are samples of the recording, so resampling inside lets no drift
+add up. Windows depend on nothing but where stretches start and stop, so the output is the same, bit for bit, in
+whatever blocks the samples come.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleansemg.core.dsp import high_pass
+from cleansemg.core.errors import InputError, ItemError, UserError
+from cleansemg.denoising import resampled
+from cleansemg.denoising.base import Denoiser, FloatArray
+from cleansemg.denoising.blocks import Buffer, Gap, GapLog, checked_block, stretches
+from cleansemg.denoising.causal import CausalDenoiser
+
+WINDOW_S, OVERLAP_S = 4.0, 1.0
+STREAMING_WINDOW_S, STREAMING_OVERLAP_S = 2.0, 0.5
+
+
+@dataclass
+class _Stretch:
+    """Values of one channel without a gap; places are samples of the stream."""
+
+    start: int
+    stop: int  # of what came
+    planned: int | None = None  # end of its last window that was planned
+    final: int = 0  # up to here its output is out
+    tail: NDArray[np.float64] | None = None  # of the last window that was denoised, from `final` on
+
+
+@dataclass(frozen=True)
+class _Window:
+    channel: int
+    stretch: _Stretch
+    start: int
+    stop: int  # equal to start: nothing new, the stretch ended with its last window
+    last: bool  # the stretch ends here
+
+
+class Continuous:
+    """Denoise a recording as its samples come.
+
+    As many samples come out as go in, in order; `push` returns those that no later sample can change.
+
+    A gap stays one: NaN in, NaN out. A stretch between gaps that is too short for the denoiser comes out as NaN as
+    well, and is reported. Constants are denoised like anything else.
+
+    Attributes:
+        latency_s: how long after a sample came its denoised value is out at the latest: a window. Blocks add
+            their own length, the denoiser its computing time.
+        n_gaps: how many gaps there were so far.
+        gap_samples: [C] samples without a denoised value.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        fs_hz: float,
+        n_channels: int,
+        window_s: float = WINDOW_S,
+        overlap_s: float = OVERLAP_S,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            denoiser: any with a blind track.
+            fs_hz: sampling rate of the recording, from 200 Hz where the denoiser has one of its own.
+            n_channels: of the recording.
+            window_s: length of a window.
+            overlap_s: of neighbouring windows, at most half a window; 0 cuts hard.
+
+        Raises:
+            InputError: a rate that the denoiser refuses, no channels, a window that is too short for it.
+            UserError: the denoiser needs labels, or an overlap that does not fit the window.
+        """
+        if denoiser.needs_labels or "blind" not in denoiser.tracks:
+            raise UserError(f"denoiser '{denoiser.name}' needs labels, which a recording does not have")
+        if n_channels != int(n_channels) or n_channels < 1:
+            raise InputError(f"n_channels is {n_channels!r}, at least 1")
+        self._shortest = resampled.shortest(denoiser, fs_hz)
+        for name, value in (("window_s", window_s), ("overlap_s", overlap_s)):
+            if not np.isfinite(value) or value < 0:
+                raise UserError(f"{name} is {value!r}, expected a number of seconds")
+        self._width = round(window_s * fs_hz)
+        self._quarter = round(overlap_s * fs_hz / 4)
+        if self._width < self._shortest:
+            raise InputError(
+                f"window_s is {window_s:g}: '{denoiser.name}' needs {self._shortest / fs_hz:.3g} s at {fs_hz:g} Hz"
+            )
+        if 8 * self._quarter > self._width:
+            raise UserError(f"overlap_s is {overlap_s:g}, at most half of window_s = {window_s:g}")
+        self.latency_s = self._width / fs_hz
+        self._denoiser, self._fs_hz, self._n_channels = denoiser, float(fs_hz), int(n_channels)
+        self._hop = self._width - 4 * self._quarter
+        self._fade_in = np.sin(np.pi / 2 * (np.arange(2 * self._quarter) + 0.5) / max(2 * self._quarter, 1)) ** 2
+        self._input = Buffer(self._n_channels, np.float64)
+        self._output = Buffer(self._n_channels, np.float32)
+        self._stretches: list[_Stretch | None] = [None] * self._n_channels
+        self._log = GapLog(self._n_channels)
+        self._closed = ""  # why nothing more is taken
+
+    @property
+    def n_gaps(self) -> int:
+        """How many gaps there were so far."""
+        return self._log.n_gaps
+
+    @property
+    def gap_samples(self) -> NDArray[np.int64]:
+        """[C] samples without a denoised value so far."""
+        return self._log.samples.copy()
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """The gaps so far, the first 1000 of them."""
+        return self._log.gaps
+
+    def push(self, block: FloatArray) -> NDArray[np.float32]:
+        """Take the next samples.
+
+        Args:
+            block: [C, l], any unit, any length, also none; NaN where there is no value.
+
+        Returns:
+            [C, m]: the next denoised samples that became final, in the unit of `block`.
+
+        Raises:
+            InputError: a block of another shape, an infinite value (nothing of the block is taken then), or a
+                window that the denoiser refuses.
+            ItemError: the denoiser failed on a window.
+            UserError: `finish` was called, or a window failed before.
+        """
+        self._check_open()
+        array = checked_block(block, self._n_channels, self._input.stop)
+        parts = [self._take(array[:, at : at + self._hop]) for at in range(0, array.shape[1], self._hop)]
+        return np.concatenate(parts, axis=1) if parts else np.empty((self._n_channels, 0), np.float32)
+
+    def finish(self) -> NDArray[np.float32]:
+        """[C, m]: the denoised samples that are left. The recording ends here; raises as `push` does."""
+        self._check_open()
+        windows = [w for channel in range(self._n_channels) for w in self._end(channel, self._input.stop)]
+        self._denoise(windows)
+        self._closed = "the recording was finished; make a new Continuous for another"
+        return self._release()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UserError(self._closed)
+
+    def _take(self, block: NDArray[np.float64]) -> NDArray[np.float32]:
+        """At most a hop of samples."""
+        first = self._input.stop
+        self._input.append(block, block.shape[1])
+        self._output.append(np.nan, block.shape[1])
+        windows: list[_Window] = []
+        for channel, row in enumerate(block):
+            for start, stop, has_values in stretches(row):
+                if has_values:
+                    windows += self._extend(channel, first + start, first + stop)
+                else:
+                    windows += self._end(channel, first + start)
+                    self._log.missing(channel, first + start, first + stop)
+        self._denoise(windows)
+        return self._release()
+
+    def _extend(self, channel: int, start: int, stop: int) -> list[_Window]:
+        """Values came: the windows that they fill."""
+        stretch = self._stretches[channel]
+        if stretch is None:
+            stretch = self._stretches[channel] = _Stretch(start, stop, final=start)
+            self._log.present(channel)
+        stretch.stop = stop
+        windows: list[_Window] = []
+        while True:
+            end = stretch.start + self._width if stretch.planned is None else stretch.planned + self._hop
+            if end > stop:
+                return windows
+            windows.append(_Window(channel, stretch, end - self._width, end, last=False))
+            stretch.planned = end
+
+    def _end(self, channel: int, stop: int) -> list[_Window]:
+        """No values any more from `stop` on: what is left of the stretch before."""
+        stretch, self._stretches[channel] = self._stretches[channel], None
+        if stretch is None:
+            return []
+        if stretch.planned is None and stop - stretch.start < self._shortest:
+            self._log.short(channel, stretch.start, stop)
+            return []
+        start = stop if stretch.planned == stop else max(stretch.start, stop - self._width)
+        return [_Window(channel, stretch, start, stop, last=True)]
+
+    def _denoise(self, windows: list[_Window]) -> None:
+        """Denoise windows and put them where they belong; those of the same samples go in one batch."""
+        batches: dict[tuple[int, int, bool], list[_Window]] = defaultdict(list)
+        for window in windows:
+            batches[window.stop, window.start, window.last].append(window)
+        for (stop, start, _), batch in sorted(batches.items()):  # in the order in which a channel has them
+            rows = [window.channel for window in batch]
+            estimates = self._estimates(rows, start, stop) if stop > start else np.empty((len(rows), 0))
+            for window, estimate in zip(batch, estimates, strict=True):
+                self._join(window, estimate)
+
+    def _estimates(self, rows: list[int], start: int, stop: int) -> NDArray[np.float64]:
+        noisy = self._input.part(start, stop)[rows]
+        if self._denoiser.lowest_hz is not None:
+            constant = np.ptp(noisy, axis=1) == 0
+            noisy = high_pass(noisy, self._denoiser.lowest_hz, self._fs_hz)
+            noisy[constant] = 0.0  # not the rounding of an offset, which a network would scale up
+        try:
+            return resampled.denoise(self._denoiser, noisy, self._fs_hz).astype(np.float64)
+        except (InputError, ItemError) as error:
+            where = f"channels {', '.join(map(str, rows))}, samples {start} to {stop}"
+            self._closed = f"denoising stopped at {where}: {error}"
+            raise (InputError if isinstance(error, InputError) else ItemError)(self._closed) from error
+
+    def _join(self, window: _Window, estimate: NDArray[np.float64]) -> None:
+        stretch, start, stop = window.stretch, window.start, window.stop
+        if start == stop:
+            if stretch.tail is not None:
+                self._write(window.channel, stretch.final, stretch.tail)
+            return
+        if stretch.tail is not None:
+            fade_to = stretch.final + 2 * self._quarter
+            new = estimate[stretch.final - start : fade_to - start]
+            mixed = stretch.tail[: 2 * self._quarter] * (1 - self._fade_in) + new * self._fade_in
+            self._write(window.channel, stretch.final, mixed)
+            stretch.final = fade_to
+        final = stop if window.last else stop - 3 * self._quarter
+        self._write(window.channel, stretch.final, estimate[stretch.final - start : final - start])
+        stretch.final, stretch.tail = final, estimate[final - start :].copy()
+
+    def _write(self, channel: int, start: int, values: NDArray[np.float64]) -> None:
+        self._output.part(start, start + len(values))[channel] = values
+
+    def _release(self) -> NDArray[np.float32]:
+        """What is final in all channels, and what no window will need is forgotten."""
+        stop = self._input.stop
+        final = min(stop if stretch is None else stretch.final for stretch in self._stretches)
+        needed = [
+            stop if stretch is None else stretch.start if stretch.planned is None else stretch.planned - self._width
+            for stretch in self._stretches
+        ]
+        out: NDArray[np.float32] = self._output.part(self._output.start, final).copy()
+        self._output.drop(final)
+        self._input.drop(min(needed))
+        return out
+
+
+def denoise_long(
+    denoiser: Denoiser, noisy: FloatArray, fs_hz: float, window_s: float = WINDOW_S, overlap_s: float = OVERLAP_S
+) -> NDArray[np.float32]:
+    """Denoise a recording of any length that is in memory, with gaps or without.
+
+    Args:
+        denoiser: any with a blind track.
+        noisy: [C, L] or [L], any unit; NaN where there is no value.
+        fs_hz: sampling rate in Hz.
+        window_s: as for `Continuous`.
+        overlap_s: as for `Continuous`.
+
+    Returns:
+        float32, in the shape and unit of `noisy`; NaN in gaps, and between gaps that are too close.
+
+    Raises:
+        InputError, ItemError, UserError: as `Continuous`.
+    """
+    array = np.asarray(noisy)
+    if array.ndim not in (1, 2) or array.size == 0:
+        raise InputError(f"expected a recording as [C, L] or [L], got shape {array.shape}")
+    channels = np.atleast_2d(array)
+    stream = Continuous(denoiser, fs_hz, len(channels), window_s, overlap_s)
+    out = np.empty(channels.shape, np.float32)
+    done = 0
+    block = max(round(window_s * fs_hz), 1)
+    for at in range(0, channels.shape[1], block):
+        part = stream.push(channels[:, at : at + block])
+        out[:, done : done + part.shape[1]] = part
+        done += part.shape[1]
+    out[:, done:] = stream.finish()
+    return out.reshape(array.shape)
+
+
+def best_streaming(denoiser: Denoiser, fs_hz: float, n_channels: int) -> CausalDenoiser | Continuous:
+    """The form of a denoiser with the least latency: its causal one where it has one, else short windows.
+
+    Both take blocks by `push`, give the rest by `finish`, and state `latency_s` and `gaps`.
+
+    Raises:
+        InputError, UserError: as `Denoiser.causal` and `Continuous`.
+    """
+    causal = denoiser.causal(fs_hz, n_channels)
+    if causal is not None:
+        return causal
+    return Continuous(denoiser, fs_hz, n_channels, STREAMING_WINDOW_S, STREAMING_OVERLAP_S)

@@ -1,0 +1,310 @@
+"""The published noisy recordings: segments of the test set pasted over the clean streams, each where it was cut.
+
+Only what passed the quality control is in the test set, so everything else stays clean (protocol A11). Published ids
+leave out the exercise; there the clean waveform of the segment says which of the recordings it is from. (The public
+code writes the segments of three exercises into the first one's file.)
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleansemg.core.artifact import MANIFEST, Artifact, Failure
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.stage import Job, Made, RunOptions, StageResult, run_stage
+from cleansemg.data_pipeline.recording import content_fingerprint
+from cleansemg.denoising import Denoiser, InputError
+from cleansemg.downstream.common import streams
+from cleansemg.downstream.common.streams import SCHEMA
+from cleansemg.downstream.common.task import Stream
+from cleansemg.evaluation import export
+from cleansemg.evaluation.candidates import Candidate
+
+LEAST_LIKENESS = 0.5  # correlation; of 2000 samples of another place it is below 0.15
+NEEDED = ("database", "subject", "exercise", "trial", "channel", "start_sample", "stop_sample", "fs_hz")
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A trial of one channel, as the quality control lists it."""
+
+    exercise: str
+    trial: int
+    channel: int
+    start_s: float
+    stop_s: float
+
+
+@dataclass(frozen=True)
+class Request:
+    """A segment of the test set that belongs to one person: its row and where it may be from.
+
+    Attributes:
+        row: of the test set.
+        name: its id.
+        window: number of the segment in its trial.
+        slots: the trials that the id may mean, one where it names the exercise.
+    """
+
+    row: int
+    name: str
+    window: int
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class PasteJob:
+    """One stream and the segments that may lie in it."""
+
+    clean: Path
+    shard: str
+    test_set: Path
+    requests: tuple[Request, ...]
+    candidate: Candidate | None  # None: the noisy segments as they are
+
+
+def read_slots(path: Path) -> dict[tuple[str, str], list[Slot]]:
+    """Trials by database and subject.
+
+    Raises:
+        UserError: no such file, or a column is missing.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(f"{path}: no column '{missing[0]}'; make it with data_pipeline/step1_qc_raw.py")
+            slots: dict[tuple[str, str], list[Slot]] = defaultdict(list)
+            for row in reader:
+                fs_hz = float(row["fs_hz"])
+                start, stop = int(row["start_sample"]) / fs_hz, int(row["stop_sample"]) / fs_hz
+                slot = Slot(row["exercise"], int(row["trial"]), int(row["channel"]), start, stop)
+                slots[row["database"], row["subject"]].append(slot)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; make it with data_pipeline/step1_qc_raw.py, or name --qc-index"
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: not an index of the quality control ({error})") from None
+    return dict(slots)
+
+
+def requests(columns: Columns, slots: Mapping[tuple[str, str], Sequence[Slot]]) -> dict[tuple[str, str], list[Request]]:
+    """The segments by database and subject; those of databases that the index does not have are left out.
+
+    Raises:
+        UserError: an id that says too little, that repeats, or a segment whose trial is not in the index.
+    """
+    found: dict[tuple[str, str], list[Request]] = defaultdict(list)
+    named = "exercise" in columns
+    databases = {database for database, _ in slots}
+    seen: set[str] = set()
+    for row, text in enumerate(np.asarray(columns["segment_id"]).tolist()):
+        if str(columns["database"][row]) not in databases:
+            continue
+        key = (str(columns["database"][row]), _subject(str(columns["subject"][row])))
+        if named and text in seen:
+            raise UserError(f"segment {text}: twice in the test set; take test_combined.npz, which has each once")
+        seen.add(text)
+        if named:
+            wanted = (str(columns["exercise"][row]), int(columns["trial"][row]), int(columns["channel"][row]))
+            own = [s for s in slots.get(key, ()) if (s.exercise, s.trial, s.channel) == wanted]
+            window = int(columns["window"][row])
+        else:
+            channel, trial, window = _numbers(text)  # counted from 0 or from 1, which is not documented
+            mine = slots.get(key, ())
+            own = [s for s in mine if s.trial in (trial, trial - 1) and s.channel in (channel, channel - 1)]
+        if not own:
+            raise UserError(f"segment {text}: its trial is not in the quality control's index; they are of two runs")
+        found[key].append(Request(row, text, window, tuple(own)))
+    return dict(found)
+
+
+def paste_all(
+    clean: Artifact,
+    folder: Path,
+    test_set: Path,
+    index: Path,
+    candidate: Candidate | None,
+    seed: int,
+    options: RunOptions,
+) -> StageResult:
+    """Write streams with the test set's segments in them, noisy or denoised.
+
+    Args:
+        clean: the clean streams.
+        folder: of the result.
+        test_set: test_combined.npz, ours or the published one.
+        index: qc_index.csv of the run that the test set was made in.
+        candidate: a denoiser; None leaves the segments noisy.
+        seed: the configuration's.
+        options: workers and force.
+
+    Raises:
+        UserError: a file that is absent or not understood, or segments of recordings that are not there, or that found
+            no place: the folder is unfinished then.
+    """
+    if not test_set.exists():
+        raise UserError(f"{test_set}: no such file; make it with evaluation/generate_test_data.py, or name --test-npz")
+    wanted = requests(export.read(test_set), read_slots(index))
+    jobs: list[Job[PasteJob]] = []
+    people: set[tuple[str, str]] = set()
+    for name, stream in streams.each(clean):
+        key = (stream.database, stream.subject)
+        own = tuple(r for r in wanted.get(key, ()) if any(slot.exercise == stream.name for slot in r.slots))
+        people |= {key}
+        jobs.append(Job(name, PasteJob(clean.folder, name, test_set, own, candidate)))
+    lost = sorted("/".join(key) for key in wanted if key not in people)
+    if lost:
+        raise UserError(f"{clean.folder}: no recording of {', '.join(lost[:3])}, of whom {test_set.name} has segments")
+    denoiser = None if candidate is None else {"denoiser": dict(candidate.identity), "track": candidate.track}
+    result = run_stage(
+        folder, SCHEMA, jobs, paste_shard,
+        section={"task": "gesture", "pasted": denoiser},
+        inputs={"clean": clean.manifest.fingerprint, "test set": content_fingerprint(test_set),
+                "index": content_fingerprint(index)},
+        seed=seed, options=options, label="paste noisy" if candidate is None else f"paste {candidate.label}",
+        info=clean.manifest.info,
+    )  # fmt: skip
+    try:
+        _check_count(result.artifact, wanted, {job.name: job.payload.requests for job in jobs})
+    except UserError:
+        (folder / MANIFEST).unlink()
+        raise
+    return result
+
+
+def paste_shard(job: PasteJob) -> Made:
+    """One stream with its segments; where one cannot be placed or denoised, the stream fails."""
+    stream = streams.load(streams.open_streams(job.clean), job.shard)
+    denoiser = None if job.candidate is None or not job.requests else job.candidate.build()
+    try:
+        pasted, count = paste(stream, export.read(job.test_set), job.requests, denoiser)
+    except (InputError, ItemError) as error:
+        return Made(streams.empty(), [Failure(stream.key, str(error))])
+    return Made({**streams.to_arrays(pasted), "n_pasted": np.full(pasted.signal.shape[1], count)})
+
+
+def paste(
+    stream: Stream, columns: Columns, wanted: Sequence[Request], denoiser: Denoiser | None = None
+) -> tuple[Stream, int]:
+    """The stream with its segments in place of its own samples, and how many there were.
+
+    Raises:
+        ItemError: a segment unlike the stream where it should be, beyond its end, or over another one; a sample beside
+            the segments that is no longer the stream's.
+        InputError: the denoiser refuses a segment.
+    """
+    places = [(r, place) for r in wanted if (place := _place(stream, columns, r)) is not None]
+    if not places:
+        return stream, 0
+    noisy = np.stack([columns["noisy"][r.row] for r, _ in places])  # [m, L]
+    new = noisy if denoiser is None else denoiser.denoise(noisy, stream.fs_hz)
+    signal = stream.signal.copy()
+    taken = np.zeros(signal.shape, bool)
+    for (request, (channel, start)), samples in zip(places, new, strict=True):
+        span = slice(start, start + len(samples))
+        if taken[channel, span].any():
+            raise ItemError(f"segment {request.name} lies over another one, at sample {start}")
+        signal[channel, span] = samples
+        taken[channel, span] = True
+    beside = np.ones(signal.shape, bool)
+    for _, (channel, start) in places:
+        beside[channel, start : start + noisy.shape[1]] = False
+    if (signal != stream.signal)[beside].any():
+        raise ItemError("samples were changed where no segment lies")
+    return replace(stream, signal=signal), len(places)
+
+
+def _place(stream: Stream, columns: Columns, request: Request) -> tuple[int, int] | None:
+    """Channel and first sample; None where the segment is from another recording of the person.
+
+    Segments are resampled from the start of their trial, so it may be half a sample from the stream's grid.
+    """
+    clean = np.asarray(columns["clean"][request.row], np.float64)
+    fs_hz = float(columns["fs_hz"][request.row])
+    if fs_hz != stream.fs_hz:
+        raise ItemError(f"segment {request.name} is at {fs_hz:g} Hz, the stream at {stream.fs_hz:g} Hz")
+    scores: dict[tuple[int, int], float] = {}
+    for slot in request.slots:
+        if slot.exercise != stream.name:
+            continue
+        start = round(slot.start_s * fs_hz) + request.window * len(clean)
+        own = stream.signal[slot.channel : slot.channel + 1, start : start + len(clean)]
+        if own.size == len(clean):
+            scores[slot.channel, start] = _likeness(own[0].astype(np.float64), clean)
+    best = max(scores, key=lambda place: scores[place], default=None)
+    if best is not None and scores[best] >= LEAST_LIKENESS:
+        return best
+    if len(request.slots) > 1:
+        return None
+    found = f"a likeness of {scores[best]:.2f}" if best is not None else "no room for it"
+    raise ItemError(f"segment {request.name} is not from this recording: {found} where its id says that it was cut")
+
+
+def _likeness(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / norm if norm > 0 else 0.0
+
+
+def _check_count(
+    pasted: Artifact,
+    wanted: Mapping[tuple[str, str], Sequence[Request]],
+    may_hold: Mapping[str, Sequence[Request]],
+) -> None:
+    """Every segment landed once.
+
+    A stream holds all segments whose id names it; those of a person have all landed where none of the person's streams
+    failed. (An id without an exercise may be of a stream that failed.)
+
+    Args:
+        pasted: the streams.
+        wanted: segments by database and subject.
+        may_hold: by shard, the segments that may lie in it.
+    """
+    landed: dict[tuple[str, str], int] = defaultdict(int)
+    owner = {request.row: key for key, own in wanted.items() for request in own}
+    incomplete = set()
+    for shard in pasted.manifest.shards:
+        own = may_hold[shard.name]
+        if not shard.count:
+            incomplete |= {owner[request.row] for request in own}
+            continue
+        count = int(pasted.load(shard.name)["n_pasted"][0])
+        named = sum(len(request.slots) == 1 for request in own)
+        if count < named:
+            raise UserError(f"{pasted.folder}: {count} of {named} segments of {shard.name} found their place; "
+                            "the test set is not of these recordings")  # fmt: skip
+        if own:
+            landed[owner[own[0].row]] += count
+    for key, own in wanted.items():
+        if key not in incomplete and landed[key] != len(own):
+            raise UserError(f"{pasted.folder}: {landed[key]} of {len(own)} segments of {'/'.join(key)} found their "
+                            "place; the test set is not of these recordings")  # fmt: skip
+
+
+def _subject(text: str) -> str:
+    """S1 from the published s1, 1 or S01."""
+    found = re.fullmatch(r"[Ss]?0*(\d+)", text)
+    return f"S{found[1]}" if found else text
+
+
+def _numbers(segment_id: str) -> tuple[int, int, int]:
+    """Channel, trial and segment, the last three parts of a published id."""
+    found = [re.search(r"\d+", part) for part in segment_id.split("_")[-3:]]
+    if len(found) < 3 or not all(found):
+        raise UserError(f"segment {segment_id}: expected DATABASE_SUBJECT_CHANNEL_TRIAL_SEGMENT")
+    channel, trial, window = (int(match[0]) for match in found if match)
+    return channel, trial, window

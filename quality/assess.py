@@ -1,0 +1,66 @@
+"""Quality of a recording in one call, and the kinds of noise as labels for denoisers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleansemg.core.errors import InputError, UserError
+from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.labels import NoiseLabels
+from cleansemg.quality.meter import Quality, QualityMeter, box_model
+
+if TYPE_CHECKING:
+    from cleansemg.quality.models import Predictor
+
+
+def assess_signal(x: NDArray[np.floating], fs_hz: float, model: Predictor | None = None) -> list[Quality]:
+    """SNR and kinds of noise of a recording, with no clean reference.
+
+    Args:
+        x: [C, L] or [L], any unit; NaN is a gap.
+        fs_hz: sampling rate, at least 200 Hz.
+        model: a QASE-net; the one in the box by default.
+
+    Returns:
+        One `Quality` a channel. The SNR is that within 20 to 500 Hz, or to the Nyquist frequency if that is lower.
+
+    Raises:
+        InputError: another shape, less than 1 s, a rate below 200 Hz, infinite values.
+        UserError: no weights.
+    """
+    array = np.asarray(x)
+    if array.ndim not in (1, 2) or array.size == 0:
+        raise InputError(f"expected a recording as [C, L] or [L], got shape {array.shape}")
+    channels = np.atleast_2d(array)
+    meter = QualityMeter(fs_hz, len(channels), model)
+    meter.push(channels)
+    return meter.result()
+
+
+def noise_labels(noisy: NDArray[np.floating], fs_hz: float, model: Predictor | None = None) -> NoiseLabels:
+    """The kinds of noise that the network finds in each signal: what the `auto` track tells a denoiser.
+
+    A kind counts as there from the probability on that gave the best F1 on the validation mixtures. The line's
+    frequency is left to the denoiser. A constant signal has no kind.
+
+    Args:
+        noisy: [n, L], each signal a recording of its own, as for `assess_signal`.
+        fs_hz: sampling rate.
+        model: a QASE-net with the second head; the one in the box by default.
+
+    Raises:
+        InputError: as `assess_signal`.
+        UserError: no weights, or a model without the second head.
+    """
+    chosen = box_model() if model is None else model
+    limits = np.array(chosen.info.get("thresholds") or [])
+    if limits.shape != (len(KIND_ORDER),):
+        raise UserError(f"'{chosen.name}' was fitted without the kinds of noise (quality.kinds); it gives no labels")
+    found = assess_signal(noisy, fs_hz, chosen)
+    probability = np.array([[one.kinds[kind] for kind in KIND_ORDER] for one in found])
+    with np.errstate(invalid="ignore"):
+        kinds = probability >= limits  # NaN, of a constant signal, is below any
+    return NoiseLabels(kinds, np.full(len(kinds), np.nan))

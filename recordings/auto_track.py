@@ -1,0 +1,55 @@
+"""The `auto` track on a recording: a method is told the kinds of noise found in each window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleansemg.core.errors import UserError
+from cleansemg.denoising.base import Denoiser, FloatArray
+from cleansemg.noise.labels import NoiseLabels
+from cleansemg.recordings.report import SHORTEST_S
+
+if TYPE_CHECKING:
+    from cleansemg.quality.models import Predictor
+
+TRACKS = ("blind", "auto")
+
+
+class AutoTrack(Denoiser):
+    """A denoiser with an oracle track, its labels predicted signal by signal.
+
+    The network needs 1 s, so that is the shortest signal; a stretch below it between two gaps is not denoised.
+    """
+
+    tracks = ("blind",)  # nobody has to tell it anything
+
+    def __init__(self, denoiser: Denoiser, fs_hz: float, model: Predictor | None) -> None:
+        """Wrap a denoiser.
+
+        Args:
+            denoiser: with a blind and an oracle track.
+            fs_hz: sampling rate of the recording.
+            model: the quality network, with the second head.
+
+        Raises:
+            UserError: the denoiser can't be told the kinds of noise, or needs to be told more; or there is no model.
+        """
+        if "oracle" not in denoiser.tracks:
+            raise UserError(f"denoiser '{denoiser.name}' cannot be told the kinds of noise; leave --track at blind")
+        if "blind" not in denoiser.tracks:
+            raise UserError(f"denoiser '{denoiser.name}' needs more than the kinds of noise; it has no auto track")
+        if model is None:
+            raise UserError("--track auto needs the quality network, and there are no weights of it")
+        self.name = denoiser.name  # type: ignore[misc]
+        self.sampling_rate_hz = None  # type: ignore[misc]
+        self.lowest_hz = denoiser.lowest_hz  # type: ignore[misc]
+        self.min_samples = max(denoiser.min_samples, int(np.ceil(SHORTEST_S * fs_hz)))  # type: ignore[misc]
+        self._denoiser, self._model = denoiser, model
+
+    def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
+        from cleansemg.quality import noise_labels
+
+        return self._denoiser.denoise(noisy, fs_hz, noise_labels(noisy, fs_hz, self._model))

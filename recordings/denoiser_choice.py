@@ -1,0 +1,96 @@
+"""Which denoiser a recording goes through, and everything that must be known to build the same one again."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cleansemg.core.npz import sha256
+from cleansemg.core.registry import find, load_class
+from cleansemg.denoising import Denoiser, load, resampled
+from cleansemg.denoising.loading import DEFAULT_DENOISER, FITTED_ON_OPEN, IN_THE_BOX, is_neural, weights_file
+
+if TYPE_CHECKING:
+    from cleansemg.quality.models import Predictor
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A denoiser, ready to run.
+
+    Attributes:
+        denoiser: as `denoising.load` builds it.
+        title: its name, with the weights where it has some.
+        description: name, class, parameters and hash of the weights, for the sidecar.
+    """
+
+    denoiser: Denoiser
+    title: str
+    description: Mapping[str, Any]
+
+
+def choose(
+    name: str | None = None, weights: str | Path | None = None, parameters: Mapping[str, Any] | None = None
+) -> Chosen:
+    """Build a denoiser.
+
+    Args:
+        name: of a denoiser, or `package.module:Class`; None: `cleansemg.denoising.loading.DEFAULT_DENOISER`.
+        weights: box, open or a file; None: those of the default where `name` is the default, else box.
+        parameters: over those of its YAML and its weights.
+
+    Raises:
+        UserError: as `denoising.load`.
+    """
+    given = dict(parameters or {})
+    entry = find("denoisers", name or DEFAULT_DENOISER[0])
+    if weights is None:
+        weights = DEFAULT_DENOISER[1] if entry.name == find("denoisers", DEFAULT_DENOISER[0]).name else IN_THE_BOX
+    denoiser = load(name or entry.name, weights=weights, **given)
+    saved: dict[str, Any] = {}
+    files = None
+    title = entry.name
+    if is_neural(type(denoiser)):
+        from cleansemg.core import weight_files
+
+        path = weights_file(entry, weights)
+        saved = {**weight_files.read(path)[1].get("parameters", {}), "centre": getattr(denoiser, "centre", None)}
+        source = str(weights) if weights in {IN_THE_BOX, FITTED_ON_OPEN} else "file"
+        files = {"source": source, "name": path.name, "sha256": sha256(path)}
+        title = f"{entry.name} ({source if source != 'file' else path.name})"
+    known = {**_defaults(load_class(entry.target)), **entry.parameters, **saved, **given}
+    description = {"name": entry.name, "class": entry.target, "parameters": _plain(known), "weights": files}
+    return Chosen(denoiser, title, description)
+
+
+def try_out(denoiser: Denoiser, fs_hz: float) -> None:
+    """Denoise a moment of silence: what does not fit this rate is refused before the work, not in the middle of it.
+
+    Raises:
+        InputError, UserError: as `cleansemg.denoising.resampled.denoise`.
+    """
+    resampled.denoise(denoiser, np.zeros((1, resampled.shortest(denoiser, fs_hz))), fs_hz)
+
+
+def describe_model(model: Predictor | None) -> dict[str, Any] | None:
+    """Name and hash of the quality network, for sidecars and reports."""
+    return None if model is None else {"name": model.name, "sha256": model.sha256}
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    parameters = inspect.signature(cls).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can hold it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,0 +1,95 @@
+"""What is to be done with a recording, and whether it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cleansemg.core.errors import UserError
+from cleansemg.core.registry import did_you_mean
+from cleansemg.denoising.overlap_add import OVERLAP_S, WINDOW_S
+from cleansemg.formats import FileInfo, parts_of
+from cleansemg.recordings import pictures, sidecar
+from cleansemg.recordings.auto_track import TRACKS
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done with a recording.
+
+    Attributes:
+        output: the denoised recording; its suffix says its format.
+        denoiser: a name, or `package.module:Class`; None: the project's default.
+        weights: box, open or a file; None: the default's.
+        parameters: of the denoiser.
+        track: blind, or auto: the quality network tells the denoiser the kinds of noise, window by window.
+        window_s: length of a window.
+        overlap_s: of neighbouring windows.
+        plot: a picture before and after.
+        plot_channel: its channel, a name or an index among those chosen; None: the first.
+        report: JSON with the reports before and after.
+        quality_weights: a file of the quality network; None: in the box.
+        overwrite: replace files that are there.
+        command: as the user typed it, for the sidecar.
+    """
+
+    output: Path
+    denoiser: str | None = None
+    weights: str | Path | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    track: str = "blind"
+    window_s: float = WINDOW_S
+    overlap_s: float = OVERLAP_S
+    plot: Path | None = None
+    plot_channel: str | None = None
+    report: Path | None = None
+    quality_weights: Path | None = None
+    overwrite: bool = False
+    command: Sequence[str] = ()
+
+
+def plot_channel(info: FileInfo, order: Order) -> int | None:
+    """Index among the chosen channels of the one to draw; None: no picture.
+
+    Raises:
+        UserError: no such channel, or a picture of another format.
+    """
+    if order.plot is None:
+        if order.plot_channel is not None:
+            raise UserError("--plot-channel needs --plot FILE")
+        return None
+    pictures.check_format(order.plot)
+    if order.plot_channel is None:
+        return 0
+    names = [channel.name for channel in info.channels]
+    if order.plot_channel in names:
+        return names.index(order.plot_channel)
+    columns = [str(channel.column) for channel in info.channels]
+    if order.plot_channel in columns:
+        return columns.index(order.plot_channel)
+    raise UserError(f"--plot-channel: no channel '{order.plot_channel}'{did_you_mean(order.plot_channel, names)}")
+
+
+def check_targets(info: FileInfo, order: Order) -> None:
+    """Refuse files that are one and the same, or that cannot be written, before the work.
+
+    Raises:
+        UserError: that; an unknown track.
+    """
+    if order.track not in TRACKS:
+        raise UserError(f"--track is '{order.track}'{did_you_mean(order.track, TRACKS)}")
+    sources = parts_of(info)
+    named = {"--output": order.output, "--plot": order.plot, "--report": order.report}
+    named["the sidecar"] = sidecar.sidecar_path(order.output)
+    seen: dict[Path, str] = {path.resolve(): "the input" for path in sources}
+    for what, path in named.items():
+        if path is None:
+            continue
+        other = seen.setdefault(path.resolve(), what)
+        if what not in {other, "--output"}:  # the writer has words of its own for the output
+            raise UserError(f"{what} and {other} are the same file, {path}")
+    for extra in (order.plot, order.report):
+        if extra is not None:
+            sidecar.check_target(extra, overwrite=order.overwrite, inputs=sources)

@@ -1,0 +1,1 @@
+"""Fitting and testing the quality network, step by step."""

@@ -1,0 +1,74 @@
+"""One mixture for quality models: an excerpt of a clean segment with noise at an exact SNR (protocol A6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleansemg.core.seeding import Name, generator
+from cleansemg.core.settings import Settings
+from cleansemg.noise.mixing import Recipe, draw_recipes
+from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.training.segments import Segments
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How mixtures of one length are made, but for the gains.
+
+    Attributes:
+        start: [n] first sample of the excerpt in its segment.
+        n_samples: of every mixture.
+        snr_db: [n] total, over the excerpt.
+        recipe: kinds, pieces and offsets of the noise.
+    """
+
+    start: NDArray[np.int64]
+    n_samples: int
+    snr_db: NDArray[np.float64]
+    recipe: Recipe
+
+
+def draw(
+    names: Sequence[tuple[Name, ...]],
+    n_samples: int,
+    segments: Segments,
+    library: NoiseLibrary,
+    settings: Settings,
+    snr_db: float | None = None,
+) -> Draws:
+    """Draw excerpt, SNR, kinds and noise of each mixture under its own name.
+
+    Args:
+        names: of the mixtures; nothing else decides a draw.
+        n_samples: their length, at most that of the segments.
+        segments: clean ones.
+        library: the noise.
+        settings: seed, `quality.snr_db` and `mix.wgn_floor_db`.
+        snr_db: one for all, in place of drawing it uniformly.
+
+    Raises:
+        UserError: noise pieces are shorter than a mixture.
+    """
+    draws = [generator(settings.seed, "quality", *name) for name in names]
+    uniform = np.array([rng.random(3) for rng in draws]).reshape(-1, 3)
+    room = segments.length - n_samples + 1
+    low, high = settings.quality.snr_db
+    snr = low + (high - low) * uniform[:, 1] if snr_db is None else np.full(len(draws), float(snr_db))
+    n_kinds = 1 + (uniform[:, 2] * len(library.kinds)).astype(np.int64)
+    floor_db = settings.mix.wgn_floor_db
+    if library.kinds == ("WGN",):
+        floor_db = None  # nothing else could be drawn below it
+    recipe = draw_recipes(draws, snr, n_kinds, library, n_samples, floor_db)
+    return Draws((uniform[:, 0] * room).astype(np.int64), n_samples, snr, recipe)
+
+
+def excerpts(
+    segments: Segments, rows: NDArray[np.int64], start: NDArray[np.int64], n_samples: int
+) -> NDArray[np.float32]:
+    """[n, n_samples] the clean excerpts of some segments, in volts."""
+    at = start[:, None] + np.arange(n_samples)
+    return np.take_along_axis(segments.signals(rows), at, axis=1)

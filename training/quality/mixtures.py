@@ -1,0 +1,222 @@
+"""The stage that fixes mixtures: those that models are chosen by and tested on, and the published training set.
+
+A mixture is stored as how it was made (segment, excerpt, noise pieces, offsets, gains), never as a waveform: the
+published set would be 9 GB. `Mixtures.noisy` makes it again, bit for bit.
+
+A part has every segment at each SNR of `quality.grid_db`, or else `quality.draws` times at drawn SNRs. The lengths
+take turns over SNRs or draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleansemg.core.artifact import MANIFEST, Artifact, Failure, Manifest, Schema, read_manifest
+from cleansemg.core.errors import ArtifactError, ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import Part, Settings
+from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.noise import mixing
+from cleansemg.noise.mixing import Recipe
+from cleansemg.noise.pool import SCHEMA as NOISE
+from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.training.mixtures import require_disjoint
+from cleansemg.training.quality.drawing import draw, excerpts
+from cleansemg.training.segments import Segments
+
+SCHEMA = Schema("quality-mixtures", 1, made_by="python training/quality/generate_mixtures.py --config FILE")
+SHARD_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class MixJob:
+    """One shard: some segments, once each, under one SNR or draw."""
+
+    segments: Path
+    library: Path
+    state: str  # of both, so that a worker does not use what it read before they changed
+    part: Part
+    number: int
+    snr_db: float | None
+    n_samples: int
+    first: int
+    last: int
+    settings: Settings
+
+
+def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
+    """Fix the mixtures of every part that has a grid or a number of draws.
+
+    Raises:
+        UserError: segments or noise are missing or too short, or parts share a subject or a noise record
+            (allowed, and labelled, with `protocol: published`).
+    """
+    quality = settings.quality
+    if settings.protocol == "disjoint":
+        _require_disjoint(settings, layout)
+    lines, n_failures = [], 0
+    for part in quality.parts:
+        snrs: Sequence[float | None] = quality.grid_db.get(part) or [None] * quality.draws.get(part, 0)
+        if not snrs:
+            continue
+        segments, library = _segments(layout.segments(part)), NoiseLibrary.open(layout.noise(part))
+        _require_room(settings, segments)
+        result = run_stage(
+            layout.quality_mixtures(part), SCHEMA, _jobs(part, snrs, segments, library, settings), mix_shard,
+            section={
+                "part": part, "snr_db": list(quality.snr_db), "grid_db": list(snrs),
+                "lengths_s": list(quality.lengths_s), "wgn_floor_db": settings.mix.wgn_floor_db,
+            },
+            inputs={"segments": segments.fingerprint, "noise": library.fingerprint},
+            seed=settings.seed, options=options, label=f"quality mixtures {part}",
+            info={"fs_hz": settings.segment.fs_hz, "part": part},
+        )  # fmt: skip
+        n_failures += len(result.failures)
+        lines.append(f"{part}: {result.artifact.manifest.count} mixtures, {result.artifact.folder}")
+    if not lines:
+        lines.append("nothing to make: quality.grid_db and quality.draws name no part of quality.parts")
+    return Report("generate_mixtures", tuple(lines), n_failures)
+
+
+def mix_shard(job: MixJob) -> Made:
+    """Draw one shard and find its gains; a pure function of the job."""
+    segments, library = _segments(job.segments), NoiseLibrary.open(job.library)
+    rows = np.arange(job.first, job.last)
+    names = [
+        (job.part, str(own), job.number if job.snr_db is None else float(job.snr_db)) for own in segments.ids[rows]
+    ]
+    drawn = draw(names, job.n_samples, segments, library, job.settings, job.snr_db)
+    clean = excerpts(segments, rows, drawn.start, job.n_samples)
+    keep = np.arange(len(rows))
+    floor_db = job.settings.mix.wgn_floor_db if library.kinds != ("WGN",) else None
+    try:
+        _, gain = mixing.mix_recipes(clean, drawn.recipe, library, drawn.snr_db, "exact", floor_db)
+        bad: dict[int, str] = {}
+    except ItemError:  # a silent stretch has no SNR: recorded, and the rest is kept
+        bad = mixing.unmixable(clean, drawn.recipe, library)
+        if not bad:
+            raise
+        keep = np.setdiff1d(keep, list(bad))
+        old = drawn.recipe
+        recipe = Recipe(old.kinds[keep], old.piece[keep], old.offset[keep])
+        _, gain = mixing.mix_recipes(clean[keep], recipe, library, drawn.snr_db[keep], "exact", floor_db)
+    label = f"draw{job.number}" if job.snr_db is None else f"snr{job.snr_db:g}"
+    ids = np.array([f"{job.part}_{own}_{label}" for own in segments.ids[rows]])
+    arrays = {
+        "mixture_id": ids[keep],
+        "segment_id": segments.ids[rows][keep],
+        "subject": segments.subjects[rows][keep],
+        "row": rows[keep],
+        "start": drawn.start[keep],
+        "n_samples": np.full(len(keep), job.n_samples),
+        "snr_db": drawn.snr_db[keep],
+        "kinds": drawn.recipe.kinds[keep],
+        "noise_piece": drawn.recipe.piece[keep],
+        "noise_offset": drawn.recipe.offset[keep],
+        "gain": gain,
+    }
+    return Made(arrays, [Failure(str(ids[row]), cause) for row, cause in bad.items()])
+
+
+class Mixtures:
+    """The fixed mixtures of one part, made again as they are asked for.
+
+    Attributes:
+        manifest: of the artifact.
+        mixture_id, subject: [n].
+        n_samples: [n].
+        snr_db: [n].
+        kinds: [n, 5].
+    """
+
+    def __init__(self, layout: Layout, part: str) -> None:
+        """Open the artifact with its segments and noise.
+
+        Raises:
+            ArtifactError: something is missing, altered, or made from other segments or noise.
+        """
+        artifact = Artifact.open(layout.quality_mixtures(part), SCHEMA)
+        self.manifest: Manifest = artifact.manifest
+        self.segments, self.library = _segments(layout.segments(part)), NoiseLibrary.open(layout.noise(part))
+        now = {"segments": self.segments.fingerprint, "noise": self.library.fingerprint}
+        if now != self.manifest.inputs:
+            raise ArtifactError(f"{artifact.folder}: made of other segments or noise; run: {SCHEMA.made_by} --force")
+        names = ("mixture_id", "subject", "row", "start", "n_samples", "snr_db", "kinds")
+        table = artifact.columns(*names, "noise_piece", "noise_offset", "gain")
+        if not len(table["row"]):
+            raise UserError(f"{artifact.folder}: holds no mixture; see failures.csv there")
+        self.mixture_id, self.subject, self._row, self._start = (table[name] for name in names[:4])
+        self.n_samples: NDArray[np.int64] = table["n_samples"]
+        self.snr_db: NDArray[np.float64] = table["snr_db"]
+        self.kinds: NDArray[np.bool_] = table["kinds"]
+        self._piece, self._offset, self._gain = table["noise_piece"], table["noise_offset"], table["gain"]
+
+    def __len__(self) -> int:
+        return len(self.mixture_id)
+
+    def noisy(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[len(numbers), L] some mixtures, which must be of one length, in volts."""
+        (n_samples,) = np.unique(self.n_samples[numbers])
+        clean = excerpts(self.segments, self._row[numbers], self._start[numbers], int(n_samples))
+        recipe = Recipe(self.kinds[numbers], self._piece[numbers], self._offset[numbers])
+        return mixing.rebuild(clean, recipe, self._gain[numbers], self.library)
+
+    def by_length(self) -> list[NDArray[np.int64]]:
+        """The numbers of all mixtures, those of one length together, the short ones first."""
+        return [np.flatnonzero(self.n_samples == length) for length in np.unique(self.n_samples)]
+
+
+def _jobs(
+    part: Part, snrs: Sequence[float | None], segments: Segments, library: NoiseLibrary, settings: Settings
+) -> list[Job[MixJob]]:
+    lengths = [round(length * settings.segment.fs_hz) for length in settings.quality.lengths_s]
+    state = segments.fingerprint + library.fingerprint
+    jobs = []
+    for number, snr_db in enumerate(snrs):
+        n_samples = lengths[number % len(lengths)]
+        for first in range(0, len(segments), SHARD_ROWS):
+            last = min(first + SHARD_ROWS, len(segments))
+            job = MixJob(segments.folder, library.folder, state, part, number, snr_db, n_samples, first, last, settings)
+            jobs.append(Job(f"{number:03d}_{first:07d}", job))
+    return jobs
+
+
+def _segments(folder: Path) -> Segments:
+    manifest = folder / MANIFEST
+    return _open_segments(folder, manifest.stat().st_mtime_ns if manifest.exists() else 0)
+
+
+@lru_cache(maxsize=4)
+def _open_segments(folder: Path, changed_ns: int) -> Segments:
+    return Segments(folder)
+
+
+def _require_room(settings: Settings, segments: Segments) -> None:
+    longest = round(max(settings.quality.lengths_s) * settings.segment.fs_hz)
+    if longest > segments.length:
+        raise UserError(
+            f"{settings.config_file}: quality.lengths_s: {max(settings.quality.lengths_s):g} s, but segments have "
+            f"{segments.length / settings.segment.fs_hz:g} s; raise segment.window_s"
+        )
+
+
+def _require_disjoint(settings: Settings, layout: Layout) -> None:
+    parts = settings.quality.parts
+    for i, one in enumerate(parts):
+        for other in parts[i + 1 :]:
+            first, second = (set(_segments(layout.segments(part)).subjects.tolist()) for part in (one, other))
+            require_disjoint("subject", first, second, "split")
+            require_disjoint("noise record", _records(layout, one), _records(layout, other), "noise")
+
+
+def _records(layout: Layout, part: str) -> set[str]:
+    """What noise comes from, as source/record."""
+    read_manifest(layout.noise(part), NOISE)
+    library = Artifact.open(layout.noise(part), NOISE)
+    return {f"{shard.name}/{record}" for shard, arrays in library for record in arrays["record"]}

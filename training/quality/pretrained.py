@@ -1,0 +1,172 @@
+"""Command line: put a trained quality model into the box, `quality/weights/`, with card and scatter plot.
+
+For maintainers, after the train and test steps of the same configuration (docs/quality.md).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cleansemg.core import npz, registry
+from cleansemg.core.artifact import read_manifest
+from cleansemg.core.commandline import ConfigOption, OutputOption, QuietOption, SetOption, prepare, run
+from cleansemg.core.errors import UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.settings import KIND_ORDER, Settings
+from cleansemg.quality import models
+from cleansemg.training.quality.fitting import SCHEMA, WEIGHTS
+from cleansemg.training.quality.report import OURS
+
+LARGEST_BYTES = 2_000_000
+
+ModelOption = Annotated[str, typer.Option("--model", help="One of quality.models.")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Name in the box; default: the model's.")]
+FolderOption = Annotated[Path, typer.Option("--folder", help="Where weights and card go.")]
+
+
+def main(
+    config: ConfigOption = Path("configs/quality/qase.yaml"),
+    model: ModelOption = "qase",
+    name: NameOption = None,
+    folder: FolderOption = models.IN_THE_BOX,
+    output: OutputOption = None,
+    overrides: SetOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Copy a finished training into the box and write its card from the tables of the test step."""
+    settings, layout = prepare(config, output, overrides, quiet)
+    own = name or model
+    path = put(layout, model, folder, own)
+    card = folder / f"{own}.md"
+    npz.atomic_write(card, describe(settings, layout, model, own, path).encode())
+    typer.echo(f"{own}: {path} ({path.stat().st_size / 1e6:.2f} MB), {card}")
+    return 0
+
+
+def put(layout: Layout, model: str, folder: Path, name: str) -> Path:
+    """Copy weights and scatter plot; returns the file of weights.
+
+    Raises:
+        UserError: the training or the test is not there, the weights were altered or are too large, or the test was
+            made with other weights.
+    """
+    source = layout.quality_weights(model)
+    manifest = read_manifest(source, SCHEMA)
+    content = (source / WEIGHTS).read_bytes()
+    if npz.sha256(source / WEIGHTS) != manifest.info["files"][WEIGHTS]:
+        raise UserError(f"{source / WEIGHTS}: altered since it was trained; train it again")
+    if len(content) > LARGEST_BYTES:
+        raise UserError(f"{source / WEIGHTS}: {len(content)} bytes, at most {LARGEST_BYTES} go into the box")
+    picture = layout.tables / f"quality_{model}.png"
+    if not picture.exists():
+        raise UserError(f"{picture}: not there; run: python training/quality/test.py --config FILE")
+    if picture.stat().st_mtime_ns < (source / WEIGHTS).stat().st_mtime_ns:
+        raise UserError(f"{picture}: older than the weights; run: python training/quality/test.py --config FILE")
+    path = folder / f"{name}.safetensors"
+    npz.atomic_write(path, content)
+    npz.atomic_write(folder / f"{name}.png", picture.read_bytes())
+    return path
+
+
+def describe(settings: Settings, layout: Layout, model: str, name: str, path: Path) -> str:
+    """The card, as Markdown.
+
+    Raises:
+        UserError: a table of the test step is not there, or lacks the model.
+    """
+    predictor = models.load(path)
+    info, quality = predictor.info, settings.quality
+    config = _relative(settings)
+    datasets = ", ".join(f"{key} ({_plain(d.parameters)})" for key, d in settings.enabled_datasets.items())
+    noise = ", ".join(f"{kind} ({' and '.join(s.source for s in own)})" for kind, own in settings.noise.kinds.items())
+    lines = [
+        f"# {name}, the quality weights in the box",
+        "",
+        "Reads the SNR of surface EMG off the noisy signal"
+        + (", and the kinds of noise in it." if info["thresholds"] else "."),
+        "",
+        "| | |",
+        "|---|---|",
+        f"| file | `{path.name}`, {path.stat().st_size / 1e6:.2f} MB, SHA-256 `{predictor.sha256}` |",
+        f"| model | {model}, {models.count(predictor.network):,} parameters ({_plain(info['parameters'])}) |",
+        f"| data | {datasets}; noise {noise}{'; fitted on from the box' if quality.start == 'box' else ''} |",
+        (
+            f"| mixtures | SNR {info['snr_db'][0]:g} to {info['snr_db'][1]:g} dB, windows of "
+            f"{', '.join(f'{length:g}' for length in info['lengths_s'])} s, "
+            f"{100 * quality.clean_share:g} % without noise, {100 * quality.band_limited_share:g} % behind a low-pass |"
+        ),
+        f"| seed | {info['seed']} |",
+        f"| command | `python training/quality/train.py --config {config}` |",
+        f"| recipe | {_plain(info['recipe'])} |",
+        f"| epoch | {info['epoch']} |",
+        f"| licence | the project's (MIT); {_origin(settings)} |",
+        "",
+        f"![Predicted against true SNR]({name}.png)",
+        "",
+        *_scores(layout, model),
+    ]
+    if info["thresholds"]:
+        lines += _kinds(layout, model, info["thresholds"])
+    return "\n".join(lines)
+
+
+def _origin(settings: Settings) -> str:
+    if all(name.startswith("simulated") for name in settings.enabled_datasets):
+        return "no recording of a person is in the data"
+    return "sources and licences of the recordings are in configs/datasets/ and docs/noise.md"
+
+
+def _scores(layout: Layout, model: str) -> list[str]:
+    row = next((row for row in _rows(layout, "table", model) if row["source"] == OURS), None)
+    if row is None:
+        raise UserError(f"{layout.tables / 'quality_table.csv'}: has no row for '{model}'; run the test step again")
+    lines = [
+        f"{row['n_mixtures']} test mixtures of {row['n_subjects']} people that training has not seen:",
+        "",
+        "| condition | LCC | SRCC | MSE (dB²) | MAE (dB) |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for one in ({**row, "condition": "all"}, *_rows(layout, "by_condition", model)):
+        cells = [_rounded(one[key], digits) for key, digits in (("LCC", 4), ("SRCC", 4), ("MSE", 2), ("MAE", 2))]
+        lines.append(f"| {one['condition']} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _kinds(layout: Layout, model: str, thresholds: list[float]) -> list[str]:
+    rows = _rows(layout, "kinds", model)
+    lines = ["| kind | " + " | ".join(KIND_ORDER) + " |", "|---|" + "---:|" * len(KIND_ORDER)]
+    lines += [f"| {row['what']} | " + " | ".join(_rounded(row[kind], 3) for kind in KIND_ORDER) + " |" for row in rows]
+    limits = " | ".join(f"{limit:.2f}" for limit in thresholds)
+    note = "A kind counts as there, on the `auto` track, from the threshold on that gave the best F1 in validation."
+    return [*lines, f"| threshold | {limits} |", "", note, ""]
+
+
+def _rows(layout: Layout, table: str, model: str) -> list[dict[str, str]]:
+    path = layout.tables / f"quality_{table}.csv"
+    if not path.exists():
+        raise UserError(f"{path}: not there; run: python training/quality/test.py --config FILE")
+    with path.open() as file:
+        return [row for row in csv.DictReader(file) if row["model"] == model]
+
+
+def _rounded(text: str, digits: int) -> str:
+    return f"{float(text):.{digits}f}" if text else ""
+
+
+def _plain(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {json.dumps(value)}" for key, value in values.items())
+
+
+def _relative(settings: Settings) -> str:
+    path = Path(settings.config_file).resolve()
+    root = registry.project_root()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+if __name__ == "__main__":
+    run(main)

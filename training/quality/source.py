@@ -1,0 +1,167 @@
+"""Batches for fitting a quality model: new mixtures in every epoch, or the fixed ones of the published protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleansemg.core.artifact import MANIFEST
+from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
+from cleansemg.core.seeding import generator
+from cleansemg.core.settings import Settings
+from cleansemg.noise.mixing import mix_recipes
+from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.training.batches import Batch, Share, split
+from cleansemg.training.quality.drawing import draw, excerpts
+from cleansemg.training.quality.mixtures import Mixtures
+from cleansemg.training.segments import Segments
+
+FILTER_ORDER = 4  # of the low-pass on part of the training mixtures
+
+
+class QualitySource:
+    """Batches for `training.loop`: signals as `noisy`, and as `clean` their targets [n, 1 + 5], SNR and kinds.
+
+    New mixtures of one batch have one length, drawn from `quality.lengths_s`. A part of them, `clean_share`, is left
+    without noise (SNR NaN, no kind), and a part, `band_limited_share`, goes through a low-pass, as recordings at low
+    rates or behind narrow amplifiers have; their SNR is that after it. Validation uses fixed mixtures.
+
+    Attributes:
+        n_train, n_valid: mixtures an epoch.
+        section: the settings that decide the mixtures.
+        inputs: fingerprints of what they are made of.
+    """
+
+    def __init__(self, settings: Settings, layout: Layout) -> None:
+        """Open segments, noise and fixed mixtures.
+
+        Raises:
+            ArtifactError: something is missing; the message says what to run.
+        """
+        quality = settings.quality
+        self._settings = settings
+        self._valid = Mixtures(layout, "valid")
+        self._fixed: Mixtures | None = None
+        self.inputs = {"mixtures/valid": self._valid.manifest.fingerprint}
+        if "train" in quality.grid_db:
+            self._fixed = Mixtures(layout, "train")
+            self.inputs["mixtures/train"] = self._fixed.manifest.fingerprint
+        else:
+            self._segments = Segments(layout.segments("train"))
+            self._library = NoiseLibrary.open(layout.noise("train"))
+            self.inputs |= {"segments/train": self._segments.fingerprint, "noise/train": self._library.fingerprint}
+        n = len(self._fixed) if self._fixed is not None else len(self._segments)
+        self._n = n
+        self.n_train = n if quality.train_mixtures is None else quality.train_mixtures
+        self.n_valid = len(self._valid)
+        self.section: dict[str, Any] = {
+            "snr_db": list(quality.snr_db),
+            "lengths_s": list(quality.lengths_s),
+            "train_mixtures": quality.train_mixtures,
+            "clean_share": quality.clean_share,
+            "band_limited_share": quality.band_limited_share,
+            "band_limits_hz": list(quality.band_limits_hz),
+            "wgn_floor_db": settings.mix.wgn_floor_db,
+        }
+
+    def train(self, epoch: int, batch_size: int, share: Share) -> Iterator[Batch]:
+        """The batches of an epoch (from 0)."""
+        rows, passes = self.epoch_rows(epoch)
+        lengths = [round(length * self._settings.segment.fs_hz) for length in self._settings.quality.lengths_s]
+        rng = generator(self._settings.seed, "quality", "lengths", epoch)
+        for own in split(np.arange(len(rows)), batch_size, share, even=True):
+            n_samples = lengths[int(rng.integers(len(lengths)))]
+            if self._fixed is None:
+                yield self._mix(rows[own], passes[own], n_samples)
+                continue
+            for numbers in _same_length(rows[own], self._fixed):
+                yield _batch(self._fixed, numbers)
+
+    def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
+        """The validation batches, the same ones every time."""
+        for numbers in self._valid.by_length():
+            for own in split(numbers, batch_size, share, even=False):
+                yield _batch(self._valid, own)
+
+    def epoch_rows(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """[n_train] rows of an epoch in their order, and the pass over all of them that each belongs to."""
+        position = np.arange(epoch * self.n_train, (epoch + 1) * self.n_train)
+        passes = position // self._n
+        rows = np.empty(len(position), np.int64)
+        for number in np.unique(passes):
+            order = generator(self._settings.seed, "quality", "order", int(number)).permutation(self._n)
+            rows[passes == number] = order[position[passes == number] % self._n]
+        return rows, passes
+
+    def _mix(self, rows: NDArray[np.int64], passes: NDArray[np.int64], n_samples: int) -> Batch:
+        quality, segments = self._settings.quality, self._segments
+        names = [("train", str(own), int(number)) for own, number in zip(segments.ids[rows], passes, strict=True)]
+        drawn = draw(names, n_samples, segments, self._library, self._settings)
+        clean = excerpts(segments, rows, drawn.start, n_samples)
+        floor_db = self._settings.mix.wgn_floor_db if self._library.kinds != ("WGN",) else None
+        try:
+            noisy, _ = mix_recipes(
+                clean, drawn.recipe, self._library, drawn.snr_db, "exact", floor_db, segments.ids[rows]
+            )
+        except ItemError as error:
+            raise UserError(f"{segments.folder}, {self._library.folder}: {error}; take it out") from error
+        snr_db, kinds = drawn.snr_db.copy(), drawn.recipe.kinds.copy()
+        chance = np.array([generator(self._settings.seed, "quality", "changes", *name).random(3) for name in names])
+        alone = chance[:, 0] < quality.clean_share
+        noisy[alone], snr_db[alone], kinds[alone] = clean[alone], np.nan, False
+        narrow = np.flatnonzero(chance[:, 1] < quality.band_limited_share)
+        if narrow.size:
+            low, high = np.log(quality.band_limits_hz)
+            cutoff_hz = np.exp(low + (high - low) * chance[narrow, 2])
+            filtered, snr = band_limit(clean[narrow], noisy[narrow], cutoff_hz, self._settings.segment.fs_hz)
+            kept = np.isnan(snr) | ((snr >= quality.snr_db[0]) & (snr <= quality.snr_db[1]))  # the rest would leave it
+            noisy[narrow[kept]], snr_db[narrow[kept]] = filtered[kept], snr[kept]
+        return Batch(noisy, targets(snr_db, kinds))
+
+
+def targets(snr_db: NDArray[np.float64], kinds: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """[n, 1 + 5] what a model is fitted to: SNR in dB, then 0 or 1 a kind."""
+    return np.concatenate([snr_db[:, None], kinds], axis=1).astype(np.float32)
+
+
+def band_limit(
+    clean: NDArray[np.float32], noisy: NDArray[np.float32], cutoff_hz: NDArray[np.float64], fs_hz: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Mixtures behind a low-pass (the gain of a Butterworth filter of order 4), and their SNR then.
+
+    Args:
+        clean: [n, L].
+        noisy: [n, L].
+        cutoff_hz: [n].
+        fs_hz: of both.
+
+    Returns:
+        [n, L], and [n] in dB; NaN where there is no noise.
+    """
+    frequency_hz = np.fft.rfftfreq(clean.shape[1], 1 / fs_hz)
+    gain = 1 / np.sqrt(1 + (frequency_hz / cutoff_hz[:, None]) ** (2 * FILTER_ORDER))  # [n, F]
+    signal = np.fft.irfft(np.fft.rfft(clean.astype(np.float64)) * gain, clean.shape[1])
+    mixed = np.fft.irfft(np.fft.rfft(noisy.astype(np.float64)) * gain, clean.shape[1])
+    energy, noise = (signal**2).sum(axis=1), ((mixed - signal) ** 2).sum(axis=1)
+    ratio = np.divide(energy, noise, out=np.full(len(energy), np.nan), where=noise > 1e-12 * energy)
+    return mixed.astype(np.float32), 10 * np.log10(ratio)
+
+
+def _same_length(numbers: NDArray[np.int64], fixed: Mixtures) -> Iterator[NDArray[np.int64]]:
+    for length in np.unique(fixed.n_samples[numbers]):
+        yield numbers[fixed.n_samples[numbers] == length]
+
+
+def _batch(fixed: Mixtures, numbers: NDArray[np.int64]) -> Batch:
+    return Batch(fixed.noisy(numbers), targets(fixed.snr_db[numbers], fixed.kinds[numbers]))
+
+
+def is_ready(settings: Settings, layout: Layout) -> bool:
+    """Whether the steps before the training are done."""
+    wanted = [layout.quality_mixtures("valid"), *(layout.quality_mixtures(part) for part in settings.quality.grid_db)]
+    wanted += [layout.segments("train"), layout.noise("train")]
+    return all((folder / MANIFEST).exists() for folder in wanted)
