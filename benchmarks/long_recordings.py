@@ -67,7 +67,7 @@ def measure(row: str, minutes: float) -> dict[str, float]:
     from cleansemg.denoising import load
     from cleansemg.denoising.causal import CausalDenoiser
     from cleansemg.denoising.loading import WEIGHTS_FOLDER, small_form
-    from cleansemg.denoising.overlap_add import Continuous
+    from cleansemg.denoising.overlap_add import OverlapAdd
 
     torch.set_num_threads(1)
     name, *form = row.split()
@@ -77,8 +77,8 @@ def measure(row: str, minutes: float) -> dict[str, float]:
         denoiser = load(name, weights=None, **small_form(name))
     else:
         denoiser = load(name) if (WEIGHTS_FOLDER / f"{name}.safetensors").exists() else load(name, weights=None)
-    stream: CausalDenoiser | Continuous | None
-    stream = denoiser.causal(FS_HZ, N_CHANNELS) if "causal" in form else Continuous(denoiser, FS_HZ, N_CHANNELS)
+    stream: CausalDenoiser | OverlapAdd | None
+    stream = denoiser.causal(FS_HZ, N_CHANNELS) if "causal" in form else OverlapAdd(denoiser, FS_HZ, N_CHANNELS)
     if stream is None:
         raise SystemExit(f"{name} has no causal form")
     denoiser.denoise(np.random.default_rng(0).standard_normal((1, 4000)), FS_HZ)  # compiles what is compiled

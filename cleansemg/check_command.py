@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cleansemg.denoising.conformance import CheckResult
 
 SEED = 1  # of a fresh network, which must be the same each time that it is built
-BOX, FRESH = "box", "none"
+PRETRAINED, FRESH = "pretrained", "none"
 
 
 def check(
@@ -29,8 +29,7 @@ def check(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="Of a network: a file, box (those that come with the project) or none (a fresh one). Default: box "
-            "where there are some."
+            help="Of a network: a file, pretrained or none (random weights). Default: pretrained where there are some."
         ),
     ] = None,
     track: Annotated[
@@ -77,7 +76,7 @@ def _builder(name: str, parameters: dict[str, Any], weights: str | None) -> tupl
     """
     from cleansemg import user_classes
     from cleansemg.core import registry
-    from cleansemg.core.errors import UserError, place
+    from cleansemg.core.errors import UserError, raised_at
     from cleansemg.denoising import load
     from cleansemg.denoising.loading import WEIGHTS_FOLDER, is_neural
 
@@ -87,7 +86,7 @@ def _builder(name: str, parameters: dict[str, Any], weights: str | None) -> tupl
     neural = is_neural(registry.load_class(entry.target))
     if weights is None:
         shipped = neural and not user_classes.is_own(name) and (WEIGHTS_FOLDER / f"{entry.name}.safetensors").exists()
-        weights = BOX if shipped else FRESH
+        weights = PRETRAINED if shipped else FRESH
     chosen = None if weights == FRESH else weights
     about = ("a fresh network" if chosen is None else f"weights: {chosen}") if neural else ""
 
@@ -98,7 +97,7 @@ def _builder(name: str, parameters: dict[str, Any], weights: str | None) -> tupl
         except UserError:
             raise
         except Exception as error:
-            where = place(error, Path.cwd())
+            where = raised_at(error, Path.cwd())
             raise UserError(f"'{name}' cannot be built: {type(error).__name__}: {error}{where}") from error
 
     return build, about

@@ -72,10 +72,10 @@ def denoise(
     given = parameters_of(parameters)
     try:
         with open_recording(recording, fs, unit, offset, channels, sheet, key, time) as opened:
-            from cleansemg.recordings import Order, clean_file
+            from cleansemg.recordings import DenoiseOptions, clean_file
             from cleansemg.recordings.summary_table import lines_of
 
-            order = Order(
+            order = DenoiseOptions(
                 output=output,
                 denoiser=denoiser,
                 weights=weights,

@@ -35,7 +35,8 @@ TimeOption = Annotated[
     typer.Option("--time", help="Name or column of the time stamps, where it is not recognised; none: there is none."),
 ]
 QualityWeightsOption = Annotated[
-    Path | None, typer.Option("--quality-weights", help="File of the network that reads SNR; default: in the box.")
+    Path | None,
+    typer.Option("--quality-weights", help="File of the network that reads SNR; default: the pretrained one."),
 ]
 DenoiserOption = Annotated[
     str | None,
@@ -48,8 +49,8 @@ WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="Of a network: box, open (fitted on to open recordings), or a file. "
-        f"Default: {DEFAULT_DENOISER[1]} of {DEFAULT_DENOISER[0]}, box of others.",
+        help="Of a network: pretrained, open (fine-tuned on open recordings), or a file. "
+        f"Default: {DEFAULT_DENOISER[1]} of {DEFAULT_DENOISER[0]}, pretrained of others.",
     ),
 ]
 ParametersOption = Annotated[

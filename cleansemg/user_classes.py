@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cleansemg.core import registry
-from cleansemg.core.errors import UserError, place
+from cleansemg.core.errors import UserError, raised_at
 from cleansemg.core.settings import DenoiserRow, Settings
 
 BASES = {
@@ -133,7 +133,7 @@ def _require_not_hidden(target: str, module_name: str, module: Any) -> None:
 
 
 def _here(error: BaseException) -> str:
-    return place(error, Path.cwd())
+    return raised_at(error, Path.cwd())
 
 
 def _file(module: Any) -> str:

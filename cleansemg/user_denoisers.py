@@ -91,8 +91,8 @@ def _train(function: StageFunction, settings: Settings, layout: Layout, options:
     for target in networks:
         _look_at_weights(layout.weights(registry.find("denoisers", target).name), target, options.force)
     reports = [function(_with_train(settings, models=shipped), layout, options)] if shipped else []
-    # From the box there is nothing to start from: a user's network has no weights there.
-    reports.append(neural.run(_with_train(settings, start="fresh"), layout, options, networks))
+    # There is nothing to fine-tune: a network of the user has no pretrained weights.
+    reports.append(neural.run(_with_train(settings, init="random"), layout, options, networks))
     lines = tuple(line for report in reports for line in report.lines)
     return Report("train", lines, sum(report.n_failures for report in reports))
 

@@ -34,7 +34,7 @@ class Schema:
 
     name: str
     version: int
-    made_by: str  # the command that makes it, named in errors
+    command: str  # the command that makes it, named in errors
 
 
 @dataclass(frozen=True)
@@ -113,19 +113,19 @@ def write_shard(
     Raises:
         ValueError: no arrays, or arrays of different lengths.
     """
-    temporary, shard = write_unsettled_shard(folder, name, arrays, own_fingerprint, failures)
-    npz.settle(temporary, folder / f"{name}.npz")
+    temporary, shard = write_staged_shard(folder, name, arrays, own_fingerprint, failures)
+    npz.commit(temporary, folder / f"{name}.npz")
     return shard
 
 
-def write_unsettled_shard(
+def write_staged_shard(
     folder: Path,
     name: str,
     arrays: Mapping[str, NDArray[Any]],
     own_fingerprint: str,
     failures: Sequence[Failure] = (),
 ) -> tuple[Path, Shard]:
-    """Write one shard up to the wait for the disk, which `cleansemg.core.npz.settle` does.
+    """Write one shard up to the wait for the disk, which `cleansemg.core.npz.commit` does.
 
     Returns:
         Where the shard lies until then, and the shard.
@@ -138,7 +138,7 @@ def write_unsettled_shard(
         raise ValueError(f"shard '{name}': arrays must share their first axis, got {counts}")
     table = np.array([[f.item, f.cause] for f in failures], dtype=np.str_).reshape(-1, 2)
     meta = {META_FINGERPRINT: np.array(own_fingerprint), META_FAILURES: table}
-    temporary, digest = npz.write_unsettled(folder / f"{name}.npz", {**arrays, **meta})
+    temporary, digest = npz.write_staged(folder / f"{name}.npz", {**arrays, **meta})
     return temporary, Shard(name, next(iter(counts.values())), digest)
 
 
@@ -190,14 +190,14 @@ def read_manifest(folder: Path, schema: Schema) -> Manifest:
         manifest = _parse(path.read_text())
     except FileNotFoundError:
         raise ArtifactError(
-            f"{path}: not there, so '{schema.name}' is missing or unfinished; run: {schema.made_by}"
+            f"{path}: not there, so '{schema.name}' is missing or unfinished; run: {schema.command}"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ArtifactError(f"{path}: not a manifest ({error}); run: {schema.made_by} --force") from None
+        raise ArtifactError(f"{path}: not a manifest ({error}); run: {schema.command} --force") from None
     if (manifest.schema, manifest.schema_version) != (schema.name, schema.version):
         raise ArtifactError(
             f"{path}: holds '{manifest.schema}' version {manifest.schema_version}, "
-            f"expected '{schema.name}' version {schema.version}; run: {schema.made_by} --force"
+            f"expected '{schema.name}' version {schema.version}; run: {schema.command} --force"
         )
     return manifest
 
@@ -249,12 +249,12 @@ class Artifact:
             raise ArtifactError(f"{self.folder / MANIFEST}: has no shard '{name}'")
         path = self.folder / f"{name}.npz"
         if not path.exists():
-            raise ArtifactError(f"{path}: missing; run: {self.schema.made_by}")
+            raise ArtifactError(f"{path}: missing; run: {self.schema.command}")
         found = npz.sha256(path)
         if found != shard.sha256:
             raise ArtifactError(
                 f"{path}: altered (SHA-256 {found[:12]}..., expected {shard.sha256[:12]}...); "
-                f"run: {self.schema.made_by} --force"
+                f"run: {self.schema.command} --force"
             )
         return shard
 
@@ -270,7 +270,7 @@ class Artifact:
         arrays.pop(META_FINGERPRINT, None)
         arrays.pop(META_FAILURES, None)
         if any(array.shape[:1] != (shard.count,) for array in arrays.values()):
-            raise ArtifactError(f"{path}: expected {shard.count} rows; run: {self.schema.made_by} --force")
+            raise ArtifactError(f"{path}: expected {shard.count} rows; run: {self.schema.command} --force")
         return arrays
 
     def __iter__(self) -> Iterator[tuple[Shard, dict[str, NDArray[Any]]]]:

@@ -36,7 +36,7 @@ CONNECT_S = 10.0
 LOOK_S = 5.0  # how often the cluster is asked for its size
 TASKS_A_WORKER = 3  # one that runs and two that wait
 FEWEST_TASKS = 4
-SETTLE_S = 0.5  # what waited on a worker that died is blamed with what ran: until all of it is known
+VERDICT_S = 0.5  # what waited on a worker that died is blamed with what ran: until all of it is known
 
 
 def map_on_cluster(work: Callable[[In], Out], items: Sequence[In], scheduler: str) -> Iterator[Out]:
@@ -98,7 +98,7 @@ def _run(client: Client, work: Callable[[In], Out], items: Sequence[In], schedul
             finished.put(done)  # its worker died with it: it is made again
             continue
         except KilledWorker as error:
-            time.sleep(SETTLE_S)
+            time.sleep(VERDICT_S)
             killed = [n for future, n in numbers.items() if future.status == "error"]
             names = ", ".join(_name(items[n], n) for n in sorted(killed))
             raise UserError(

@@ -31,7 +31,7 @@ def one_line(error: BaseException) -> str:
     return lines[0][:200] if lines and lines[0].strip() else type(error).__name__
 
 
-def place(error: BaseException, folder: Path) -> str:
+def raised_at(error: BaseException, folder: Path) -> str:
     """Where in the files of a folder an error was raised, as ` (my_file.py, line 12)`; "" where in none of them."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)

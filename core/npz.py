@@ -69,10 +69,10 @@ def atomic_writer(path: Path) -> Iterator[io.BufferedWriter]:
     temporary = _temporary(path)
     with _removed_on_error(temporary), open(temporary, "wb") as file:
         yield file
-    settle(temporary, path)
+    commit(temporary, path)
 
 
-def settle(temporary: Path, path: Path) -> None:
+def commit(temporary: Path, path: Path) -> None:
     """Bring a written file to the disk, then under its name; it is deleted where that fails."""
     with _removed_on_error(temporary):
         with open(temporary, "rb+") as file:
@@ -115,7 +115,7 @@ def write(path: Path, arrays: Arrays) -> str:
     return write_stream(path, _members(arrays))
 
 
-def write_unsettled(path: Path, arrays: Arrays) -> tuple[Path, str]:
+def write_staged(path: Path, arrays: Arrays) -> tuple[Path, str]:
     """Write arrays as `write` does, up to the wait for the disk: `settle` does that, in any process.
 
     Returns:

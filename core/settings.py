@@ -208,7 +208,7 @@ class Train(Section):
 
     models: tuple[str, ...] = ()
     form: Literal["full", "small"] = "full"  # of each network; small: the `small` section of its YAML, where it has one
-    start: Literal["fresh", "box"] = "fresh"  # box: go on from the weights that come with the project, in their form
+    init: Literal["random", "pretrained"] = "random"  # pretrained: fine-tune the pretrained weights, in their form
     recipe: dict[str, Any] = {}  # for all models, over their own YAML
     overrides: dict[str, dict[str, Any]] = {}  # by model, over `recipe`
     snr_db: tuple[float, float] = (-15.0, 15.0)  # drawn uniformly
@@ -290,9 +290,9 @@ class Quality(Section):
     recipe: dict[str, Any] = {}  # of the training, see docs/training.md; its loss is the model's own
     overrides: dict[str, dict[str, Any]] = {}  # by model, over `recipe`
     keep: Literal["best", "last"] = "best"  # the epoch whose weights are used; last: as published
-    start: Literal["fresh", "box"] = "fresh"  # box: fit on from the weights that come with the project
+    init: Literal["random", "pretrained"] = "random"  # pretrained: fine-tune the pretrained weights
     threads: Annotated[int, Field(ge=1)] = 1  # of the network's arithmetic; decides the last digits
-    weights: Literal["trained", "box"] = "trained"  # what the test step uses; box: those that come with the project
+    weights: Literal["trained", "pretrained"] = "trained"  # what the test step uses
     parts: tuple[Part, ...] = PARTS  # those that mixtures are made of
     printed: bool = False  # the published table's rows beside ours
 

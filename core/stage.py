@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 P = TypeVar("P")
 
 FAILURES = "failures.csv"
-SETTLE_AHEAD = 4  # shards that may wait for the disk; more would only fill memory
+COMMIT_AHEAD = 4  # shards that may wait for the disk; more would only fill memory
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Job(Generic[P]):
 
 
 @dataclass(frozen=True)
-class Made:
+class ShardResult:
     """What a work function returns: arrays with one row an item, and the items that failed."""
 
     arrays: Mapping[str, NDArray[Any]]
@@ -78,7 +78,7 @@ def run_stage(
     folder: Path,
     schema: Schema,
     jobs: Sequence[Job[P]],
-    work: Callable[[P], Made],
+    work: Callable[[P], ShardResult],
     *,
     section: Any,
     inputs: Mapping[str, str],
@@ -120,7 +120,7 @@ def run_stage(
         marker = _mark(folder) if options.scheduler else None
         make = partial(_make, folder=folder, own=own, work=work, marker=marker)
         outcomes = map_items(make, jobs, options.workers, options.scheduler)
-        finished = list(progress(_settled(outcomes, folder), len(jobs), label))
+        finished = list(progress(_committed(outcomes, folder), len(jobs), label))
         _sweep(folder)  # what a worker that died has left
         every = [*failures, *(f for outcome in finished for f in outcome.failures)]
         write_failures(folder, every)
@@ -151,25 +151,25 @@ class _Outcome:
     temporary: Path | None = None  # where the shard lies until it is settled
 
 
-def _settled(outcomes: Iterator[_Outcome], folder: Path) -> Iterator[_Outcome]:
+def _committed(outcomes: Iterator[_Outcome], folder: Path) -> Iterator[_Outcome]:
     """Yield outcomes, in order, once their shards are on the disk under their names."""
     waiting: deque[Future[_Outcome]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="settle") as disk:
         for outcome in outcomes:
-            waiting.append(disk.submit(_settle, outcome, folder))
-            while len(waiting) > SETTLE_AHEAD or (waiting and waiting[0].done()):
+            waiting.append(disk.submit(_commit, outcome, folder))
+            while len(waiting) > COMMIT_AHEAD or (waiting and waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _settle(outcome: _Outcome, folder: Path) -> _Outcome:
+def _commit(outcome: _Outcome, folder: Path) -> _Outcome:
     if outcome.temporary is not None:
-        npz.settle(outcome.temporary, folder / f"{outcome.shard.name}.npz")
+        npz.commit(outcome.temporary, folder / f"{outcome.shard.name}.npz")
     return outcome
 
 
-def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], Made], marker: str | None) -> _Outcome:
+def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], ShardResult], marker: str | None) -> _Outcome:
     """Make and write one shard, unless it is there; with `marker`, on a machine that may be another one."""
     if marker is not None and not (folder / marker).exists():
         raise UserError(
@@ -182,16 +182,16 @@ def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], Made], marker
     made = work(job.payload)
     failures = list(made.failures)
     if marker is None:
-        temporary, shard = artifact.write_unsettled_shard(folder, job.name, made.arrays, own, failures)
+        temporary, shard = artifact.write_staged_shard(folder, job.name, made.arrays, own, failures)
         return _Outcome(shard, failures, made=True, temporary=temporary)
     # Two workers may make the same shard, after a lost connection, under one process number in two containers:
-    # each writes in a corner of its own, and the last one replaces the other's file by the same bytes.
-    corner = folder / f".{job.name}.{uuid.uuid4().hex}.tmp"
+    # each writes in a staging folder of its own, and the last one replaces the other's file by the same bytes.
+    staging = folder / f".{job.name}.{uuid.uuid4().hex}.tmp"
     try:
-        temporary, shard = artifact.write_unsettled_shard(corner, job.name, made.arrays, own, failures)
-        npz.settle(temporary, folder / f"{job.name}.npz")
+        temporary, shard = artifact.write_staged_shard(staging, job.name, made.arrays, own, failures)
+        npz.commit(temporary, folder / f"{job.name}.npz")
     finally:
-        shutil.rmtree(corner, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
     return _Outcome(shard, failures, made=True)
 
 

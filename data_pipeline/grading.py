@@ -20,12 +20,12 @@ from cleansemg.core import artifact
 from cleansemg.core.artifact import Artifact, Schema
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Grade, Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline import columns
 from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
 from cleansemg.data_pipeline.qc import QcRow, enabled_databases
 
-SCHEMA = Schema("grades", 1, made_by="python data_pipeline/step2_quality_filter.py --config FILE")
+SCHEMA = Schema("grades", 1, command="python data_pipeline/step2_quality_filter.py --config FILE")
 UNGRADED = "none"  # the grade of what is kept without being judged
 TABLE = "grades.csv"
 SUMMARY = "grades_summary.csv"
@@ -105,7 +105,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     return Report("grade", (*lines, f"every trial-channel with its reason: {layout.grades / TABLE}"))
 
 
-def grade_database(job: GradeJob) -> Made:
+def grade_database(job: GradeJob) -> ShardResult:
     """Grade all trial-channels of one database; a pure function of the job."""
     table = Artifact.open(job.folder, QUALITY).columns(*QcRow.__dataclass_fields__)
     judgements = [judge(row, job) for row in rows_of(table)]
@@ -113,7 +113,7 @@ def grade_database(job: GradeJob) -> Made:
         name: np.array([getattr(j, name) for j in judgements], dtype=bool if name == "kept" else np.str_)
         for name in Judgement._fields
     }
-    return Made({**table, **added})
+    return ShardResult({**table, **added})
 
 
 def rows_of(table: Mapping[str, NDArray[Any]]) -> list[QcRow]:

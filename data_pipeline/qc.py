@@ -21,7 +21,7 @@ from cleansemg.core.artifact import Failure, Schema
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Part, Qc, Selected, Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.data_pipeline import columns, part_selection
 from cleansemg.data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
 from cleansemg.data_pipeline.quality_measures import spectral_quality
@@ -31,7 +31,7 @@ from cleansemg.data_pipeline.trials import Trial, find_trials, whole_recording
 
 FloatArray = NDArray[np.float64]
 
-SCHEMA = Schema("quality", 1, made_by="python data_pipeline/step1_qc_raw.py --config FILE")
+SCHEMA = Schema("quality", 1, command="python data_pipeline/step1_qc_raw.py --config FILE")
 INDEX = "logs/qc_index.csv"
 
 
@@ -211,7 +211,7 @@ def list_recordings(reader: RecordingReader) -> list[RecordingRef]:
     return refs
 
 
-def measure_subject(job: SubjectJob) -> Made:
+def measure_subject(job: SubjectJob) -> ShardResult:
     """Measure all recordings of one subject, reading one at a time; a pure function of the job."""
     rows: list[QcRow] = []
     failures: list[Failure] = []
@@ -233,7 +233,7 @@ def measure_subject(job: SubjectJob) -> Made:
         row = rows[index]
         rms = floor.rms(row.channel_name)
         rows[index] = replace(row, rest_rms=rms, snr_db=snr_db(row.snr_db, rms))
-    return Made(columns.from_rows(rows, QcRow), failures)
+    return ShardResult(columns.from_rows(rows, QcRow), failures)
 
 
 @dataclass

@@ -23,7 +23,7 @@ from cleansemg.core.artifact import Artifact, Failure, Manifest, Schema
 from cleansemg.core.errors import ArtifactError, ItemError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import PARTS, Activity, Part, Segment, Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.data_pipeline import columns
 from cleansemg.data_pipeline.grading import SCHEMA as GRADES
 from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
@@ -35,13 +35,13 @@ from cleansemg.data_pipeline.subject_split import Split, load_split
 from cleansemg.data_pipeline.trials import most_frequent
 from cleansemg.data_pipeline.windows import n_windows
 
-SCHEMA = Schema("segments", 1, made_by="python data_pipeline/step4_preproc_and_segment.py --config FILE")
+SCHEMA = Schema("segments", 1, command="python data_pipeline/step4_preproc_and_segment.py --config FILE")
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Kept:
+class AcceptedTrials:
     """One trial of one channel that is to be cut; the fields are those of `QcRow`, and its grade."""
 
     database: str
@@ -103,7 +103,7 @@ class SubjectJob:
 
     reader: RecordingReader
     refs: tuple[RecordingRef, ...]
-    kept: tuple[Kept, ...]
+    kept: tuple[AcceptedTrials, ...]
     segment: Segment
 
 
@@ -151,7 +151,7 @@ def _subject_jobs(
     refs, _ = wanted_recordings(reader, settings)
     _require_unchanged(refs, artifact.read_manifest(layout.preprocessed(database), QUALITY), layout)
     jobs = {}
-    rows: dict[str, list[Kept]] = {}
+    rows: dict[str, list[AcceptedTrials]] = {}
     for row in kept_rows(grades, database):
         if row.n_windows(settings.segment):
             rows.setdefault(row.subject, []).append(row)
@@ -164,7 +164,7 @@ def _subject_jobs(
 
 def _by_part(job: SubjectJob, split: Split) -> dict[Part, SubjectJob]:
     """A subject's work, in one part or, under a selection, in several."""
-    rows: dict[Part, list[Kept]] = {}
+    rows: dict[Part, list[AcceptedTrials]] = {}
     for row in job.kept:
         part = split.part_of_signal(row.database, row.subject, row.exercise, row.channel_name)
         if part is not None:
@@ -175,16 +175,16 @@ def _by_part(job: SubjectJob, split: Split) -> dict[Part, SubjectJob]:
     }
 
 
-def kept_rows(grades: Artifact, database: str) -> list[Kept]:
+def kept_rows(grades: Artifact, database: str) -> list[AcceptedTrials]:
     """The trial-channels of a database that are kept, in the order of the recordings.
 
     Raises:
         ArtifactError: the grades do not have the database.
     """
     table = grades.load(database)
-    names = [field.name for field in fields(Kept)]
+    names = [field.name for field in fields(AcceptedTrials)]
     rows = zip(*(table[name][table["kept"]].tolist() for name in names), strict=True)
-    return [Kept(*row) for row in rows]
+    return [AcceptedTrials(*row) for row in rows]
 
 
 def _require_unchanged(refs: Sequence[RecordingRef], quality: Manifest, layout: Layout) -> None:
@@ -193,11 +193,11 @@ def _require_unchanged(refs: Sequence[RecordingRef], quality: Manifest, layout: 
     if changed:
         raise ArtifactError(
             f"{refs[0].database}: recording '{changed[0]}' ({len(changed)} in all) is new, gone or altered since "
-            f"quality control; run: {QUALITY.made_by} --force, and the stages after it"
+            f"quality control; run: {QUALITY.command} --force, and the stages after it"
         )
 
 
-def cut_subject(job: SubjectJob) -> Made:
+def cut_subject(job: SubjectJob) -> ShardResult:
     """Cut all kept trial-channels of one subject; a pure function of the job."""
     signals: list[NDArray[np.float32]] = []
     actives: list[NDArray[np.bool_]] = []
@@ -225,10 +225,10 @@ def cut_subject(job: SubjectJob) -> Made:
     arrays = {"signal": stacked, **columns.from_rows(rows, SegmentRow)}
     if job.segment.cut == "recordings":
         arrays["active"] = np.stack(actives) if actives else np.empty((0, length), np.bool_)
-    return Made(arrays, failures)
+    return ShardResult(arrays, failures)
 
 
-def _require_fits(recording: Recording, kept: Sequence[Kept]) -> None:
+def _require_fits(recording: Recording, kept: Sequence[AcceptedTrials]) -> None:
     """A recording that reads differently now than at quality control is not cut."""
     n_channels, n_samples = recording.signal.shape
     for row in kept:
@@ -241,7 +241,7 @@ def _require_fits(recording: Recording, kept: Sequence[Kept]) -> None:
 
 
 def _cut(
-    recording: Recording, kept: Kept, segment: Segment
+    recording: Recording, kept: AcceptedTrials, segment: Segment
 ) -> list[tuple[SegmentRow, NDArray[np.float32], NDArray[np.bool_]]]:
     """Windows of one trial-channel: labels, signal [L] and where its label is above 0 [L]."""
     raw = recording.signal[kept.channel, kept.start_sample : kept.stop_sample]
@@ -316,7 +316,7 @@ def is_active(signal: FloatArray, active: NDArray[np.bool_], rule: Activity) -> 
     return bool(signal[active].std() - signal[~active].std() >= rule.min_contrast)
 
 
-def _labels(recording: Recording, kept: Kept, n: int, segment: Segment) -> NDArray[np.int64]:
+def _labels(recording: Recording, kept: AcceptedTrials, n: int, segment: Segment) -> NDArray[np.int64]:
     """[n] the recording's label at each sample after resampling; 1 throughout where it has none."""
     if recording.label is None:
         return np.ones(n, np.int64)

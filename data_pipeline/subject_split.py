@@ -26,7 +26,7 @@ from cleansemg.data_pipeline.grading import SCHEMA as GRADES
 from cleansemg.data_pipeline.split_rules import Assignment
 from cleansemg.data_pipeline.windows import n_windows
 
-SCHEMA = Schema("split", 1, made_by="python data_pipeline/step3_subject_split.py --config FILE")
+SCHEMA = Schema("split", 1, command="python data_pipeline/step3_subject_split.py --config FILE")
 
 Sizes = dict[str, dict[str, int]]  # database -> subject -> estimated number of segments
 SizesByPart = Mapping[Part, Sizes]  # of what the part takes; without a selection, the same in every part
@@ -62,7 +62,7 @@ class Split:
         for part, subjects in self.databases.get(database, {}).items():
             if subject in subjects:
                 return part
-        raise UserError(f"the split has no subject '{subject}' of {database}; run: {SCHEMA.made_by} --force")
+        raise UserError(f"the split has no subject '{subject}' of {database}; run: {SCHEMA.command} --force")
 
     def part_of_signal(self, database: str, subject: str, exercise: str, channel: str) -> Part | None:
         """The part of one channel of a recording; None where the selection leaves it out.
@@ -188,10 +188,10 @@ def load_split(path: Path) -> Split:
             _selection_of(content.get("selected")),
         )
     except FileNotFoundError:
-        raise ArtifactError(f"{path}: no such split; run: {SCHEMA.made_by}") from None
+        raise ArtifactError(f"{path}: no such split; run: {SCHEMA.command}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         cause = yaml_text.problem(error)
-        raise ArtifactError(f"{path}: not a split ({cause}); run: {SCHEMA.made_by} --force") from None
+        raise ArtifactError(f"{path}: not a split ({cause}); run: {SCHEMA.command} --force") from None
     for database, parts in databases.items():
         if not split.label:
             split_rules.require_disjoint(database, parts, str(path))

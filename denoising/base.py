@@ -30,7 +30,7 @@ class Denoiser(ABC):
     tracks: ClassVar[tuple[str, ...]] = ("blind",)  # what it may know: "blind", "oracle" or both
     needs_labels: ClassVar[bool] = False  # cannot work without labels: has no blind track
     sampling_rate_hz: ClassVar[float | None] = None  # None: any
-    lowest_hz: ClassVar[float | None] = None  # knows nothing below: a recording is high-passed there (`Continuous`)
+    lowest_hz: ClassVar[float | None] = None  # knows nothing below: a recording is high-passed there (`OverlapAdd`)
     min_samples: ClassVar[int] = 1
     sign_equivariant: ClassVar[bool] = False  # promises denoise(-x) = -denoise(x)
     scale_tolerance: ClassVar[float] = 1e-5  # how far denoise(a x) / a may be from denoise(x), of its RMS

@@ -102,7 +102,7 @@ class CausalDenoiser(ABC):
         return out
 
     def finish(self) -> NDArray[np.float32]:
-        """[C, 0]: nothing is left. There so that a causal form and `Continuous` are called alike."""
+        """[C, 0]: nothing is left. There so that a causal form and `OverlapAdd` are called alike."""
         return np.empty((self.n_channels, 0), np.float32)
 
     @abstractmethod

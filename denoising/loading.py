@@ -10,16 +10,16 @@ from cleansemg.core.errors import UserError
 from cleansemg.core.registry import Entry, find, load_class
 from cleansemg.denoising.base import Denoiser
 
-IN_THE_BOX = "box"
-FITTED_ON_OPEN = "open"  # the box's weights, fitted on to the training people of the open recordings
+PRETRAINED = "pretrained"
+OPEN = "open"  # the pretrained weights, fine-tuned on the training people of the open recordings
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 
 # What a recording is cleaned with where nobody says: the method, and which weights of it. It gains most of all methods
 # in the project's own table on open recordings (README), on other people than those that it was fitted to.
-DEFAULT_DENOISER: tuple[str, str] = ("msemg", FITTED_ON_OPEN)
+DEFAULT_DENOISER: tuple[str, str] = ("msemg", OPEN)
 
 
-def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) -> Denoiser:
+def load(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) -> Denoiser:
     """Build a denoiser, one for any sampling rate from 200 Hz.
 
     A network takes one rate; what `load` returns resamples other rates to it and its output back, and drops what lies
@@ -27,7 +27,7 @@ def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) 
 
     Args:
         name: of a YAML in configs/denoisers/, one of its aliases, or `package.module:Class`.
-        weights: of a network: "box" for the ones that come with the project, "open" for those fitted on to
+        weights: of a network: "pretrained" for the ones that come with the project, "open" for those fitted on to
             the open recordings, None for a fresh network (drawn from torch's generator), or a file: ours
             (.safetensors) or a checkpoint (.pth, .pt). A classical method has none.
         parameters: over those saved with the weights, which are over those of the YAML.
@@ -41,7 +41,7 @@ def load(name: str, weights: str | Path | None = IN_THE_BOX, **parameters: Any) 
     if not (inspect.isclass(cls) and issubclass(cls, Denoiser)):
         raise UserError(f"'{entry.target}' is not a denoiser: derive it from denoising.Denoiser")
     if not is_neural(cls):
-        if weights not in (IN_THE_BOX, None):
+        if weights not in (PRETRAINED, None):
             raise UserError(f"denoiser '{entry.name}' has no network, so no weights; got weights={str(weights)!r}")
         return _build(entry, parameters)
     if weights is None:
@@ -64,16 +64,16 @@ def weights_file(entry: Entry, weights: str | Path) -> Path:
     """The file that `weights` of `load` stands for.
 
     Raises:
-        UserError: "box" or "open", and none of these come for this network.
+        UserError: "pretrained" or "open", and none of these come for this network.
     """
-    if weights == IN_THE_BOX:
-        return box_weights(entry)
-    if weights == FITTED_ON_OPEN:
+    if weights == PRETRAINED:
+        return pretrained_weights(entry)
+    if weights == OPEN:
         return open_weights(entry)
     return Path(weights)
 
 
-def box_weights(entry: Entry) -> Path:
+def pretrained_weights(entry: Entry) -> Path:
     """The file of the weights that come with the project.
 
     Raises:
@@ -95,13 +95,13 @@ def open_weights(entry: Entry) -> Path:
     Raises:
         UserError: none come for this network; names those that do.
     """
-    folder = WEIGHTS_FOLDER / FITTED_ON_OPEN
+    folder = WEIGHTS_FOLDER / OPEN
     path = folder / f"{entry.name}.safetensors"
     if not path.exists():
         there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
         raise UserError(
             f"denoiser '{entry.name}' comes without weights fitted on to open recordings (those that do: {there}); "
-            "take weights=box, or make them: cleansemg run --config configs/open.yaml"
+            "take weights=pretrained, or make them: cleansemg run --config configs/open.yaml"
         )
     return path
 

@@ -58,7 +58,7 @@ class _Window:
     last: bool  # the stretch ends here
 
 
-class Continuous:
+class OverlapAdd:
     """Denoise a recording as its samples come.
 
     As many samples come out as go in, in order; `push` returns those that no later sample can change.
@@ -160,7 +160,7 @@ class Continuous:
         self._check_open()
         windows = [w for channel in range(self._n_channels) for w in self._end(channel, self._input.stop)]
         self._denoise(windows)
-        self._closed = "the recording was finished; make a new Continuous for another"
+        self._closed = "the recording was finished; make a new OverlapAdd for another"
         return self._release()
 
     def _check_open(self) -> None:
@@ -275,20 +275,20 @@ def denoise_long(
         denoiser: any with a blind track.
         noisy: [C, L] or [L], any unit; NaN where there is no value.
         fs_hz: sampling rate in Hz.
-        window_s: as for `Continuous`.
-        overlap_s: as for `Continuous`.
+        window_s: as for `OverlapAdd`.
+        overlap_s: as for `OverlapAdd`.
 
     Returns:
         float32, in the shape and unit of `noisy`; NaN in gaps, and between gaps that are too close.
 
     Raises:
-        InputError, ItemError, UserError: as `Continuous`.
+        InputError, ItemError, UserError: as `OverlapAdd`.
     """
     array = np.asarray(noisy)
     if array.ndim not in (1, 2) or array.size == 0:
         raise InputError(f"expected a recording as [C, L] or [L], got shape {array.shape}")
     channels = np.atleast_2d(array)
-    stream = Continuous(denoiser, fs_hz, len(channels), window_s, overlap_s)
+    stream = OverlapAdd(denoiser, fs_hz, len(channels), window_s, overlap_s)
     out = np.empty(channels.shape, np.float32)
     done = 0
     block = max(round(window_s * fs_hz), 1)
@@ -300,15 +300,15 @@ def denoise_long(
     return out.reshape(array.shape)
 
 
-def best_streaming(denoiser: Denoiser, fs_hz: float, n_channels: int) -> CausalDenoiser | Continuous:
+def best_streaming(denoiser: Denoiser, fs_hz: float, n_channels: int) -> CausalDenoiser | OverlapAdd:
     """The form of a denoiser with the least latency: its causal one where it has one, else short windows.
 
     Both take blocks by `push`, give the rest by `finish`, and state `latency_s` and `gaps`.
 
     Raises:
-        InputError, UserError: as `Denoiser.causal` and `Continuous`.
+        InputError, UserError: as `Denoiser.causal` and `OverlapAdd`.
     """
     causal = denoiser.causal(fs_hz, n_channels)
     if causal is not None:
         return causal
-    return Continuous(denoiser, fs_hz, n_channels, STREAMING_WINDOW_S, STREAMING_OVERLAP_S)
+    return OverlapAdd(denoiser, fs_hz, n_channels, STREAMING_WINDOW_S, STREAMING_OVERLAP_S)

@@ -14,7 +14,7 @@ from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry, did_you_mean, find, load_class
 from cleansemg.core.settings import DenoiserRow, Settings
-from cleansemg.denoising.loading import box_weights
+from cleansemg.denoising.loading import pretrained_weights
 from cleansemg.quality import models
 
 Family = Literal["classical", "neural"]
@@ -29,7 +29,7 @@ class Candidate:
         label: the row's name and the folder's.
         name: what `denoising.load` takes.
         track: "blind", "oracle", or "auto": the oracle track with kinds of noise that the quality network finds.
-        weights: file of a network's weights; None for a classical method or the weights in the box.
+        weights: file of a network's weights; None for a classical method or the pretrained weights.
         parameters: over those of the denoiser's YAML.
         sets: names of the test sets to run it on; None: all.
         identity: what decides its output, for the stage's fingerprint.
@@ -70,7 +70,7 @@ def candidates(
 
     Args:
         settings: `evaluate.denoisers` is used where `names` is None.
-        layout: networks use the weights trained in this run where there are some, else those in the box.
+        layout: networks use the weights trained in this run where there are some, else the pretrained ones.
         only_family: classical or neural ones alone.
         names: these denoisers instead (names, aliases, package.module:Class).
         weights: a weights file for the one network named.
@@ -93,7 +93,7 @@ def candidates(
             if family(entry) == "neural":
                 identity["weights"] = _weights_hash(entry, chosen)
             if track == AUTO:
-                identity["labels"] = npz.sha256(models.box_weights())
+                identity["labels"] = npz.sha256(models.pretrained_weights())
             name = row.name if ":" in row.name else entry.name
             own_weights = chosen if family(entry) == "neural" else None
             found.append(Candidate(row.label or entry.name, name, track, own_weights, merged, row.sets, identity))
@@ -126,7 +126,7 @@ def _trained(entry: Entry, layout: Layout) -> Path | None:
 
 def _weights_hash(entry: Entry, path: Path | None) -> str:
     if path is None:
-        return npz.sha256(box_weights(entry))
+        return npz.sha256(pretrained_weights(entry))
     if not path.exists():
         raise UserError(f"{path}: no weights of '{entry.name}' there; train them, or name another --model-path")
     return npz.sha256(path)

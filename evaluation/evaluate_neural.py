@@ -1,7 +1,7 @@
 """Evaluate neural denoisers on a test set.
 
 Without --model, all networks of the configuration; without --test-data, the test sets of the run. Weights are
---model-path, or those trained in the output folder, or those in the box.
+--model-path, or those trained in the output folder, or the pretrained ones.
 """
 
 from __future__ import annotations

@@ -50,12 +50,12 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
     folders = sorted(path.parent for path in (layout.root / "denoised").glob(f"*/*/{set_name}/{MANIFEST}"))
     artifacts = [Artifact.open(folder, SCHEMA) for folder in folders]
     if not artifacts:
-        raise UserError(f"{layout.root / 'denoised'}: nothing evaluated on '{set_name}' yet; run: {SCHEMA.made_by}")
+        raise UserError(f"{layout.root / 'denoised'}: nothing evaluated on '{set_name}' yet; run: {SCHEMA.command}")
     inputs = {artifact.manifest.inputs["test_data"] for artifact in artifacts}
     if len(inputs) > 1:
         raise ArtifactError(
             f"{layout.root / 'denoised'}: denoisers were evaluated on different versions of '{set_name}'; "
-            f"run: {SCHEMA.made_by} --force"
+            f"run: {SCHEMA.command} --force"
         )
     wanted = [row if isinstance(row, str) else row.label or row.name for row in settings.evaluate.denoisers]
     rank = {label: position for position, label in enumerate(wanted)}

@@ -18,7 +18,7 @@ from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Settings
-from cleansemg.core.stage import Job, Made, RunOptions, StageResult, run_stage
+from cleansemg.core.stage import Job, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.denoising import Denoiser, NoiseLabels
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.candidates import Candidate
@@ -26,7 +26,7 @@ from cleansemg.evaluation.test_data import TestData
 
 log = logging.getLogger(__name__)
 
-SCHEMA = Schema("denoised", 1, made_by="python evaluation/evaluate_classical.py (or evaluate_neural.py) --config FILE")
+SCHEMA = Schema("denoised", 1, command="python evaluation/evaluate_classical.py (or evaluate_neural.py) --config FILE")
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
 
 
@@ -75,7 +75,7 @@ def evaluate(
     return result
 
 
-def score_shard(job: ScoreJob) -> Made:
+def score_shard(job: ScoreJob) -> ShardResult:
     """Denoise and score one shard; a pure function of the job."""
     table = job.data.load(job.shard)
     clean, noisy = np.asarray(table["clean"]), np.asarray(table["noisy"])  # [n, L]
@@ -99,7 +99,7 @@ def score_shard(job: ScoreJob) -> Made:
     if job.keep_waveforms:
         arrays["denoised"] = denoised
     ids = arrays["mixture_id"]
-    return Made(arrays, [Failure(str(ids[i]), cause) for i, cause in enumerate(causes) if cause is not None])
+    return ShardResult(arrays, [Failure(str(ids[i]), cause) for i, cause in enumerate(causes) if cause is not None])
 
 
 _BUILT: dict[str, Denoiser] = {}

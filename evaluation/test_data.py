@@ -48,7 +48,7 @@ class TestData:
             shards = tuple((shard.name, shard.count) for shard in artifact.manifest.shards)
             return cls(path, path.name, artifact.manifest.fingerprint, shards)
         if not path.exists():
-            raise UserError(f"{path}: no such test set; make it: {SCHEMA.made_by}")
+            raise UserError(f"{path}: no such test set; make it: {SCHEMA.command}")
         n = len(export.read(path)["clean"])
         starts = range(0, n, FILE_SHARD_ROWS)
         shards = tuple((f"rows_{start:09d}", min(FILE_SHARD_ROWS, n - start)) for start in starts)

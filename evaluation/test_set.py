@@ -21,14 +21,14 @@ from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import KIND_ORDER, Mix, Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.evaluation import export
 from cleansemg.noise import mixing
 from cleansemg.noise.files import NoiseFiles
 from cleansemg.noise.library import NoiseLibrary
 
-SCHEMA = Schema("test-set", 1, made_by="python evaluation/generate_test_data.py --config FILE")
+SCHEMA = Schema("test-set", 1, command="python evaluation/generate_test_data.py --config FILE")
 
 LABEL_COLUMNS = (
     "segment_id", "database", "subject", "exercise", "trial", "channel", "channel_name", "window", "label",
@@ -94,7 +94,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     return Report("mix", tuple(lines), n_failures)
 
 
-def mix_shard(job: MixJob) -> Made:
+def mix_shard(job: MixJob) -> ShardResult:
     """Mix one shard; a pure function of the job."""
     table = _gather(job)
     library = NoiseLibrary.open(job.library)
@@ -128,7 +128,7 @@ def mix_shard(job: MixJob) -> Made:
         "line_hz": _line_hz(recipe, library),
         "fs_hz": np.full(len(ids), job.fs_hz),
     }
-    return Made(arrays, failures)
+    return ShardResult(arrays, failures)
 
 
 def _names(job: MixJob, ids: NDArray[Any], snr_db: NDArray[np.float64], n_kinds: NDArray[np.int64]) -> NDArray[np.str_]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
-from cleansemg.formats.channel_selection import Candidate, Wishes, choose_channels, choose_rate, nearest
+from cleansemg.formats.channel_selection import Candidate, ReadOptions, choose_channels, choose_rate, nearest
 from cleansemg.formats.header_cells import is_unit, split_unit
 from cleansemg.formats.info import ArrayLayout, ChannelInfo
 
@@ -55,7 +55,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedArray:
     """What to read from a npy, npz or MAT file."""
 
     layout: ArrayLayout
@@ -66,18 +66,18 @@ class Chosen:
     time: str
 
 
-def pick_signal(path: Path, variables: Sequence[Variable], wishes: Wishes) -> Variable:
+def pick_signal(path: Path, variables: Sequence[Variable], options: ReadOptions) -> Variable:
     """The only matrix of numbers, else the only vector that is no time and no rate.
 
     Raises:
         UserError: none, or several; says which.
     """
     by_name = {variable.name: variable for variable in variables}
-    if wishes.key is not None:
-        found = by_name.get(wishes.key)
+    if options.key is not None:
+        found = by_name.get(options.key)
         if found is None:
-            hint = nearest(wishes.key, list(by_name))
-            raise UserError(f"{path}: no variable '{wishes.key}'{hint}; there are {', '.join(by_name) or 'none'}")
+            hint = nearest(options.key, list(by_name))
+            raise UserError(f"{path}: no variable '{options.key}'{hint}; there are {', '.join(by_name) or 'none'}")
         if not found.numeric or not 1 <= len(found.shape) <= 2 or not found.size:
             raise UserError(f"{path}: '{found.name}' is no table of real numbers (shape {list(found.shape)})")
         return found
@@ -106,9 +106,9 @@ def describe(
     signal: Variable,
     said: Mapping[str, NDArray[Any]],
     dtype: str,
-    wishes: Wishes,
+    options: ReadOptions,
     stamps: Callable[[str, int], float | None],
-) -> Chosen:
+) -> SelectedArray:
     """Axes, names, units and rate.
 
     Args:
@@ -116,7 +116,7 @@ def describe(
         signal: the chosen variable.
         said: the small variables beside it.
         dtype: of the signal.
-        wishes: the user's.
+        options: the user's.
         stamps: (name, length) -> Hz that a variable of time stamps tells, None where there is none such.
 
     Raises:
@@ -158,13 +158,13 @@ def describe(
     start_s = float(np.asarray(said[time], np.float64).reshape(-1)[0]) if time else 0.0
     if "start_s" in keys:
         start_s = _number(path, keys["start_s"], said[keys["start_s"]])
-    rate = choose_rate(path, fs_hz, wishes, where)
-    channels = choose_channels(path, candidates, wishes)
+    rate = choose_rate(path, fs_hz, options, where)
+    channels = choose_channels(path, candidates, options)
     layout = ArrayLayout(
         signal.name, len(signal.shape), time_first, "float32" if dtype in SHORT_TYPES else "float64",
         fs_key, unit_key, channels_key,
     )  # fmt: skip
-    return Chosen(layout, channels, rate, n_samples, start_s, time)
+    return SelectedArray(layout, channels, rate, n_samples, start_s, time)
 
 
 def rate_of_stamps(path: Path, name: str, stamps: NDArray[Any]) -> float:

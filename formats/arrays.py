@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError, one_line
 from cleansemg.core.npz import float64
-from cleansemg.formats.array_keys import Chosen, Variable, describe, pick_signal, rate_of_stamps
-from cleansemg.formats.channel_selection import Wishes, check_length
+from cleansemg.formats.array_keys import SelectedArray, Variable, describe, pick_signal, rate_of_stamps
+from cleansemg.formats.channel_selection import ReadOptions, check_length
 from cleansemg.formats.info import FileInfo
 from cleansemg.formats.signal_file import SignalFile
 
@@ -63,7 +63,7 @@ class NpyFile(SignalFile):
         UserError: pickled, truncated, or no table of real numbers.
     """
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         with open(path, "rb") as file:
             header = _read_header(path, "the file", file)
         size = path.stat().st_size
@@ -71,8 +71,8 @@ class NpyFile(SignalFile):
             raise UserError(
                 f"{path}: truncated: {size} bytes, its header announces {header.n_bytes + header.data_bytes}"
             )
-        signal = pick_signal(path, [_variable("array", header)], Wishes(key="array"))
-        chosen = describe(path, signal, {}, header.dtype.name, wishes, lambda _name, _length: None)
+        signal = pick_signal(path, [_variable("array", header)], ReadOptions(key="array"))
+        chosen = describe(path, signal, {}, header.dtype.name, options, lambda _name, _length: None)
         self._header = header
         self.info = _info(path, "npy", chosen, key="", fs_key="", unit_key="", channels_key="")
         self._time_first = chosen.layout.time_first
@@ -99,7 +99,7 @@ class NpzFile(SignalFile):
         UserError: damaged, pickled, absurdly large, several arrays to choose from, or no table of real numbers.
     """
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         self._stack = ExitStack()
         try:
             archive = self._stack.enter_context(zipfile.ZipFile(path))
@@ -109,7 +109,7 @@ class NpzFile(SignalFile):
                 if info.filename.endswith(".npy")
             }
             self._headers = {name: self._header(path, archive, name) for name in self._members}
-            signal = pick_signal(path, [_variable(name, header) for name, header in self._headers.items()], wishes)
+            signal = pick_signal(path, [_variable(name, header) for name, header in self._headers.items()], options)
             said = {
                 name: self._companion(archive, name, header)
                 for name, header in self._headers.items()
@@ -120,7 +120,7 @@ class NpzFile(SignalFile):
                 signal,
                 said,
                 self._headers[signal.name].dtype.name,
-                wishes,
+                options,
                 lambda name, length: self._stamps(path, said[name], name, length),
             )
         except DAMAGED as error:
@@ -210,7 +210,7 @@ def _variable(name: str, header: Header) -> Variable:
     return Variable(name, header.shape, header.dtype.kind in "fiu" and not header.dtype.hasobject)
 
 
-def _info(path: Path, file_format: str, chosen: Chosen, **layout: Any) -> FileInfo:
+def _info(path: Path, file_format: str, chosen: SelectedArray, **layout: Any) -> FileInfo:
     check_length(path, chosen.n_samples, len(chosen.channels), chosen.fs_hz)
     return FileInfo(
         path,

@@ -23,7 +23,7 @@ Channel = str | int
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ReadOptions:
     """What the user said; None: whatever the file says.
 
     Attributes:
@@ -64,19 +64,19 @@ class Candidate:
     coding: Coding | None = None
 
 
-def choose_rate(path: Path, stated_hz: float | None, wishes: Wishes, where: str) -> float:
+def choose_rate(path: Path, stated_hz: float | None, options: ReadOptions, where: str) -> float:
     """The sampling rate; where both say one, the file's.
 
     Args:
         path: of the file.
         stated_hz: what the file says; None: nothing.
-        wishes: `fs_hz`.
+        options: `fs_hz`.
         where: in the file, for the message.
 
     Raises:
         UserError: nobody says, they differ by more than 1 %, or it is no rate of surface EMG.
     """
-    asked = wishes.fs_hz
+    asked = options.fs_hz
     if asked is not None and not (math.isfinite(asked) and asked > 0):
         raise UserError(f"--fs {asked:g} is not a sampling rate in Hz")
     fs_hz = asked if stated_hz is None else stated_hz
@@ -92,18 +92,18 @@ def choose_rate(path: Path, stated_hz: float | None, wishes: Wishes, where: str)
     return float(fs_hz)
 
 
-def choose_channels(path: Path, candidates: Sequence[Candidate], wishes: Wishes) -> tuple[ChannelInfo, ...]:
+def choose_channels(path: Path, candidates: Sequence[Candidate], options: ReadOptions) -> tuple[ChannelInfo, ...]:
     """The channels to read, each with its unit.
 
-    Without `wishes.channels`: all whose unit is a voltage; all without a unit, too, where the user gave it or no
+    Without `options.channels`: all whose unit is a voltage; all without a unit, too, where the user gave it or no
     channel has one. What is left out is logged.
 
     Raises:
         UserError: an unknown channel, none left, or a unit that nobody gives or that both give differently.
     """
-    asked = _asked_unit(wishes)
-    if wishes.channels is not None:
-        chosen = _find(path, candidates, wishes.channels)
+    asked = _asked_unit(options)
+    if options.channels is not None:
+        chosen = _find(path, candidates, options.channels)
     else:
         usable = [
             c for c in candidates if not c.reason and (c.unit is None or _is_voltage(c.unit) or _is_raw(c.unit, asked))
@@ -117,7 +117,7 @@ def choose_channels(path: Path, candidates: Sequence[Candidate], wishes: Wishes)
             )
         if left:
             LOG.warning("%s: left out: %s", path, ", ".join(left))
-    return tuple(_with_unit(path, candidate, asked, wishes) for candidate in chosen)
+    return tuple(_with_unit(path, candidate, asked, options) for candidate in chosen)
 
 
 def check_length(path: Path, n_samples: int, n_channels: int, fs_hz: float) -> None:
@@ -139,12 +139,12 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(repr(found) for found in close)}?" if close else ""
 
 
-def _asked_unit(wishes: Wishes) -> float | None:
-    if wishes.unit is None:
-        if wishes.offset:
+def _asked_unit(options: ReadOptions) -> float | None:
+    if options.unit is None:
+        if options.offset:
             raise UserError("--offset needs --unit: the number of volts that 1 in the file stands for")
         return None
-    unit: str | float = wishes.unit
+    unit: str | float = options.unit
     if isinstance(unit, str):
         try:
             unit = float(unit)
@@ -154,8 +154,8 @@ def _asked_unit(wishes: Wishes) -> float | None:
         factor = volts_per_unit(unit)
     except ValueError as error:
         raise UserError(f"--unit: {error}") from None
-    if not math.isfinite(factor) or not math.isfinite(wishes.offset):
-        raise UserError(f"--unit {wishes.unit} --offset {wishes.offset}: not finite")
+    if not math.isfinite(factor) or not math.isfinite(options.offset):
+        raise UserError(f"--unit {options.unit} --offset {options.offset}: not finite")
     return factor
 
 
@@ -182,22 +182,22 @@ def _find(path: Path, candidates: Sequence[Candidate], asked: Sequence[Channel])
     return chosen
 
 
-def _with_unit(path: Path, candidate: Candidate, asked: float | None, wishes: Wishes) -> ChannelInfo:
+def _with_unit(path: Path, candidate: Candidate, asked: float | None, options: ReadOptions) -> ChannelInfo:
     name = candidate.name or f"ch{candidate.column + 1}"
     if candidate.unit is not None and _is_voltage(candidate.unit):
         stated = volts_per_unit(candidate.unit)
         if asked is not None and not math.isclose(asked, stated):
             raise UserError(
-                f"{path}: channel '{name}' is in {candidate.unit}, --unit says {wishes.unit}; which is right?"
+                f"{path}: channel '{name}' is in {candidate.unit}, --unit says {options.unit}; which is right?"
             )
-        return ChannelInfo(name, candidate.unit, stated, wishes.offset, candidate.column, candidate.coding)
+        return ChannelInfo(name, candidate.unit, stated, options.offset, candidate.column, candidate.coding)
     if asked is None:
         said = f"is in '{candidate.unit}', which is no voltage" if candidate.unit else "has no unit"
         raise UserError(
             f"{path}: channel '{name}' {said}; give --unit V, mV, uV, nV or volts for 1, or choose --channels"
         )
-    unit = str(wishes.unit) if isinstance(wishes.unit, str) and _is_voltage(wishes.unit) else RAW_UNIT
-    return ChannelInfo(name, unit, asked, wishes.offset, candidate.column, candidate.coding)
+    unit = str(options.unit) if isinstance(options.unit, str) and _is_voltage(options.unit) else RAW_UNIT
+    return ChannelInfo(name, unit, asked, options.offset, candidate.column, candidate.coding)
 
 
 def _is_voltage(unit: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
-from cleansemg.formats.channel_selection import Candidate, Wishes, check_length, choose_channels, choose_rate
+from cleansemg.formats.channel_selection import Candidate, ReadOptions, check_length, choose_channels, choose_rate
 from cleansemg.formats.edf_header import (
     ANNOTATIONS,
     MISSING,
@@ -36,7 +36,7 @@ class EdfFile(SignalFile):
         UserError: damaged, channels of several rates, no channel in volts; see `choose_channels`.
     """
 
-    def __init__(self, path: Path, file_format: str, wishes: Wishes) -> None:
+    def __init__(self, path: Path, file_format: str, options: ReadOptions) -> None:
         header = read_header(path, file_format)
         self._header, self._bytes = header, SAMPLE_BYTES[file_format]
         note_label = ANNOTATIONS[file_format]
@@ -51,8 +51,8 @@ class EdfFile(SignalFile):
             for column, signal in enumerate(header.signals)
             if signal.label != note_label
         ]
-        channels = choose_channels(path, candidates, wishes)
-        fs_hz = self._rate(path, [channel.column for channel in channels], wishes)
+        channels = choose_channels(path, candidates, options)
+        fs_hz = self._rate(path, [channel.column for channel in channels], options)
         for channel in channels:
             signal = header.signals[channel.column]
             if channel.coding is None:
@@ -83,11 +83,11 @@ class EdfFile(SignalFile):
         )  # fmt: skip
         self.info = FileInfo(path, file_format, fs_hz, channels, n_samples, layout, 0.0, start)
 
-    def _rate(self, path: Path, columns: list[int], wishes: Wishes) -> float:
+    def _rate(self, path: Path, columns: list[int], options: ReadOptions) -> float:
         signals = [self._header.signals[column] for column in columns]
         record_s = float(self._header.record_s)
         if record_s <= 0:
-            return choose_rate(path, None, wishes, "the header")
+            return choose_rate(path, None, options, "the header")
         by_rate: dict[float, list[str]] = {}
         for signal in signals:
             by_rate.setdefault(signal.samples_per_record / record_s, []).append(signal.label)
@@ -98,7 +98,7 @@ class EdfFile(SignalFile):
             raise UserError(f"{path}: channels have different rates; choose some of one with --channels ({groups})")
         fs_hz = next(iter(by_rate))
         near = round(fs_hz)  # a record's length has 8 characters: 0.333333
-        return choose_rate(path, float(near) if abs(fs_hz - near) < 1e-6 * fs_hz else fs_hz, wishes, "the header")
+        return choose_rate(path, float(near) if abs(fs_hz - near) < 1e-6 * fs_hz else fs_hz, options, "the header")
 
     def _annotations(self, path: Path, places: list[tuple[int, int]]) -> tuple[NDArray[np.float64], list[Annotation]]:
         """[R] onsets of the records (empty without annotations), and all notes."""

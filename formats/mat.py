@@ -23,7 +23,7 @@ from cleansemg.formats.array_keys import (
     pick_signal,
     rate_of_stamps,
 )
-from cleansemg.formats.channel_selection import Wishes, check_length
+from cleansemg.formats.channel_selection import ReadOptions, check_length
 from cleansemg.formats.info import FileInfo
 from cleansemg.formats.mat_tags import untrusted_variables
 from cleansemg.formats.signal_file import SignalFile
@@ -39,7 +39,7 @@ class MatFile(SignalFile):
         UserError: version 7.3, damaged, several matrices to choose from, or none of real numbers.
     """
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         import scipy.io
 
         with open(path, "rb") as file:
@@ -57,7 +57,7 @@ class MatFile(SignalFile):
             variables.append(variable)
             if kind == "struct":
                 structs.append(name)
-        asked = (wishes.key or "").partition(".")[0]
+        asked = (options.key or "").partition(".")[0]
         if asked in structs or (structs and not any(v.numeric and v.size > 1 for v in variables)):
             name = ascii((asked if asked in structs else structs[0])[:64])[1:-1]
             raise UserError(
@@ -65,7 +65,7 @@ class MatFile(SignalFile):
                 f"x = {name}.data; fs = {name}.srate; save('signal.mat', 'x', 'fs', '-v7')"
             )
         known = {*RATE_KEYS, *UNIT_KEYS, *CHANNEL_KEYS, *TIME_KEYS, *START_KEYS}
-        signal = pick_signal(path, variables, wishes)
+        signal = pick_signal(path, variables, options)
         if signal.name in untrusted:
             raise UserError(f"{path}: '{signal.name}' is no table of real numbers")
         wanted = [signal.name, *(v.name for v in variables if v.name.lower() in known and v.name not in untrusted)]
@@ -80,7 +80,7 @@ class MatFile(SignalFile):
             fits = values.size == length and length >= 3 and values.dtype.kind in "fiu"
             return rate_of_stamps(path, name, values) if fits else None
 
-        chosen = describe(path, signal, said, array.dtype.name, wishes, stamps)
+        chosen = describe(path, signal, said, array.dtype.name, options, stamps)
         check_length(path, chosen.n_samples, len(chosen.channels), chosen.fs_hz)
         self._table = array if chosen.layout.time_first else array.T  # [T, C]
         layout = replace(chosen.layout, compressed=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cleansemg.core.errors import UserError
-from cleansemg.formats.channel_selection import Channel, Wishes, nearest
+from cleansemg.formats.channel_selection import Channel, ReadOptions, nearest
 from cleansemg.formats.info import (
     ArrayLayout,
     ChannelInfo,
@@ -72,7 +72,7 @@ def open_file(
         raise UserError(f"{path}: is a folder, expected a file")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    wishes = Wishes(fs_hz, unit, offset, channels, sheet, key, time)
+    options = ReadOptions(fs_hz, unit, offset, channels, sheet, key, time)
     if (sheet is not None and file_format != "xlsx") or (key is not None and file_format not in {"npz", "mat"}):
         raise UserError(
             f"{path}: {'--sheet is of .xlsx' if sheet is not None else '--key is of .npz and .mat'} files alone"
@@ -80,7 +80,7 @@ def open_file(
     try:
         if path.stat().st_size == 0 and file_format != "wfdb":
             raise UserError(f"{path}: is empty")
-        return _reader(path, file_format, wishes)
+        return _reader(path, file_format, options)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
@@ -147,20 +147,20 @@ def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def _reader(path: Path, file_format: str, wishes: Wishes) -> SignalFile:
+def _reader(path: Path, file_format: str, options: ReadOptions) -> SignalFile:
     from cleansemg.formats import arrays, edf_reading, mat, sheets, text_reading, wfdb_reading
 
     if file_format in {"csv", "tsv", "txt"}:
-        return text_reading.TextFile(path, file_format, wishes)
+        return text_reading.TextFile(path, file_format, options)
     if file_format in {"edf", "bdf"}:
-        return edf_reading.EdfFile(path, file_format, wishes)
+        return edf_reading.EdfFile(path, file_format, options)
     if file_format == "xlsx":
-        return sheets.SheetFile(path, wishes)
+        return sheets.SheetFile(path, options)
     if file_format == "mat":
-        return mat.MatFile(path, wishes)
+        return mat.MatFile(path, options)
     if file_format == "wfdb":
-        return wfdb_reading.WfdbFile(path, wishes)
-    return arrays.NpyFile(path, wishes) if file_format == "npy" else arrays.NpzFile(path, wishes)
+        return wfdb_reading.WfdbFile(path, options)
+    return arrays.NpyFile(path, options) if file_format == "npy" else arrays.NpzFile(path, options)
 
 
 def _writer(path: Path, info: FileInfo) -> SignalWriter:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError, one_line
-from cleansemg.formats.channel_selection import Wishes, nearest
+from cleansemg.formats.channel_selection import ReadOptions, nearest
 from cleansemg.formats.header_cells import is_description
 from cleansemg.formats.info import FileInfo, TableLayout
 from cleansemg.formats.reblocking import fill_gaps, reblock
@@ -39,14 +39,14 @@ class SheetFile(SignalFile):
         UserError: damaged, absurdly large, several sheets to choose from, or no table of numbers.
     """
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         _refuse_bombs(path)
-        sheet, rows = _load(path, wishes.sheet)
+        sheet, rows = _load(path, options.sheet)
         width = max((len(row) for row in rows[:SAMPLE_LINES]), default=0)
         sample = [[*row, *[None] * (width - len(row))] for row in rows[:SAMPLE_LINES]]  # sheets end rows at will
         shape = find_shape(path, sample)
         header = [" ".join(f"{cell}" for cell in row if cell is not None) for row in rows[: shape.header_rows]]
-        columns = choose_columns(path, shape, sample, [], header, wishes)
+        columns = choose_columns(path, shape, sample, [], header, options)
         layout = replace(columns.layout, preamble=tuple(header[: shape.preamble_rows]), sheet=sheet, delimiter="")
         chosen = [channel.column for channel in columns.channels]
         read = chosen if layout.time is None else [*chosen, layout.time.column]

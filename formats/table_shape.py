@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
 from cleansemg.formats import header_cells
-from cleansemg.formats.channel_selection import Candidate, Wishes, choose_channels, choose_rate, nearest
+from cleansemg.formats.channel_selection import Candidate, ReadOptions, choose_channels, choose_rate, nearest
 from cleansemg.formats.info import ChannelInfo, TableLayout
 from cleansemg.formats.time_stamps import TimeStamps, count_decimals, measure
 
@@ -124,7 +124,7 @@ class Columns:
 
 
 def choose_columns(
-    path: Path, shape: Shape, rows: Sequence[Row], texts: Sequence[str], header: Sequence[str], wishes: Wishes
+    path: Path, shape: Shape, rows: Sequence[Row], texts: Sequence[str], header: Sequence[str], options: ReadOptions
 ) -> Columns:
     """The signals, their rate and the column of time.
 
@@ -135,7 +135,7 @@ def choose_columns(
         texts: some cells of numbers as written, whose decimals tell the resolution of time: one a row, of the
             column that `time_column` finds; empty in a sheet.
         header: the lines above the samples, as text.
-        wishes: the user's.
+        options: the user's.
 
     Raises:
         UserError: see `choose_channels` and `choose_rate`; time stamps that make no sense.
@@ -143,23 +143,23 @@ def choose_columns(
     described = header_cells.described_channels(header)
     candidates = _candidates(shape, described)
     body = rows[shape.header_rows :]
-    time, unit_s = time_column(path, shape, rows, wishes)
+    time, unit_s = time_column(path, shape, rows, options)
     stated_hz = header_cells.stated_rate_hz(header)
     where = "the header"
     stamps: TimeStamps | None = None
     others = [c for c in candidates if c.column != time]
     if time is not None:
         values = column_values(body, time)
-        counts = unit_s is None and header_cells.is_counter_name(_base_name(shape, time)) and wishes.time is None
-        stamps = measure(path, values, texts, unit_s, counts, wishes.fs_hz or stated_hz)
+        counts = unit_s is None and header_cells.is_counter_name(_base_name(shape, time)) and options.time is None
+        stamps = measure(path, values, texts, unit_s, counts, options.fs_hz or stated_hz)
         if stamps.s_per_unit is not None and stated_hz is None:
             stated_hz, where = stamps.fs_hz, "the column of time stamps"
-    fs_hz = choose_rate(path, stated_hz, wishes, where)
+    fs_hz = choose_rate(path, stated_hz, options, where)
     if stamps is not None and stamps.fs_hz is not None and abs(stamps.fs_hz - fs_hz) > 0.01 * fs_hz:
         raise UserError(
             f"{path}: the header says {fs_hz:.6g} Hz, the stamps {stamps.fs_hz:.6g} Hz; mend it, or give --time none"
         )
-    channels = choose_channels(path, others, wishes)
+    channels = choose_channels(path, others, options)
     has_names = shape.names is not None or bool(described)
     layout = TableLayout(
         header_lines=shape.header_rows,
@@ -178,7 +178,7 @@ def choose_columns(
     return Columns(channels, fs_hz, layout, start_s)
 
 
-def time_column(path: Path, shape: Shape, rows: Sequence[Row], wishes: Wishes) -> tuple[int | None, float | None]:
+def time_column(path: Path, shape: Shape, rows: Sequence[Row], options: ReadOptions) -> tuple[int | None, float | None]:
     """Index of the column of time stamps or sample numbers, and the seconds that its name says 1 stands for.
 
     A column is one by its name and because it (nearly) never falls; without a name, when it is the first and
@@ -188,17 +188,17 @@ def time_column(path: Path, shape: Shape, rows: Sequence[Row], wishes: Wishes) -
         UserError: the user names a column that is none.
     """
     body = rows[shape.header_rows :]
-    if wishes.time is not None and str(wishes.time).lower() != "none":
+    if options.time is not None and str(options.time).lower() != "none":
         names = [_base_name(shape, i) for i in range(shape.width)]
-        found = [i for i, name in enumerate(names) if name == wishes.time]
-        if not found and str(wishes.time).isdecimal() and int(wishes.time) < shape.width:
-            found = [int(wishes.time)]
+        found = [i for i, name in enumerate(names) if name == options.time]
+        if not found and str(options.time).isdecimal() and int(options.time) < shape.width:
+            found = [int(options.time)]
         if not found or not shape.numeric[found[0]]:
             raise UserError(
-                f"{path}: no column of numbers '{wishes.time}' for --time{nearest(str(wishes.time), names)}"
+                f"{path}: no column of numbers '{options.time}' for --time{nearest(str(options.time), names)}"
             )
         return found[0], _unit_s(shape, found[0])
-    if wishes.time is not None:
+    if options.time is not None:
         return None, None
     for column in range(shape.width):
         if not shape.numeric[column] or shape.empty[column]:

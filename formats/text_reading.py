@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
-from cleansemg.formats.channel_selection import Wishes
+from cleansemg.formats.channel_selection import ReadOptions
 from cleansemg.formats.exponents import absurd_in_text
 from cleansemg.formats.info import FileInfo, TableLayout
 from cleansemg.formats.reblocking import fill_gaps, reblock
@@ -38,17 +38,17 @@ class TextFile(SignalFile):
         UserError: no table of numbers, or one that does not say enough; see `choose_columns`.
     """
 
-    def __init__(self, path: Path, file_format: str, wishes: Wishes) -> None:
+    def __init__(self, path: Path, file_format: str, options: ReadOptions) -> None:
         dialect, lines = sniff(path)
         rows = [parse_line(line, dialect.delimiter, dialect.decimal) for line in lines]
         shape = find_shape(path, rows)
-        time, _ = time_column(path, shape, rows, wishes)
+        time, _ = time_column(path, shape, rows, options)
         header = lines[: shape.header_rows]
         texts = []
         if time is not None:
             cells = (split_line(line, dialect.delimiter) for line in lines[shape.header_rows :])
             texts = [row[time] for row in cells if time < len(row) and row[time].lower() not in MISSING]
-        columns = choose_columns(path, shape, rows, texts, header, wishes)
+        columns = choose_columns(path, shape, rows, texts, header, options)
         layout = replace(
             columns.layout,
             preamble=tuple(header[: shape.preamble_rows]),

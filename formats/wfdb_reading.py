@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError, one_line
-from cleansemg.formats.channel_selection import Candidate, Wishes, check_length, choose_channels, choose_rate
+from cleansemg.formats.channel_selection import Candidate, ReadOptions, check_length, choose_channels, choose_rate
 from cleansemg.formats.info import Coding, FileInfo, WfdbLayout
 from cleansemg.formats.signal_file import SignalFile
 
@@ -43,7 +43,7 @@ class WfdbFile(SignalFile):
         UserError: damaged, truncated, channels of several rates, no channel in volts; see `choose_channels`.
     """
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         self._record = str(path.with_suffix(""))
         if not path.with_suffix(".hea").is_file():
             raise UserError(f"{path}: a WFDB record needs its header {path.with_suffix('.hea').name} beside it")
@@ -62,7 +62,7 @@ class WfdbFile(SignalFile):
             Candidate(str(name), str(unit) if unit else None, column, "", _coding(header, column))
             for column, (name, unit) in enumerate(zip(header.sig_name, header.units, strict=True))
         ]
-        channels = choose_channels(path, candidates, wishes)
+        channels = choose_channels(path, candidates, options)
         bare = [channel.name for channel in channels if channel.column in _uncalibrated(path)]
         if bare:
             LOG.warning("%s: uncalibrated, 200 codes for 1 mV by WFDB's rule: %s", path, ", ".join(bare))
@@ -75,7 +75,7 @@ class WfdbFile(SignalFile):
             raise UserError(f"{path}: channels have different rates; choose some of one with --channels ({groups})")
         self._per_frame = per_frame.pop()
         self._n_frames = frames
-        fs_hz = choose_rate(path, float(header.fs) * self._per_frame if header.fs else None, wishes, "the header")
+        fs_hz = choose_rate(path, float(header.fs) * self._per_frame if header.fs else None, options, "the header")
         check_length(path, frames * self._per_frame, len(channels), fs_hz)
         start = None
         if isinstance(header.base_date, dt.date) and isinstance(header.base_time, dt.time):

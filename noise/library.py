@@ -21,7 +21,7 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.registry import Entry
 from cleansemg.core.settings import KIND_ORDER, PARTS, Part, Settings, Source
-from cleansemg.core.stage import Job, Made, Report, RunOptions, StageResult, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.noise.base import NoiseSource, Piece, Request
 from cleansemg.noise.pool import SCHEMA, NoiseLibrary
 from cleansemg.noise.wfdb_records import SHORTEST_PIECE_S
@@ -104,7 +104,7 @@ def build_libraries(settings: Settings, layout: Layout, options: RunOptions) -> 
     return Report("noise", tuple(lines), sum(len(result.failures) for result in results.values()))
 
 
-def make_source(job: SourceJob) -> Made:
+def make_source(job: SourceJob) -> ShardResult:
     """One shard: a source's pieces, band-passed; records that fail are left out and recorded."""
     pieces: list[Piece] = []
     failures: list[Failure] = []
@@ -140,7 +140,7 @@ def make_source(job: SourceJob) -> Made:
         "line_hz": np.array([piece.line_hz for piece in pieces], dtype=np.float64),
         "kind": np.full(n, job.source.kind),
     }
-    return Made(arrays, failures)
+    return ShardResult(arrays, failures)
 
 
 def _plan(kind: str, number: int, source: Source, settings: Settings) -> PlannedSource:

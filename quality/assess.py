@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise.labels import NoiseLabels
-from cleansemg.quality.meter import Quality, QualityMeter, box_model
+from cleansemg.quality.meter import Quality, QualityMeter, pretrained_model
 
 if TYPE_CHECKING:
     from cleansemg.quality.models import Predictor
@@ -22,7 +22,7 @@ def assess_signal(x: NDArray[np.floating], fs_hz: float, model: Predictor | None
     Args:
         x: [C, L] or [L], any unit; NaN is a gap.
         fs_hz: sampling rate, at least 200 Hz.
-        model: a QASE-net; the one in the box by default.
+        model: a QASE-net; the one pretrained by default.
 
     Returns:
         One `Quality` a channel. The SNR is that within 20 to 500 Hz, or to the Nyquist frequency if that is lower.
@@ -49,13 +49,13 @@ def noise_labels(noisy: NDArray[np.floating], fs_hz: float, model: Predictor | N
     Args:
         noisy: [n, L], each signal a recording of its own, as for `assess_signal`.
         fs_hz: sampling rate.
-        model: a QASE-net with the second head; the one in the box by default.
+        model: a QASE-net with the second head; the one pretrained by default.
 
     Raises:
         InputError: as `assess_signal`.
         UserError: no weights, or a model without the second head.
     """
-    chosen = box_model() if model is None else model
+    chosen = pretrained_model() if model is None else model
     limits = np.array(chosen.info.get("thresholds") or [])
     if limits.shape != (len(KIND_ORDER),):
         raise UserError(f"'{chosen.name}' was fitted without the kinds of noise (quality.kinds); it gives no labels")

@@ -108,7 +108,7 @@ class QualityMeter:
         Args:
             fs_hz: sampling rate, at least 200 Hz.
             n_channels: of every block.
-            model: a QASE-net; the one in the box by default.
+            model: a QASE-net; the one pretrained by default.
 
         Raises:
             InputError: a rate below 200 Hz or not finite, or no channel.
@@ -118,7 +118,7 @@ class QualityMeter:
             raise InputError(f"fs_hz is {fs_hz!r}: quality is assessed from {LOWEST_FS_HZ:g} Hz up")
         if n_channels < 1:
             raise InputError(f"n_channels is {n_channels}, at least 1")
-        self._model = box_model() if model is None else model
+        self._model = pretrained_model() if model is None else model
         if not hasattr(self._model.network, "convolutions"):
             raise UserError(f"'{self._model.name}' takes signals of one length only, so it cannot assess recordings")
         self.fs_hz, self.n_channels = float(fs_hz), n_channels
@@ -282,7 +282,7 @@ def total_snr_db(snr_db: Float64, power: Float64) -> float:
 
 
 @functools.cache
-def box_model() -> Predictor:
+def pretrained_model() -> Predictor:
     """The QASE-net in the box, read once.
 
     Raises:

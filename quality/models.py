@@ -13,7 +13,7 @@ from cleansemg.core.registry import did_you_mean
 if TYPE_CHECKING:
     from torch import nn
 
-IN_THE_BOX = Path(__file__).resolve().parent / "weights"
+PRETRAINED = Path(__file__).resolve().parent / "weights"
 
 # What each is beside the defaults of `QASESize`. The public code's ablations have layers of their own, found by their
 # parameter counts.
@@ -75,13 +75,13 @@ def count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def box_weights(name: str = DEFAULT_WEIGHTS) -> Path:
+def pretrained_weights(name: str = DEFAULT_WEIGHTS) -> Path:
     """The file of the weights that come with the project, by its name there.
 
     Raises:
         UserError: none come for this model; says how to train them.
     """
-    path = IN_THE_BOX / f"{name}.safetensors"
+    path = PRETRAINED / f"{name}.safetensors"
     if not path.exists():
         raise UserError(
             f"quality model '{name}' comes without weights; train it: "
@@ -91,14 +91,14 @@ def box_weights(name: str = DEFAULT_WEIGHTS) -> Path:
 
 
 def load(path: Path | None = None) -> Predictor:
-    """A model with its weights; those in the box by default.
+    """A model with its weights; those pretrained by default.
 
     Raises:
         UserError: absent, broken, or not weights of a quality model.
     """
     from cleansemg.core import npz, weight_files
 
-    file = box_weights() if path is None else Path(path)
+    file = pretrained_weights() if path is None else Path(path)
     state, info = weight_files.read(file)
     name = info.get("quality_model")
     if name not in NAMES:

@@ -10,7 +10,7 @@ from cleansemg.core.execution import single_threaded
 from cleansemg.formats import SignalFile
 from cleansemg.recordings import sidecar
 from cleansemg.recordings.denoiser_choice import describe_model
-from cleansemg.recordings.progress import Minutes, block_samples, spent
+from cleansemg.recordings.progress import RunProgress, block_samples, closing_line
 from cleansemg.recordings.report import ChannelReport, RecordingMeter, as_json, check_duration, quality_model
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def assess_file(recording: SignalFile, quality_weights: Path | None = None) -> A
 
     Args:
         recording: opened.
-        quality_weights: a file of the quality network; None: in the box.
+        quality_weights: a file of the quality network; None: the pretrained one.
 
     Raises:
         UserError: the recording is shorter than 1 s or damaged, or the weights are.
@@ -50,14 +50,14 @@ def assess_file(recording: SignalFile, quality_weights: Path | None = None) -> A
     model = quality_model(quality_weights)
     with single_threaded():
         meter = RecordingMeter(info.channels, info.fs_hz, model)
-        progress = Minutes(info, "reading")
+        progress = RunProgress(info, "reading")
         for block in recording.blocks(block_samples(len(info.channels))):
             meter.push(block)
             progress.add(block.shape[1])
         progress.close()
         check_duration(progress.n_samples, info.fs_hz, str(info.path))
         reports = meter.result()
-    closing = spent(progress.n_samples, info.fs_hz, len(info.channels), progress.seconds)
+    closing = closing_line(progress.n_samples, info.fs_hz, len(info.channels), progress.seconds)
     return Assessed(reports, model, closing)
 
 

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.execution import single_threaded
 from cleansemg.denoising.blocks import Buffer
-from cleansemg.denoising.overlap_add import Continuous
+from cleansemg.denoising.overlap_add import OverlapAdd
 from cleansemg.formats import SignalFile, SignalWriter, create_file
 from cleansemg.recordings import pictures, progress, sidecar
 from cleansemg.recordings.auto_track import AutoTrack
-from cleansemg.recordings.denoiser_choice import Chosen, choose, describe_model, try_out
-from cleansemg.recordings.options import Order, check_targets, plot_channel
+from cleansemg.recordings.denoiser_choice import ResolvedDenoiser, choose, describe_model, try_out
+from cleansemg.recordings.options import DenoiseOptions, check_targets, plot_channel
 from cleansemg.recordings.report import (
     GOOD_SNR_DB,
     ChannelReport,
@@ -73,7 +73,7 @@ class Cleaned:
     closing: str
 
 
-def clean_file(recording: SignalFile, order: Order) -> Cleaned:
+def clean_file(recording: SignalFile, order: DenoiseOptions) -> Cleaned:
     """Denoise a recording into a file.
 
     Args:
@@ -116,8 +116,8 @@ class _Run:
         self,
         recording: SignalFile,
         writer: SignalWriter,
-        order: Order,
-        chosen: Chosen,
+        order: DenoiseOptions,
+        chosen: ResolvedDenoiser,
         model: Predictor | None,
         plotted: int | None,
     ) -> None:
@@ -128,7 +128,7 @@ class _Run:
         if order.track == "auto":
             denoiser = AutoTrack(denoiser, info.fs_hz, model)
         n_channels = len(info.channels)
-        self.stream = Continuous(denoiser, info.fs_hz, n_channels, order.window_s, order.overlap_s)
+        self.stream = OverlapAdd(denoiser, info.fs_hz, n_channels, order.window_s, order.overlap_s)
         self.trace = Trace(info.fs_hz) if plotted is not None else None
         self.waiting = Buffer(1, np.float64)  # of the plotted channel, until its denoised samples come
         self.full = order.report is not None or order.plot is not None
@@ -137,7 +137,7 @@ class _Run:
         if not self.full and model is not None:
             self.hint = RecordingMeter(info.channels, info.fs_hz, model)
         self.n_written = 0
-        self.progress = progress.Minutes(info, "denoising")
+        self.progress = progress.RunProgress(info, "denoising")
         self.before: list[ChannelReport] = []
         self.after: list[ChannelReport] = []
         self.has_values = np.zeros(n_channels, np.bool_)
@@ -250,7 +250,7 @@ class _Run:
             clipped=self.writer.clipped,
             before=self.before,
             after=self.after,
-            closing=progress.spent(n_samples, fs_hz, n_channels, self.progress.seconds),
+            closing=progress.closing_line(n_samples, fs_hz, n_channels, self.progress.seconds),
         )
 
     def _put(self, part: NDArray[np.float32]) -> None:

@@ -13,14 +13,14 @@ import numpy as np
 from cleansemg.core.npz import sha256
 from cleansemg.core.registry import find, load_class
 from cleansemg.denoising import Denoiser, load, resampled
-from cleansemg.denoising.loading import DEFAULT_DENOISER, FITTED_ON_OPEN, IN_THE_BOX, is_neural, weights_file
+from cleansemg.denoising.loading import DEFAULT_DENOISER, OPEN, PRETRAINED, is_neural, weights_file
 
 if TYPE_CHECKING:
     from cleansemg.quality.models import Predictor
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ResolvedDenoiser:
     """A denoiser, ready to run.
 
     Attributes:
@@ -36,12 +36,12 @@ class Chosen:
 
 def choose(
     name: str | None = None, weights: str | Path | None = None, parameters: Mapping[str, Any] | None = None
-) -> Chosen:
+) -> ResolvedDenoiser:
     """Build a denoiser.
 
     Args:
         name: of a denoiser, or `package.module:Class`; None: `cleansemg.denoising.loading.DEFAULT_DENOISER`.
-        weights: box, open or a file; None: those of the default where `name` is the default, else box.
+        weights: pretrained, open or a file; None: those of the default where `name` is the default, else box.
         parameters: over those of its YAML and its weights.
 
     Raises:
@@ -50,7 +50,7 @@ def choose(
     given = dict(parameters or {})
     entry = find("denoisers", name or DEFAULT_DENOISER[0])
     if weights is None:
-        weights = DEFAULT_DENOISER[1] if entry.name == find("denoisers", DEFAULT_DENOISER[0]).name else IN_THE_BOX
+        weights = DEFAULT_DENOISER[1] if entry.name == find("denoisers", DEFAULT_DENOISER[0]).name else PRETRAINED
     denoiser = load(name or entry.name, weights=weights, **given)
     saved: dict[str, Any] = {}
     files = None
@@ -60,12 +60,12 @@ def choose(
 
         path = weights_file(entry, weights)
         saved = {**weight_files.read(path)[1].get("parameters", {}), "centre": getattr(denoiser, "centre", None)}
-        source = str(weights) if weights in {IN_THE_BOX, FITTED_ON_OPEN} else "file"
+        source = str(weights) if weights in {PRETRAINED, OPEN} else "file"
         files = {"source": source, "name": path.name, "sha256": sha256(path)}
         title = f"{entry.name} ({source if source != 'file' else path.name})"
     known = {**_defaults(load_class(entry.target)), **entry.parameters, **saved, **given}
     description = {"name": entry.name, "class": entry.target, "parameters": _plain(known), "weights": files}
-    return Chosen(denoiser, title, description)
+    return ResolvedDenoiser(denoiser, title, description)
 
 
 def try_out(denoiser: Denoiser, fs_hz: float) -> None:

@@ -16,13 +16,13 @@ from cleansemg.recordings.auto_track import TRACKS
 
 
 @dataclass(frozen=True)
-class Order:
+class DenoiseOptions:
     """What is to be done with a recording.
 
     Attributes:
         output: the denoised recording; its suffix says its format.
         denoiser: a name, or `package.module:Class`; None: the project's default.
-        weights: box, open or a file; None: the default's.
+        weights: pretrained, open or a file; None: the default's.
         parameters: of the denoiser.
         track: blind, or auto: the quality network tells the denoiser the kinds of noise, window by window.
         window_s: length of a window.
@@ -30,7 +30,7 @@ class Order:
         plot: a picture before and after.
         plot_channel: its channel, a name or an index among those chosen; None: the first.
         report: JSON with the reports before and after.
-        quality_weights: a file of the quality network; None: in the box.
+        quality_weights: a file of the quality network; None: the pretrained one.
         overwrite: replace files that are there.
         command: as the user typed it, for the sidecar.
     """
@@ -50,7 +50,7 @@ class Order:
     command: Sequence[str] = ()
 
 
-def plot_channel(info: FileInfo, order: Order) -> int | None:
+def plot_channel(info: FileInfo, order: DenoiseOptions) -> int | None:
     """Index among the chosen channels of the one to draw; None: no picture.
 
     Raises:
@@ -72,7 +72,7 @@ def plot_channel(info: FileInfo, order: Order) -> int | None:
     raise UserError(f"--plot-channel: no channel '{order.plot_channel}'{did_you_mean(order.plot_channel, names)}")
 
 
-def check_targets(info: FileInfo, order: Order) -> None:
+def check_targets(info: FileInfo, order: DenoiseOptions) -> None:
     """Refuse files that are one and the same, or that cannot be written, before the work.
 
     Raises:

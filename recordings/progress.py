@@ -17,7 +17,7 @@ SHORTEST = 3  # minutes from which on progress is worth a line
 BLOCK_VALUES = 2**19  # of a block in memory, over all channels
 
 
-class Minutes:
+class RunProgress:
     """Counts samples, and shows each minute of signal as it is done."""
 
     def __init__(self, info: FileInfo, label: str) -> None:
@@ -86,7 +86,7 @@ def peak_memory_mb() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 1024
 
 
-def spent(n_samples: int, fs_hz: float, n_channels: int, seconds: float) -> str:
+def closing_line(n_samples: int, fs_hz: float, n_channels: int, seconds: float) -> str:
     """A closing line: length, time, real-time factor, peak memory."""
     duration_s = n_samples / fs_hz
     length = f"{duration_s / 60:.4g} min" if duration_s >= 120 else f"{duration_s:.3g} s"

@@ -169,7 +169,7 @@ def quality_model(weights: Path | None = None) -> Predictor | None:
     """The network that reads SNR and kinds of noise.
 
     Args:
-        weights: a file; None: those in the box. Where there are none, that is said once, and None comes back.
+        weights: a file; None: the pretrained ones. Where there are none, that is said once, and None comes back.
 
     Raises:
         UserError: a file that is absent, broken, or no quality model that takes recordings.
@@ -178,7 +178,7 @@ def quality_model(weights: Path | None = None) -> Predictor | None:
 
     if weights is None:
         try:
-            weights = models.box_weights()
+            weights = models.pretrained_weights()
         except UserError as error:
             LOG.warning("SNR and kinds of noise are left out: %s", error)
             return None

@@ -18,12 +18,12 @@ from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.registry import did_you_mean
 from cleansemg.denoising.base import Denoiser
 from cleansemg.denoising.causal import CausalDenoiser
-from cleansemg.denoising.overlap_add import STREAMING_OVERLAP_S, STREAMING_WINDOW_S, Continuous
+from cleansemg.denoising.overlap_add import STREAMING_OVERLAP_S, STREAMING_WINDOW_S, OverlapAdd
 
 READ_BYTES = 2**16
 LONGEST_LINE = 2**16  # bytes; longer ones are no samples
 
-Form = CausalDenoiser | Continuous
+Form = CausalDenoiser | OverlapAdd
 
 
 class Pipe(ABC):
@@ -158,7 +158,7 @@ def form_of(
         overlap_s: of neighbouring windows; None: a quarter of the window.
 
     Raises:
-        InputError, UserError: as `Denoiser.causal` and `Continuous`.
+        InputError, UserError: as `Denoiser.causal` and `OverlapAdd`.
     """
     if window_s is None and overlap_s is None:
         causal = denoiser.causal(fs_hz, n_channels)
@@ -166,12 +166,12 @@ def form_of(
             return causal
     window = STREAMING_WINDOW_S if window_s is None else window_s
     overlap = window * STREAMING_OVERLAP_S / STREAMING_WINDOW_S if overlap_s is None else overlap_s
-    return Continuous(denoiser, fs_hz, n_channels, window, overlap)
+    return OverlapAdd(denoiser, fs_hz, n_channels, window, overlap)
 
 
 def latency_of(form: Form) -> str:
     """What a user of a stream wants to know first."""
-    if isinstance(form, Continuous):
+    if isinstance(form, OverlapAdd):
         return f"latency {form.latency_s:g} s (windows)"
     delay = f"; filters delay by up to {1000 * form.delay_s:.2g} ms at 100 Hz" if form.delay_s else ""
     return f"latency 0 samples (causal{delay})"

@@ -21,7 +21,7 @@ from cleansemg.core import registry
 from cleansemg.core.artifact import Failure, Schema
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import KIND_ORDER, Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, StageResult, disk_error, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, disk_error, run_stage
 from cleansemg.denoising import NoiseLabels
 from cleansemg.training import calibration_set, search_space, tradition_params
 from cleansemg.training.calibration_set import CalibrationSet
@@ -30,7 +30,7 @@ from cleansemg.training.search_space import Calibration, SearchSpace
 log = logging.getLogger(__name__)
 
 STAGE = "calibrate"
-SCHEMA = Schema("calibration", 1, made_by="python training/train_classical.py --config FILE")
+SCHEMA = Schema("calibration", 1, command="python training/train_classical.py --config FILE")
 FLOAT32_ROUNDING = 2.0**-24  # results are stored in float32: no error counts as less than its rounding
 
 
@@ -114,7 +114,7 @@ def snr_improvement_db(
     return improvement
 
 
-def score_candidate(job: CandidateJob) -> Made:
+def score_candidate(job: CandidateJob) -> ShardResult:
     """Denoise and score all mixtures with one candidate; a pure function of the job.
 
     Mixtures that it cannot process are failures and have no score.
@@ -136,7 +136,7 @@ def score_candidate(job: CandidateJob) -> Made:
     }
     who = f"{job.denoiser} ({job.track}, {tradition_params.describe(job.parameters)})"
     failures = [Failure(f"{who}: {mixtures.ids[row]}", cause) for row, cause in enumerate(causes) if cause is not None]
-    return Made(arrays, failures)
+    return ShardResult(arrays, failures)
 
 
 def _denoise(job: CandidateJob) -> tuple[NDArray[np.float32], list[str | None]]:

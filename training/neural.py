@@ -168,8 +168,8 @@ def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, 
         (f"configs/denoisers/{entry.name}.yaml, training", entry.extra.get("training") or {}),
         (f"{settings.config_file}, train.recipe", settings.train.recipe),
     ]
-    if settings.train.start == "box":
-        layers.insert(1, ("the weights in the box", _fitted_with(entry)))
+    if settings.train.init == "pretrained":
+        layers.insert(1, ("the pretrained weights", _fitted_with(entry)))
     for name, values in settings.train.overrides.items():
         if registry.find("denoisers", name).name == entry.name:
             layers.append((f"{settings.config_file}, train.overrides.{name}", values))
@@ -182,7 +182,7 @@ def _fitted_with(entry: Entry) -> dict[str, Any]:
     from cleansemg.core import weight_files
     from cleansemg.denoising import loading
 
-    recipe = weight_files.read(loading.box_weights(entry))[1].get("recipe", {})
+    recipe = weight_files.read(loading.pretrained_weights(entry))[1].get("recipe", {})
     return {key: recipe[key] for key in KEPT if key in recipe}
 
 
@@ -198,7 +198,7 @@ def _train(
     import torch
 
     from cleansemg.denoising import load
-    from cleansemg.denoising.loading import IN_THE_BOX
+    from cleansemg.denoising.loading import PRETRAINED
     from cleansemg.training import checkpoint, loop
 
     folder = layout.weights(entry.name)
@@ -222,7 +222,7 @@ def _train(
         torch.manual_seed(torch_seed(settings.seed, "train", entry.name, "initial weights"))
         shipped = entry.name in registry.entries("denoisers")
         name = entry.name if shipped else entry.target
-        first = IN_THE_BOX if settings.train.start == "box" else None
+        first = PRETRAINED if settings.train.init == "pretrained" else None
         denoiser = load(name, first, **{**plan.parameters, "device": "cpu"})
         network: torch.nn.Module = denoiser.network  # type: ignore[attr-defined]
         n_weights = sum(p.numel() for p in network.parameters() if p.requires_grad)
@@ -251,10 +251,10 @@ def _plan(entry: Entry, recipe: Recipe, settings: Settings, source: Mixtures) ->
     from cleansemg.denoising import loading
 
     inputs = dict(source.inputs)
-    if settings.train.start == "box":
-        path = loading.box_weights(entry)
+    if settings.train.init == "pretrained":
+        path = loading.pretrained_weights(entry)
         parameters = {**entry.parameters, **weight_files.read(path)[1].get("parameters", {})}
-        inputs["weights/start"] = npz.sha256(path)
+        inputs["weights/init"] = npz.sha256(path)
     else:
         small = entry.extra.get("small") or {}
         parameters = {**entry.parameters, **(small if settings.train.form == "small" else {})}

@@ -1,4 +1,4 @@
-"""Command line: put trained networks into the box, `denoising/weights/`, each with its model card.
+"""Command line: copy trained networks to the pretrained weights, `denoising/weights/`, each with its model card.
 
 For maintainers, after `training/train_neural.py --config configs/weights.yaml` and a run of `configs/demo.yaml`
 that evaluated those weights on people that they have not seen; and for those fitted on to the open recordings, after
@@ -45,7 +45,7 @@ def main(
     overrides: SetOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Copy finished trainings into the box and write their model cards.
+    """Copy finished trainings to the pretrained weights and write their model cards.
 
     Run it once to have the weights evaluated, and again with --results to put the scores on the cards.
     """
@@ -63,14 +63,14 @@ def put(source: Path, folder: Path, name: str) -> Path:
     """Copy a finished training's weights and curves; returns the file of weights.
 
     Raises:
-        UserError: the training is not there, or its weights are too large for the box.
+        UserError: the training is not there, or its weights are too large to be shipped.
     """
     manifest = read_manifest(source, SCHEMA)
     content = (source / BEST).read_bytes()
     if npz.sha256(source / BEST) != manifest.info["files"][BEST]:
         raise UserError(f"{source / BEST}: altered since it was trained; train it again")
     if len(content) > LARGEST_BYTES:
-        raise UserError(f"{source / BEST}: {len(content)} bytes, at most {LARGEST_BYTES} go into the box")
+        raise UserError(f"{source / BEST}: {len(content)} bytes, at most {LARGEST_BYTES} are shipped")
     path = folder / f"{name}.safetensors"
     npz.atomic_write(path, content)
     npz.atomic_write(folder / f"{name}.png", (source / CURVES).read_bytes())
@@ -92,7 +92,7 @@ def describe(settings: Settings, layout: Layout, name: str, path: Path, results:
     form = "small" if small and small.items() <= info["parameters"].items() else "full"
     command = f"python training/train_neural.py --config {_relative(settings)} --model {name}"
     lines = [
-        f"# {name}, the weights in the box",
+        f"# {name}, the pretrained weights",
         "",
         f"{entry.summary}. These weights are of its {form} form.",
         "",
@@ -172,7 +172,7 @@ def _origin(settings: Settings) -> str:
 def _advice(settings: Settings) -> str:
     if is_simulated(settings):
         return (
-            "Fitted to simulated recordings alone: for those of people, fit it on with `--set train.start=box` "
+            "Fitted to simulated recordings alone: for those of people, fit it on with `--set train.init=pretrained` "
             "(docs/training.md)."
         )
     return 'Fitted on from the simulated set to the training people of these recordings: `load(NAME, weights="open")`.'

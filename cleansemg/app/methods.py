@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from cleansemg.core.registry import entries, load_class
-from cleansemg.denoising.loading import DEFAULT_DENOISER, FITTED_ON_OPEN, IN_THE_BOX, WEIGHTS_FOLDER, is_neural
+from cleansemg.denoising.loading import DEFAULT_DENOISER, OPEN, PRETRAINED, WEIGHTS_FOLDER, is_neural
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Method:
 
     Attributes:
         name: of the denoiser.
-        weights: box or open.
+        weights: pretrained or open.
         summary: one line.
     """
 
@@ -30,7 +30,7 @@ class Method:
         return f"{self.name}:{self.weights}"
 
 
-WHOLE_FORM = re.compile(r", [\d,]+ parameters$")  # what a summary ends with; weights in the box may be of a small form
+WHOLE_FORM = re.compile(r", [\d,]+ parameters$")  # what a summary ends with; pretrained weights may be of a small form
 
 
 @cache
@@ -45,11 +45,11 @@ def methods() -> tuple[Method, ...]:
         if "blind" not in cls.tracks:
             continue
         if not is_neural(cls):
-            found.append(Method(name, IN_THE_BOX, entry.summary))
+            found.append(Method(name, PRETRAINED, entry.summary))
             continue
-        for weights, folder in ((IN_THE_BOX, WEIGHTS_FOLDER), (FITTED_ON_OPEN, WEIGHTS_FOLDER / FITTED_ON_OPEN)):
+        for weights, folder in ((PRETRAINED, WEIGHTS_FOLDER), (OPEN, WEIGHTS_FOLDER / OPEN)):
             if (folder / f"{name}.safetensors").exists():
-                extra = ", fitted on to open recordings" if weights == FITTED_ON_OPEN else ""
+                extra = ", fitted on to open recordings" if weights == OPEN else ""
                 found.append(Method(name, weights, WHOLE_FORM.sub("", entry.summary) + extra))
     return tuple(sorted(found, key=lambda method: (method.name, method.weights) != DEFAULT_DENOISER))
 

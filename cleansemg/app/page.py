@@ -123,7 +123,7 @@ def _method_card() -> Any:
 
     options = []
     for one in methods():
-        name = one.name if one.weights == "box" else f"{one.name} ({one.weights})"
+        name = one.name if one.weights == "pretrained" else f"{one.name} ({one.weights})"
         label = html.Span([html.B(name), html.Small(one.summary)], className="method")
         options.append({"label": label, "value": one.key, "search": f"{name} {one.summary}"})
     return html.Section(

@@ -18,7 +18,7 @@ from cleansemg.app.sessions import Session
 from cleansemg.core.errors import UserError
 from cleansemg.formats import FORMATS, FileInfo, SignalFile, open_file
 from cleansemg.formats.info import TableLayout
-from cleansemg.recordings import ChannelReport, Order, assess_file, clean_file
+from cleansemg.recordings import ChannelReport, DenoiseOptions, assess_file, clean_file
 from cleansemg.recordings.progress import n_samples_about
 
 TARGETS = ("csv", "tsv", "xlsx", "mat", "npz", "edf", "bdf", "wfdb")  # formats that state rate and units
@@ -112,7 +112,7 @@ def denoise_recording(
     Args:
         session: with a recording loaded.
         denoiser: its name.
-        weights: box or open.
+        weights: pretrained or open.
         chosen: indexes of the channels, at least one.
         file_format: of the result, one of `formats_for`.
         job: told of the progress.
@@ -138,12 +138,12 @@ def denoise_recording(
     suffix = FORMATS[file_format][0] if not same or file_format == "wfdb" else source.suffix
     output, report = out / f"{source.stem}_denoised{suffix}", out / f"{source.stem}_report.json"
     typed = ["cleansemg", "denoise", source.name, "--output", output.name, "--denoiser", denoiser]
-    typed += ["--weights", weights] if weights != "box" else []
+    typed += ["--weights", weights] if weights != "pretrained" else []
     typed += ["--channels", ",".join(map(str, columns))] if _is_part(loaded, chosen) else []
     typed += ["--report", report.name, *loaded.said.options()]
     job.advance("opening")
     with _open(session, loaded.said, columns) as file:
-        order = Order(output, denoiser=denoiser, weights=weights, report=report, command=typed)
+        order = DenoiseOptions(output, denoiser=denoiser, weights=weights, report=report, command=typed)
         layout = file.info.layout
         done = clean_file(Watched(file, job, "denoising"), order)
     place = layout.time.place if isinstance(layout, TableLayout) and layout.time is not None else None

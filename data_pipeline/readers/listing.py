@@ -14,7 +14,7 @@ from cleansemg.data_pipeline.recording import RecordingRef
 
 
 @dataclass(frozen=True)
-class Found:
+class ListedFile:
     """A file whose name matches: its path below the folder, and the named groups of the pattern."""
 
     key: str
@@ -62,7 +62,7 @@ def where_to_get(database: str) -> str:
     return f"get it from {where}; " if where else ""
 
 
-def find_files(database: str, folder: Path, patterns: Sequence[re.Pattern[str]]) -> list[Found]:
+def find_files(database: str, folder: Path, patterns: Sequence[re.Pattern[str]]) -> list[ListedFile]:
     """All files below `folder`, at any depth, whose names match, sorted by path.
 
     Raises:
@@ -74,7 +74,7 @@ def find_files(database: str, folder: Path, patterns: Sequence[re.Pattern[str]])
         key = path.relative_to(folder).as_posix()
         groups = match_key(key, patterns)
         if groups is not None and path.is_file():
-            found.append(Found(key, groups))
+            found.append(ListedFile(key, groups))
     if not found:
         names = " or ".join(f"'{p.pattern}'" for p in patterns)
         raise UserError(

@@ -16,13 +16,13 @@ from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import did_you_mean
 from cleansemg.core.settings import Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.downstream.common import streams
 from cleansemg.downstream.common.denoise import labels
 from cleansemg.downstream.common.streams import CLEAN, NOISY, open_streams, open_task
 from cleansemg.downstream.common.task import Examples, Fit, Fold, Model, Stream, Task, join
 
-SCHEMA = Schema("predictions", 1, made_by="cleansemg run --config FILE")
+SCHEMA = Schema("predictions", 1, command="cleansemg run --config FILE")
 LEAKS = "leaks"  # column: somebody tested was also fitted on
 ALL = "all"
 PUBLISHED = "published"
@@ -133,7 +133,7 @@ def assess(
     return Report("assess", tuple(lines), n_failures)
 
 
-def assess_fold(job: AssessJob) -> Made:
+def assess_fold(job: AssessJob) -> ShardResult:
     """Fit one model in one fold, and its answers to the fold's test examples in every input."""
     settings = job.settings
     task = open_task(settings)
@@ -161,7 +161,7 @@ def assess_fold(job: AssessJob) -> Made:
         parts.append(_answers(model, version, name, leaks, len(task.classes)))
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     arrays["fold"] = np.full(len(arrays["label"]), job.fold)
-    return Made(arrays, failures)
+    return ShardResult(arrays, failures)
 
 
 def clean_examples(model: Model, clean: Artifact) -> tuple[Examples, list[Failure]]:

@@ -14,7 +14,7 @@ from cleansemg.core.errors import ItemError
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
 from cleansemg.core.settings import Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.downstream.common import streams
 from cleansemg.downstream.common.streams import CLEAN, NOISY, SCHEMA
 from cleansemg.downstream.common.task import Stream
@@ -61,7 +61,7 @@ def contaminate(settings: Settings, layout: Layout, options: RunOptions) -> Repo
     return Report("contaminate", (f"{len(jobs)} streams, {result.artifact.folder}",), len(result.failures))
 
 
-def mix_stream(job: NoisyJob) -> Made:
+def mix_stream(job: NoisyJob) -> ShardResult:
     """One noisy stream."""
     stream = streams.load(streams.open_streams(job.clean), job.shard)
     own = None
@@ -70,8 +70,8 @@ def mix_stream(job: NoisyJob) -> Made:
     try:
         noisy = noisy_version(stream, NoiseLibrary.open(job.library), job.settings, own)
     except ItemError as error:
-        return Made(streams.empty(), [Failure(stream.key, str(error))])
-    return Made(streams.to_arrays(noisy))
+        return ShardResult(streams.empty(), [Failure(stream.key, str(error))])
+    return ShardResult(streams.to_arrays(noisy))
 
 
 def noisy_version(

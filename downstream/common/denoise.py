@@ -13,7 +13,7 @@ from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import find
 from cleansemg.core.settings import DenoiserRow, Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.denoising import Denoiser, InputError
 from cleansemg.downstream.common import placement, streams
 from cleansemg.downstream.common.streams import NOISY, SCHEMA, open_task
@@ -107,13 +107,13 @@ def denoise(settings: Settings, layout: Layout, options: RunOptions, names: Sequ
     return Report("denoise", tuple(lines), n_failures)
 
 
-def denoise_shard(job: DenoiseJob) -> Made:
+def denoise_shard(job: DenoiseJob) -> ShardResult:
     """One denoised stream; where the denoiser fails, the stream fails and is not replaced by its input."""
     stream = streams.load(streams.open_streams(job.noisy), job.shard)
     try:
-        return Made(streams.to_arrays(denoised_version(stream, job.candidate.build(), job.window)))
+        return ShardResult(streams.to_arrays(denoised_version(stream, job.candidate.build(), job.window)))
     except (InputError, ItemError) as error:
-        return Made(streams.empty(), [Failure(f"{job.candidate.label}/{stream.key}", str(error))])
+        return ShardResult(streams.empty(), [Failure(f"{job.candidate.label}/{stream.key}", str(error))])
 
 
 def denoised_version(stream: Stream, denoiser: Denoiser, window: int) -> Stream:

@@ -18,12 +18,12 @@ from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.readers.opening import open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.downstream.common.task import Stream, Task
 
-SCHEMA = Schema("streams", 2, made_by="cleansemg run --config FILE")
+SCHEMA = Schema("streams", 2, command="cleansemg run --config FILE")
 CLEAN, NOISY = "clean", "noisy"
 
 
@@ -80,7 +80,7 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     return Report("prepare", (f"{count} streams, {result.artifact.folder}",), len(result.failures))
 
 
-def read_stream(job: PrepareJob) -> Made:
+def read_stream(job: PrepareJob) -> ShardResult:
     """One clean stream; a recording that cannot be read is a failure with no rows."""
     ref = job.ref
     try:
@@ -90,8 +90,8 @@ def read_stream(job: PrepareJob) -> Made:
             stream, database=ref.database, subject=ref.subject, name=ref.exercise
         )  # as its shard is called
     except ItemError as error:
-        return Made(empty(), [Failure(f"{ref.database}/{ref.key}", str(error))])
-    return Made(to_arrays(stream))
+        return ShardResult(empty(), [Failure(f"{ref.database}/{ref.key}", str(error))])
+    return ShardResult(to_arrays(stream))
 
 
 def clean_stream(recording: Recording, fs_hz: float, band_hz: tuple[float, float] | None) -> Stream:

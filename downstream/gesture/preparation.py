@@ -48,7 +48,7 @@ def main(of: Family) -> NoReturn:
         method: Annotated[str, NAMED[of]],
         model_path: Annotated[
             Path | None,
-            typer.Option(help="Weights; default: those of the run, or those in the box.", hidden=of == "classical"),
+            typer.Option(help="Weights; default: those of the run, or the pretrained ones.", hidden=of == "classical"),
         ] = None,
         config: Annotated[Path, typer.Option("--config", help="Configuration of the task.")] = CONFIG,
         db2_root: Annotated[Path | None, typer.Option(help="Folder of DB2; default: the configuration's.")] = None,
@@ -100,7 +100,7 @@ def paste(
         method: the denoiser, with the parameters and weights that the configuration has for it; its label there, its
             name or an alias.
         of: the family that it must be of.
-        weights: of a network; None: the configuration's, those of the run, or those in the box.
+        weights: of a network; None: the configuration's, those of the run, or the pretrained ones.
         test_npz: the test set.
         qc_index: where its segments were cut from.
         folders: of the noisy and of the denoised streams; None: where the task looks for them.

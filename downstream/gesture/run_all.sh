@@ -31,7 +31,7 @@ if [ "$open" = yes ]; then
 fi
 
 classical=(hp emd vmd ceemdan)
-networks=(fcn msemg sdemg trustemg_rm)  # those with weights in the box; the published FCN (fcn_large) has none
+networks=(fcn msemg sdemg trustemg_rm)  # those with pretrained weights; the published FCN (fcn_large) has none
 worst=0
 step() {
   local code=0

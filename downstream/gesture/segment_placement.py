@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.artifact import MANIFEST, Artifact, Failure
 from cleansemg.core.errors import ItemError, UserError
-from cleansemg.core.stage import Job, Made, RunOptions, StageResult, run_stage
+from cleansemg.core.stage import Job, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.data_pipeline.recording import content_fingerprint
 from cleansemg.denoising import Denoiser, InputError
 from cleansemg.downstream.common import streams
@@ -186,15 +186,15 @@ def paste_all(
     return result
 
 
-def paste_shard(job: PasteJob) -> Made:
+def paste_shard(job: PasteJob) -> ShardResult:
     """One stream with its segments; where one cannot be placed or denoised, the stream fails."""
     stream = streams.load(streams.open_streams(job.clean), job.shard)
     denoiser = None if job.candidate is None or not job.requests else job.candidate.build()
     try:
         pasted, count = paste(stream, export.read(job.test_set), job.requests, denoiser)
     except (InputError, ItemError) as error:
-        return Made(streams.empty(), [Failure(stream.key, str(error))])
-    return Made({**streams.to_arrays(pasted), "n_pasted": np.full(pasted.signal.shape[1], count)})
+        return ShardResult(streams.empty(), [Failure(stream.key, str(error))])
+    return ShardResult({**streams.to_arrays(pasted), "n_pasted": np.full(pasted.signal.shape[1], count)})
 
 
 def paste(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import UserError, one_line, place
+from cleansemg.core.errors import UserError, one_line, raised_at
 from cleansemg.evaluation.metrics.batch import Batch
 from cleansemg.evaluation.metrics.framing import WINDOW_S, window_samples
 from cleansemg.evaluation.metrics.interface import (
@@ -106,7 +106,7 @@ def _score(info: MetricInfo, metric: Metric, batch: Batch, profile: Profile) -> 
     try:
         values = np.asarray(metric.score(batch, profile), np.float64)
     except Exception as error:
-        cause = f"{type(error).__name__}: {one_line(error)}{place(error, Path.cwd())}"
+        cause = f"{type(error).__name__}: {one_line(error)}{raised_at(error, Path.cwd())}"
         raise UserError(f"{where}: score raises {cause}") from error
     if values.shape != (n,):
         raise UserError(f"{where}: score returns shape {list(values.shape)} for {n} segments, expected [{n}]")

@@ -28,7 +28,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 @dataclass(frozen=True)
-class Made:
+class PageResult:
     """What `make_report` did."""
 
     path: Path
@@ -37,7 +37,9 @@ class Made:
     n_bytes: int
 
 
-def make_report(results: Path, output: Path, tasks: Sequence[Path] | None = None, measure_cost: bool = True) -> Made:
+def make_report(
+    results: Path, output: Path, tasks: Sequence[Path] | None = None, measure_cost: bool = True
+) -> PageResult:
     """Write the report of a finished run.
 
     Args:
@@ -60,7 +62,7 @@ def make_report(results: Path, output: Path, tasks: Sequence[Path] | None = None
         atomic_write(output, text.encode("utf-8"))
     except OSError as error:
         raise disk_error(output.parent, error) from error
-    return Made(output, len(run.main), len(folders), len(text.encode("utf-8")))
+    return PageResult(output, len(run.main), len(folders), len(text.encode("utf-8")))
 
 
 def render(run: Run, tasks: Sequence[task_tables.TaskResult], measured: Sequence[costs.Cost]) -> str:

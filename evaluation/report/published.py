@@ -86,7 +86,7 @@ def _reasons(settings: Settings, run: Run) -> list[str]:
             "Precision: printed versions of one table disagree by up to 0.43 dB; smaller differences mean nothing."
         )
     if settings.train.models:
-        start = "fitted on from the weights in the box" if settings.train.start == "box" else "from scratch"
+        start = "fitted on from the pretrained weights" if settings.train.init == "pretrained" else "from scratch"
         reasons.append(
             f"Training: {', '.join(settings.train.models)} were trained in this run, {start}; other networks have the "
             "weights that come with the project. Both saw other recordings than the paper's networks."

@@ -323,16 +323,16 @@ def test_a_network_of_ones_own_starts_fresh_where_others_start_from_the_box(walk
     calls = []
 
     def remember(settings, layout, options, models=None):
-        calls.append((settings.train.start, list(models or settings.train.models)))
+        calls.append((settings.train.init, list(models or settings.train.models)))
         return Report("train", ("done",))
 
     monkeypatch.setattr(neural, "run", remember)
     settings = Settings.model_validate(
-        {"train": {"models": ["fcn"], "start": "box"}, "evaluate": {"denoisers": ["hp"]}}
+        {"train": {"models": ["fcn"], "init": "pretrained"}, "evaluate": {"denoisers": ["hp"]}}
     )
     settings = user_denoisers.add(settings, [NET])
     report = user_denoisers.stage("train", remember, [NET])(settings, Layout(tmp_path), RunOptions())
-    assert calls == [("box", ["fcn"]), ("fresh", [NET])]
+    assert calls == [("pretrained", ["fcn"]), ("random", [NET])]
     assert report.lines == ("done", "done")
     with pytest.raises(UserError, match="was not fitted yet; put train among --stages"):
         user_denoisers.stage("evaluate", remember, [NET])(settings, Layout(tmp_path), RunOptions())

@@ -47,7 +47,7 @@ def test_what_is_shown_is_what_is_handed_out(held, tmp_path, file_format):
     assert loaded.samples.n_samples == x.shape[1]
     np.testing.assert_allclose(loaded.samples.part(1, 0, x.shape[1]), x[1], atol=1e-7)
     for target in ("csv", "xlsx", "edf", "npz", "wfdb") if file_format == "csv" else (file_format,):
-        denoise_recording(session, "hp", "box", [1], target, quiet_job())
+        denoise_recording(session, "hp", "pretrained", [1], target, quiet_job())
         done = session.denoised
         assert done.chosen == (1,)
         assert [one.name for one in done.after] == ["EMG 2"]
@@ -75,10 +75,10 @@ def test_a_file_that_says_nothing_is_read_as_the_user_says(held, tmp_path):
     said = said_of(fields(fs=" 1000 ", unit="1e-6", offset="2048", columns="a, b", time="sample"))
     load_recording(session, said, quiet_job())
     np.testing.assert_allclose(session.loaded.samples.part(1, 0, x.shape[1]), x[1], atol=2e-9)
-    denoise_recording(session, "identity", "box", [0, 1], "csv", quiet_job())
+    denoise_recording(session, "identity", "pretrained", [0, 1], "csv", quiet_job())
     for k in range(2):
         np.testing.assert_allclose(session.denoised.samples.part(k, 0, x.shape[1]), x[k], atol=2e-9)
-    denoise_recording(session, "identity", "box", [1], "csv", quiet_job())
+    denoise_recording(session, "identity", "pretrained", [1], "csv", quiet_job())
     np.testing.assert_allclose(session.denoised.samples.part(0, 0, x.shape[1]), x[1], atol=2e-9)
     assert "--fs 1000 --unit 1e-6 --offset 2048" in session.denoised.command
     assert "--channels 2" in session.denoised.command
@@ -91,7 +91,7 @@ def test_the_command_that_is_shown_gives_the_same_file(held, tmp_path, monkeypat
 
     session = session_of(held, write_csv(tmp_path / "arm.csv", like_emg()))
     load_recording(session, Said(), quiet_job())
-    denoise_recording(session, "hp", "box", [1], "edf", quiet_job())
+    denoise_recording(session, "hp", "pretrained", [1], "edf", quiet_job())
     done = session.denoised
     folder = tmp_path / "again"
     folder.mkdir()
@@ -117,7 +117,7 @@ def test_wrong_orders_are_refused(held, tmp_path, chosen, file_format, message):
     load_recording(session, Said(), quiet_job())
     assert formats_for(session.loaded.info)[0] == "csv"
     with pytest.raises(UserError, match=message):
-        denoise_recording(session, "hp", "box", chosen, file_format, quiet_job())
+        denoise_recording(session, "hp", "pretrained", chosen, file_format, quiet_job())
 
 
 @pytest.mark.parametrize(("text", "option"), [({"fs": "two"}, "--fs"), ({"offset": "x"}, "--offset")])

@@ -12,7 +12,7 @@ import numpy as np
 
 from cleansemg.core.artifact import Failure
 from cleansemg.core.errors import UserError
-from cleansemg.core.stage import Made
+from cleansemg.core.stage import ShardResult
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def die(item: Item) -> int:
     return item.number
 
 
-def die_once(item: Item) -> Made:
+def die_once(item: Item) -> ShardResult:
     """Kill the worker at the first try of one shard, in the middle of it; then as everybody else."""
     tried = Path(item.folder, f"tried_{item.number}")
     if item.number == 2 and not tried.exists():
@@ -78,12 +78,12 @@ def die_once(item: Item) -> Made:
     return squares(item)
 
 
-def slow_squares(item: Item) -> Made:
+def slow_squares(item: Item) -> ShardResult:
     time.sleep(0.3)
     return squares(item)
 
 
-def squares(item: Item) -> Made:
+def squares(item: Item) -> ShardResult:
     failures = [Failure(f"item {item.number}", "three is not allowed")] if item.number == 3 else []
     numbers = np.arange(item.number, item.number + 50)
-    return Made({"value": numbers**2, "name": np.array([f"n{n}" for n in numbers])}, failures)
+    return ShardResult({"value": numbers**2, "name": np.array([f"n{n}" for n in numbers])}, failures)

@@ -19,7 +19,7 @@ from cleansemg.core.stage import Job, RunOptions, run_stage
 from tests.core import cluster_work as work
 from tests.core.clusters import Cluster, cluster
 
-SCHEMA = Schema("squares", 1, made_by="make squares")
+SCHEMA = Schema("squares", 1, command="make squares")
 
 
 @pytest.fixture(scope="module")

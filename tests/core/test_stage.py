@@ -8,16 +8,16 @@ import pytest
 
 from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import ArtifactError, UserError
-from cleansemg.core.stage import Job, Made, RunOptions, run_stage
+from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 
-SCHEMA = Schema("squares", 1, made_by="make squares")
+SCHEMA = Schema("squares", 1, command="make squares")
 CALLS: list[int] = []
 
 
 def square(n):
     CALLS.append(n)
     failures = [Failure(f"item {n}", "three is not allowed")] if n == 3 else []
-    return Made({"value": np.array([n * n], np.int64), "name": np.array([f"n{n}"])}, failures)
+    return ShardResult({"value": np.array([n * n], np.int64), "name": np.array([f"n{n}"])}, failures)
 
 
 def make(folder, section="a", numbers=range(5), **options):

@@ -181,7 +181,7 @@ class PartlyZero(InMemory):
 def test_an_all_zero_segment_is_a_failure():
     reader = PartlyZero("partly_zero", n_subjects=1, n_trials=1)
     kept = [
-        segmentation.Kept(
+        segmentation.AcceptedTrials(
             "partly_zero", "S1", "E1", 0, channel, f"ch{channel}", 1, 1, 4000, 14_000, FS_HZ, "S1/E1.mat", "A"
         )
         for channel in (0, 1)
@@ -196,7 +196,7 @@ def test_an_all_zero_segment_is_a_failure():
 
 def test_a_recording_that_reads_shorter_now_is_a_failure():
     reader = DB2("DB2", n_subjects=1, n_trials=1)
-    kept = segmentation.Kept("DB2", "S1", "E1", 0, 0, "ch0", 1, 1, 4000, 10**6, FS_HZ, "S1/E1.mat", "A")
+    kept = segmentation.AcceptedTrials("DB2", "S1", "E1", 0, 0, "ch0", 1, 1, 4000, 10**6, FS_HZ, "S1/E1.mat", "A")
     made = cut_subject(segmentation.SubjectJob(reader, tuple(reader.list()), (kept,), Segment()))
     assert made.arrays["signal"].shape == (0, 2000)
     assert "do not hold channel 0, samples 4000 to 1000000" in made.failures[0].cause

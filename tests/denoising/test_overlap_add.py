@@ -17,7 +17,7 @@ from cleansemg.denoising.blocks import Buffer, Gap, GapLog
 from cleansemg.denoising.causal import CausalDenoiser
 from cleansemg.denoising.hp import HighPass
 from cleansemg.denoising.identity import Identity
-from cleansemg.denoising.overlap_add import Continuous, best_streaming, denoise_long
+from cleansemg.denoising.overlap_add import OverlapAdd, best_streaming, denoise_long
 from tests.denoising.signals import FS_HZ, emg
 
 NAN = np.nan
@@ -49,7 +49,7 @@ class At500(Identity):
     min_samples = 30
 
 
-def pushed(stream: Continuous, x: NDArray[np.float64], cuts: list[int]) -> NDArray[np.float32]:
+def pushed(stream: OverlapAdd, x: NDArray[np.float64], cuts: list[int]) -> NDArray[np.float32]:
     bounds = [0, *sorted(cuts), x.shape[1]]
     parts = [stream.push(x[:, a:b]) for a, b in pairwise(bounds)]
     return np.concatenate([*parts, stream.finish()], axis=1)
@@ -76,7 +76,7 @@ def streams(draw: st.DrawFn) -> tuple[NDArray[np.float64], list[int], list[int]]
 @settings(deadline=None, max_examples=150)
 def test_the_blocks_do_not_matter(given_: tuple[NDArray[np.float64], list[int], list[int]], overlap_s: float) -> None:
     x, *cuts = given_
-    made = [Continuous(Windowed(), FS_HZ, len(x), 0.1, overlap_s) for _ in cuts]
+    made = [OverlapAdd(Windowed(), FS_HZ, len(x), 0.1, overlap_s) for _ in cuts]
     one, two = (pushed(stream, x, cut) for stream, cut in zip(made, cuts, strict=True))
     assert one.shape == x.shape
     assert one.dtype == np.float32
@@ -100,7 +100,7 @@ def test_channels_and_stretches_do_not_see_each_other(
     given_: tuple[NDArray[np.float64], list[int], list[int]],
 ) -> None:
     x, cut, _ = given_
-    together = pushed(Continuous(Windowed(), FS_HZ, len(x), 0.1, 0.04), x, cut)
+    together = pushed(OverlapAdd(Windowed(), FS_HZ, len(x), 0.1, 0.04), x, cut)
     for channel, row in enumerate(x):
         there = np.flatnonzero(~np.isnan(row))
         for stretch in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1):
@@ -154,7 +154,7 @@ def test_a_network_jumps_no_more_at_borders_than_elsewhere() -> None:
 def test_latency_is_what_is_stated() -> None:
     n, rng = 3000, np.random.default_rng(1)
     x = rng.standard_normal((1, n))
-    stream = Continuous(Identity(), FS_HZ, 1, 0.4, 0.1)
+    stream = OverlapAdd(Identity(), FS_HZ, 1, 0.4, 0.1)
     assert stream.latency_s == 0.4
     out, worst = 0, 0
     for t in range(n):
@@ -165,7 +165,7 @@ def test_latency_is_what_is_stated() -> None:
 
 
 def test_memory_does_not_grow() -> None:
-    stream = Continuous(Identity(), FS_HZ, 2, 0.4, 0.1)
+    stream = OverlapAdd(Identity(), FS_HZ, 2, 0.4, 0.1)
     sizes = []
     for i in range(200):
         block = np.ones((2, 333))
@@ -193,7 +193,7 @@ def test_constants_and_silence_are_no_gaps() -> None:
 
 
 def test_gaps_are_reported_as_they_are_met() -> None:
-    stream = Continuous(Windowed(), FS_HZ, 2, 0.1, 0.04)
+    stream = OverlapAdd(Windowed(), FS_HZ, 2, 0.1, 0.04)
     x = np.ones((2, 300))
     x[0, 50:60] = NAN
     x[0, 70:75] = NAN
@@ -234,7 +234,7 @@ def test_buffer_finds_samples_by_place() -> None:
 
 
 def test_a_window_that_fails_stops_the_stream() -> None:
-    stream = Continuous(FailsOnLoud(), FS_HZ, 2, 0.1, 0.04)
+    stream = OverlapAdd(FailsOnLoud(), FS_HZ, 2, 0.1, 0.04)
     x = np.zeros((2, 400))
     x[1, 250] = 2.0
     with pytest.raises(ItemError, match="channels 0, 1, samples 180 to 280: too loud"):
@@ -245,7 +245,7 @@ def test_a_window_that_fails_stops_the_stream() -> None:
 
 
 def test_after_the_end_nothing_is_taken() -> None:
-    stream = Continuous(Identity(), FS_HZ, 1)
+    stream = OverlapAdd(Identity(), FS_HZ, 1)
     assert stream.finish().shape == (1, 0)
     with pytest.raises(UserError, match="was finished"):
         stream.push(np.zeros((1, 5)))
@@ -264,7 +264,7 @@ def test_after_the_end_nothing_is_taken() -> None:
     ],
 )
 def test_bad_blocks_are_refused_and_leave_the_stream_as_it_was(bad: NDArray[np.float64], message: str) -> None:
-    stream = Continuous(Identity(), FS_HZ, 2, 0.1, 0.04)
+    stream = OverlapAdd(Identity(), FS_HZ, 2, 0.1, 0.04)
     stream.push(np.ones((2, 7)))
     with pytest.raises(InputError, match=message):
         stream.push(bad)
@@ -283,7 +283,7 @@ def test_bad_settings_are_refused() -> None:
         ((load("wiener_oracle"), FS_HZ, 1), "needs labels"),
     ):
         with pytest.raises(UserError, match=message):
-            Continuous(*arguments)  # type: ignore[arg-type]
+            OverlapAdd(*arguments)  # type: ignore[arg-type]
     for bad in (np.zeros((1, 2, 3)), np.zeros((2, 0)), np.float64(3.0)):
         with pytest.raises(InputError, match="expected a recording"):
             denoise_long(Identity(), bad, FS_HZ)  # type: ignore[arg-type]
@@ -292,5 +292,5 @@ def test_bad_settings_are_refused() -> None:
 def test_best_streaming_takes_the_causal_form_where_there_is_one() -> None:
     assert isinstance(best_streaming(load("hp"), 2000.0, 3), CausalDenoiser)
     windowed = best_streaming(Windowed(), 2000.0, 3)
-    assert isinstance(windowed, Continuous)
+    assert isinstance(windowed, OverlapAdd)
     assert windowed.latency_s == 2.0

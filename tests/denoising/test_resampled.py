@@ -20,7 +20,7 @@ RATES_HZ = (200.0, 360.0, 999.7, 1111.0, 1259.26, 1926.0, 2000.0, 2048.0, 2148.1
 
 
 class Unchanged(Denoiser):
-    """Made for 1 kHz, and does nothing; keeps what it was given."""
+    """ShardResult for 1 kHz, and does nothing; keeps what it was given."""
 
     name = "unchanged"
     tracks: ClassVar[tuple[str, ...]] = ("blind", "oracle")

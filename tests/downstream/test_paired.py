@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cleansemg.core.settings import Tables
-from cleansemg.core.stage import Job, Made, RunOptions, run_stage
+from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 from cleansemg.downstream.common import results
 from cleansemg.downstream.common.assess import LEAKS, SCHEMA
 from cleansemg.downstream.common.results import ModelResult, _pairs, _right
@@ -69,7 +69,7 @@ def test_a_denoiser_that_fails_where_it_is_hard_gains_nothing(tmp_path):
     columns |= {"scores": np.stack([1.0 - columns["predicted"], columns["predicted"]], axis=1)}
     info = {"task": "toy", "model": "svm", "classes": ["a", "b"], "protocol": "subjects", "n_unread": 0, "n_uncut": 0}
     run_stage(
-        tmp_path, SCHEMA, [Job("fold1", columns)], Made, section={}, inputs={}, seed=1, options=RunOptions(),
+        tmp_path, SCHEMA, [Job("fold1", columns)], ShardResult, section={}, inputs={}, seed=1, options=RunOptions(),
         label="", info={**info, "inputs": list(rows)},
     )  # fmt: skip
     result = results.read(tmp_path, SETTINGS)

@@ -375,7 +375,7 @@ def test_table_2_has_ours_beside_the_printed_values(finished, tmp_path):
     own = next(csv.DictReader((layout.tables / "toy_nearest.csv").open()))
     assert rows["clean"]["gesture_accuracy_percent"] == own["accuracy_percent"]
     assert "fatigue: not run." in path.read_text()
-    assert "The printed networks are larger than those with weights in the box" in path.read_text()
+    assert "The printed networks are larger than those with pretrained weights" in path.read_text()
     with pytest.raises(UserError, match="--gesture FOLDER"):
         table2.write({"gesture": None, "fatigue": None}, {}, tmp_path)
     with pytest.raises(UserError, match=r"manifest\.json: not there"):

@@ -27,11 +27,11 @@ def box(tmp_path, monkeypatch):
     torch.manual_seed(5)
     network = models.build("qase", n_kinds=5)
     info = {"quality_model": "qase", "parameters": {"n_kinds": 5}, "fs_hz": 1000.0, "thresholds": [0.5] * 5}
-    weight_files.write(tmp_path / "box" / f"{models.DEFAULT_WEIGHTS}.safetensors", network, info)
-    monkeypatch.setattr(models, "IN_THE_BOX", tmp_path / "box")
-    meter.box_model.cache_clear()
+    weight_files.write(tmp_path / "pretrained" / f"{models.DEFAULT_WEIGHTS}.safetensors", network, info)
+    monkeypatch.setattr(models, "PRETRAINED", tmp_path / "pretrained")
+    meter.pretrained_model.cache_clear()
     yield
-    meter.box_model.cache_clear()
+    meter.pretrained_model.cache_clear()
 
 
 def _settings(**evaluate):
@@ -86,7 +86,7 @@ def test_scores_are_those_of_the_oracle_path_with_found_kinds(layout) -> None:
 
 
 def test_without_weights_it_says_so(layout, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(models, "IN_THE_BOX", tmp_path / "empty")
+    monkeypatch.setattr(models, "PRETRAINED", tmp_path / "empty")
     with pytest.raises(UserError, match="comes without weights"):
         _tracks(layout, denoisers=("hp",), tracks=("auto",))
 
@@ -96,7 +96,7 @@ def test_other_weights_are_another_result(layout, tmp_path) -> None:
     torch.manual_seed(6)
     info = {"quality_model": "qase", "parameters": {"n_kinds": 5}, "thresholds": [0.5] * 5}
     weight_files.write(
-        tmp_path / "box" / f"{models.DEFAULT_WEIGHTS}.safetensors", models.build("qase", n_kinds=5), info
+        tmp_path / "pretrained" / f"{models.DEFAULT_WEIGHTS}.safetensors", models.build("qase", n_kinds=5), info
     )
     (after,) = candidates(_settings(denoisers=("hp",), tracks=("auto",)), layout)
     assert before.identity["labels"] != after.identity["labels"]

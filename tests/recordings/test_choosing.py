@@ -22,7 +22,7 @@ def test_description_holds_parameters_and_hash_of_weights():
     assert chosen.description["parameters"]["order"] == 4
     assert chosen.description["weights"] is None
     network = choose("fcn")
-    assert network.title == "fcn (box)"
+    assert network.title == "fcn (pretrained)"
     assert len(network.description["weights"]["sha256"]) == 64
     assert network.description["parameters"]["centre"] is True
 

@@ -86,7 +86,7 @@ def test_less_than_a_second_is_refused():
 def test_quality_model_absent_is_said_and_broken_is_refused(tmp_path, monkeypatch, caplog):
     from cleansemg.quality import models
 
-    monkeypatch.setattr(models, "IN_THE_BOX", tmp_path)
+    monkeypatch.setattr(models, "PRETRAINED", tmp_path)
     assert quality_model() is None
     assert "SNR and kinds of noise are left out" in caplog.text
     with pytest.raises(UserError, match=r"nothing\.safetensors"):

@@ -6,7 +6,7 @@ import pytest
 
 from cleansemg.core.errors import UserError
 from cleansemg.denoising import load
-from cleansemg.denoising.overlap_add import Continuous
+from cleansemg.denoising.overlap_add import OverlapAdd
 from cleansemg.recordings import streaming
 
 FS_HZ = 1000.0
@@ -37,7 +37,7 @@ def through(form, pipe, data, sizes=(1, 13, 4096)):
 def test_output_is_that_of_the_form_itself_whatever_the_cuts(name, window_s):
     x = signals()
     direct = streaming.form_of(load("hp"), FS_HZ, 2, window_s)
-    assert isinstance(direct, Continuous) == (window_s is not None)
+    assert isinstance(direct, OverlapAdd) == (window_s is not None)
     wanted = np.concatenate([direct.push(x), direct.finish()], axis=1)
     pipe = streaming.pipe_of(name, 2)
     data = pipe.give(x)

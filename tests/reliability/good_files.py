@@ -18,7 +18,7 @@ from cleansemg.core.artifact import Artifact, Manifest, Schema
 from cleansemg.core.errors import UserError
 from cleansemg.core.restricted_pickle import read_object_array
 from cleansemg.core.settings import KIND_ORDER
-from cleansemg.core.stage import Job, Made, RunOptions, run_stage
+from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.readers.ninapro import NinaproReader
 from cleansemg.data_pipeline.readers.table import TableReader
 from cleansemg.data_pipeline.readers.wfdb_folder import WfdbReader
@@ -34,7 +34,7 @@ RNG = np.random.default_rng(5)
 N, C = 400, 2
 SIGNAL = (RNG.normal(size=(N, C)) * 1e-4).astype(np.float32)
 LABEL = np.repeat([0, 1, 0, 2], N // 4)
-SCHEMA = Schema("fuzzed", 1, made_by="cleansemg run")
+SCHEMA = Schema("fuzzed", 1, command="cleansemg run")
 
 
 @dataclass(frozen=True)
@@ -300,8 +300,8 @@ def _artifact_rows(folder: Path) -> None:
         pass
 
 
-def _one(payload: int) -> Made:
-    return Made({"signal": SIGNAL, "label": LABEL})
+def _one(payload: int) -> ShardResult:
+    return ShardResult({"signal": SIGNAL, "label": LABEL})
 
 
 def _resume(folder: Path) -> None:

@@ -45,7 +45,7 @@ def test_sgd_has_momentum_and_decay():
 
 
 def test_a_recipe_without_the_new_fields_is_written_as_before():
-    """These keys are in the fingerprints of the weights in the box."""
+    """These keys are in the fingerprints of the pretrained weights."""
     values = Recipe().model_dump(mode="json")
     assert list(values) == [
         "loss", "optimizer", "learning_rate", "betas", "weight_decay", "batch_size", "epochs", "patience",

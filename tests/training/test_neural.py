@@ -139,26 +139,26 @@ def test_the_small_form_is_fitted_and_loaded_again(space: workspace.Workspace) -
 
 def test_fitting_goes_on_from_the_box(space: workspace.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="'tiny' comes without weights; train it"):
-        train(space, "train.start=box")
+        train(space, "train.init=pretrained")
     train(space, "train.form=small", epochs=2)
-    box = space.root / "box"
+    box = space.root / "pretrained"
     box.mkdir()
     shutil.copy(space.layout.weights("tiny") / neural.BEST, box / "tiny.safetensors")
     monkeypatch.setattr(denoising.loading, "WEIGHTS_FOLDER", box)
 
     # with a rate too small to move anything, what comes out is what was in the box, in the box's form
-    train(space, "train.start=box", force=True, epochs=1, learning_rate=1e-12)
+    train(space, "train.init=pretrained", force=True, epochs=1, learning_rate=1e-12)
     first, _ = weight_files.read(box / "tiny.safetensors")
     after, info = weight_files.read(space.layout.weights("tiny") / neural.BEST)
-    assert info["inputs"]["weights/start"] == npz.sha256(box / "tiny.safetensors")
+    assert info["inputs"]["weights/init"] == npz.sha256(box / "tiny.safetensors")
     for name, tensor in first.items():
         if "running" not in name and "num_batches" not in name:
             torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-9)
 
-    # other weights in the box are another training
+    # other pretrained weights are another training
     shutil.copy(space.layout.weights("tiny") / neural.BEST, box / "tiny.safetensors")
     with pytest.raises(ArtifactError, match="trained with another recipe or on other data"):
-        train(space, "train.start=box", epochs=1, learning_rate=1e-12)
+        train(space, "train.init=pretrained", epochs=1, learning_rate=1e-12)
 
 
 def test_nothing_to_train(space: workspace.Workspace) -> None:

@@ -166,7 +166,7 @@ def _fit(fit: Fit, source: QualitySource) -> str:
         "mixtures": source.section,
         "keep": quality.keep,
         "threads": quality.threads,
-        **({} if quality.start == "fresh" else {"start": npz.sha256(models.box_weights(fit.name))}),
+        **({} if quality.init == "random" else {"start": npz.sha256(models.pretrained_weights(fit.name))}),
     }
     own = artifact.fingerprint(SCHEMA, section, source.inputs, fit.settings.seed)
     if not fit.options.force:
@@ -179,8 +179,8 @@ def _fit(fit: Fit, source: QualitySource) -> str:
     with loop.reproducible(quality.threads):
         torch.manual_seed(torch_seed(fit.settings.seed, "quality", fit.name, "initial weights"))
         network = models.build(fit.name, **parameters)
-        if quality.start == "box":
-            _start_from_box(network, fit.name, parameters)
+        if quality.init == "pretrained":
+            _start_from_pretrained(network, fit.name, parameters)
         elif fit.name == models.BASELINE:
             _fit_scaling(network, source, fit.recipe)
         log.info("%s: %d weights, %d mixtures an epoch", fit.name, models.count(network), source.n_train)
@@ -198,17 +198,17 @@ def _fit(fit: Fit, source: QualitySource) -> str:
     return f"{fit.name}: {_describe(folder)}"
 
 
-def _start_from_box(network: Any, name: str, parameters: Mapping[str, Any]) -> None:
-    """The weights in the box into a network of the same form.
+def _start_from_pretrained(network: Any, name: str, parameters: Mapping[str, Any]) -> None:
+    """The pretrained weights into a network of the same form.
 
     Raises:
         UserError: none come for this model, or for another form of it.
     """
-    there = models.load(models.box_weights(name))
+    there = models.load(models.pretrained_weights(name))
     different = [key for key, value in parameters.items() if there.info["parameters"].get(key, value) != value]
     if different:
         raise UserError(
-            f"quality.start: box: the weights in the box have {different[0]} {there.info['parameters'][different[0]]}, "
+            f"quality.init: the pretrained weights have {different[0]} {there.info['parameters'][different[0]]}, "
             f"not {parameters[different[0]]}; set quality.parameters.{name} as in configs/quality/qase.yaml"
         )
     network.load_state_dict(there.network.state_dict())

@@ -21,7 +21,7 @@ from cleansemg.core.artifact import MANIFEST, Artifact, Failure, Manifest, Schem
 from cleansemg.core.errors import ArtifactError, ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Part, Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.noise import mixing
 from cleansemg.noise.mixing import Recipe
 from cleansemg.noise.pool import SCHEMA as NOISE
@@ -30,7 +30,7 @@ from cleansemg.training.mixtures import require_disjoint
 from cleansemg.training.quality.drawing import draw, excerpts
 from cleansemg.training.segments import Segments
 
-SCHEMA = Schema("quality-mixtures", 1, made_by="python training/quality/generate_mixtures.py --config FILE")
+SCHEMA = Schema("quality-mixtures", 1, command="python training/quality/generate_mixtures.py --config FILE")
 SHARD_ROWS = 2000
 
 
@@ -84,7 +84,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     return Report("generate_mixtures", tuple(lines), n_failures)
 
 
-def mix_shard(job: MixJob) -> Made:
+def mix_shard(job: MixJob) -> ShardResult:
     """Draw one shard and find its gains; a pure function of the job."""
     segments, library = _segments(job.segments), NoiseLibrary.open(job.library)
     rows = np.arange(job.first, job.last)
@@ -121,7 +121,7 @@ def mix_shard(job: MixJob) -> Made:
         "noise_offset": drawn.recipe.offset[keep],
         "gain": gain,
     }
-    return Made(arrays, [Failure(str(ids[row]), cause) for row, cause in bad.items()])
+    return ShardResult(arrays, [Failure(str(ids[row]), cause) for row, cause in bad.items()])
 
 
 class Mixtures:
@@ -146,7 +146,7 @@ class Mixtures:
         self.segments, self.library = _segments(layout.segments(part)), NoiseLibrary.open(layout.noise(part))
         now = {"segments": self.segments.fingerprint, "noise": self.library.fingerprint}
         if now != self.manifest.inputs:
-            raise ArtifactError(f"{artifact.folder}: made of other segments or noise; run: {SCHEMA.made_by} --force")
+            raise ArtifactError(f"{artifact.folder}: made of other segments or noise; run: {SCHEMA.command} --force")
         names = ("mixture_id", "subject", "row", "start", "n_samples", "snr_db", "kinds")
         table = artifact.columns(*names, "noise_piece", "noise_offset", "gain")
         if not len(table["row"]):

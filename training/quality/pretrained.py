@@ -1,4 +1,4 @@
-"""Command line: put a trained quality model into the box, `quality/weights/`, with card and scatter plot.
+"""Command line: copy a trained quality network to the pretrained weights, with card and scatter plot.
 
 For maintainers, after the train and test steps of the same configuration (docs/quality.md).
 """
@@ -25,7 +25,7 @@ from cleansemg.training.quality.report import OURS
 LARGEST_BYTES = 2_000_000
 
 ModelOption = Annotated[str, typer.Option("--model", help="One of quality.models.")]
-NameOption = Annotated[str | None, typer.Option("--name", help="Name in the box; default: the model's.")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Name of the pretrained weights; default: the model's.")]
 FolderOption = Annotated[Path, typer.Option("--folder", help="Where weights and card go.")]
 
 
@@ -33,12 +33,12 @@ def main(
     config: ConfigOption = Path("configs/quality/qase.yaml"),
     model: ModelOption = "qase",
     name: NameOption = None,
-    folder: FolderOption = models.IN_THE_BOX,
+    folder: FolderOption = models.PRETRAINED,
     output: OutputOption = None,
     overrides: SetOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Copy a finished training into the box and write its card from the tables of the test step."""
+    """Copy a finished training to the pretrained weights and write its card from the tables of the test step."""
     settings, layout = prepare(config, output, overrides, quiet)
     own = name or model
     path = put(layout, model, folder, own)
@@ -61,7 +61,7 @@ def put(layout: Layout, model: str, folder: Path, name: str) -> Path:
     if npz.sha256(source / WEIGHTS) != manifest.info["files"][WEIGHTS]:
         raise UserError(f"{source / WEIGHTS}: altered since it was trained; train it again")
     if len(content) > LARGEST_BYTES:
-        raise UserError(f"{source / WEIGHTS}: {len(content)} bytes, at most {LARGEST_BYTES} go into the box")
+        raise UserError(f"{source / WEIGHTS}: {len(content)} bytes, at most {LARGEST_BYTES} are shipped")
     picture = layout.tables / f"quality_{model}.png"
     if not picture.exists():
         raise UserError(f"{picture}: not there; run: python training/quality/test.py --config FILE")
@@ -85,7 +85,7 @@ def describe(settings: Settings, layout: Layout, model: str, name: str, path: Pa
     datasets = ", ".join(f"{key} ({_plain(d.parameters)})" for key, d in settings.enabled_datasets.items())
     noise = ", ".join(f"{kind} ({' and '.join(s.source for s in own)})" for kind, own in settings.noise.kinds.items())
     lines = [
-        f"# {name}, the quality weights in the box",
+        f"# {name}, the quality pretrained weights",
         "",
         "Reads the SNR of surface EMG off the noisy signal"
         + (", and the kinds of noise in it." if info["thresholds"] else "."),
@@ -94,7 +94,7 @@ def describe(settings: Settings, layout: Layout, model: str, name: str, path: Pa
         "|---|---|",
         f"| file | `{path.name}`, {path.stat().st_size / 1e6:.2f} MB, SHA-256 `{predictor.sha256}` |",
         f"| model | {model}, {models.count(predictor.network):,} parameters ({_plain(info['parameters'])}) |",
-        f"| data | {datasets}; noise {noise}{'; fitted on from the box' if quality.start == 'box' else ''} |",
+        f"| data | {datasets}; noise {noise}{'; fine-tuned' if quality.init == 'pretrained' else ''} |",
         (
             f"| mixtures | SNR {info['snr_db'][0]:g} to {info['snr_db'][1]:g} dB, windows of "
             f"{', '.join(f'{length:g}' for length in info['lengths_s'])} s, "

@@ -17,7 +17,7 @@ from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.rendering import write
 from cleansemg.core.settings import Settings
-from cleansemg.core.stage import Job, Made, Report, RunOptions, run_stage
+from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.quality import models
 from cleansemg.quality.prediction import predict
@@ -26,7 +26,7 @@ from cleansemg.training.quality.fitting import WEIGHTS
 from cleansemg.training.quality.mixtures import Mixtures
 from cleansemg.training.quality.scatter import write_scatter
 
-SCHEMA = Schema("quality-predictions", 1, made_by="python training/quality/test.py --config FILE")
+SCHEMA = Schema("quality-predictions", 1, command="python training/quality/test.py --config FILE")
 SHARD_ROWS = 1000
 
 
@@ -95,18 +95,18 @@ def weights_of(name: str, settings: Settings, layout: Layout) -> Path:
     Raises:
         UserError: it is not there; says how to make it.
     """
-    if settings.quality.weights == "box":
-        return models.box_weights(name)
+    if settings.quality.weights == "pretrained":
+        return models.pretrained_weights(name)
     path = layout.quality_weights(name) / WEIGHTS
     if not path.exists():
         raise UserError(
             f"{path}: not there; train first: python training/quality/train.py --config {settings.config_file}, "
-            "or use --set quality.weights=box"
+            "or use --set quality.weights=pretrained"
         )
     return path
 
 
-def predict_shard(job: PredictJob) -> Made:
+def predict_shard(job: PredictJob) -> ShardResult:
     """Predict some mixtures; a pure function of the job."""
     predictor, mixtures = _model(job.weights, job.sha256), _mixtures(job.layout, job.fingerprint)
     numbers = np.array(job.numbers, np.int64)
@@ -120,7 +120,7 @@ def predict_shard(job: PredictJob) -> Made:
         "predicted_db": snr_db,
         "probability": probability,
     }
-    return Made(arrays)
+    return ShardResult(arrays)
 
 
 _OPENED: dict[str, Any] = {}  # one model and one set of mixtures a process
