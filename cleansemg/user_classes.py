@@ -67,7 +67,7 @@ def require_all(settings: Settings) -> None:
     if settings.evaluate.metrics:
         from cleansemg.evaluation import metrics
 
-        metrics.catalogue(own=settings.evaluate.metrics)
+        metrics.catalogue(custom=settings.evaluate.metrics)
 
 
 def require(kind: str, target: str) -> type[Any]:

@@ -14,7 +14,7 @@ from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry, did_you_mean, find, load_class
 from cleansemg.core.settings import DenoiserRow, Settings
-from cleansemg.denoising.loading import pretrained_weights
+from cleansemg.denoising import loading
 from cleansemg.quality import models
 
 Family = Literal["classical", "neural"]
@@ -29,7 +29,7 @@ class Candidate:
         label: the row's name and the folder's.
         name: what `denoising.load` takes.
         track: "blind", "oracle", or "auto": the oracle track with kinds of noise that the quality network finds.
-        weights: file of a network's weights; None for a classical method or the pretrained weights.
+        weights: of a network, "pretrained", "open" or a file; None for a classical method.
         parameters: over those of the denoiser's YAML.
         sets: names of the test sets to run it on; None: all.
         identity: what decides its output, for the stage's fingerprint.
@@ -38,7 +38,7 @@ class Candidate:
     label: str
     name: str
     track: str
-    weights: Path | None = None
+    weights: str | Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     sets: tuple[str, ...] | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def candidates(
     *,
     only_family: Family | None = None,
     names: Sequence[str | DenoiserRow] | None = None,
-    weights: Path | None = None,
+    weights: str | Path | None = None,
     parameters: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
 ) -> list[Candidate]:
     """The rows to evaluate.
@@ -73,35 +73,34 @@ def candidates(
         layout: networks use the weights trained in this run where there are some, else the pretrained ones.
         only_family: classical or neural ones alone.
         names: these denoisers instead (names, aliases, package.module:Class).
-        weights: a weights file for the one network named.
+        weights: of the one network named, over the row's; as `denoising.load` takes them.
         parameters: by denoiser and track, over its YAML and under the row's own.
 
     Raises:
-        UserError: an unknown name, or a track that the denoiser does not have.
+        UserError: an unknown name, a track that the denoiser does not have, or weights that are not there.
     """
     rows = [DenoiserRow(name=row) if isinstance(row, str) else row for row in names or settings.evaluate.denoisers]
-    found: list[Candidate] = []
+    selected: list[Candidate] = []
     for row in rows:
         entry = find("denoisers", row.name)
         if only_family and family(entry) != only_family:
             continue
-        chosen = weights or (Path(row.weights) if row.weights else _trained(entry, layout))
+        source = _weights(entry, weights or row.weights, layout)
         for track in _tracks(entry, row, settings):
-            told = "oracle" if track == AUTO else track  # calibrated for being told kinds, by whomever
-            merged = {**(parameters or {}).get((entry.name, told), {}), **row.parameters}
+            calibrated_as = "oracle" if track == AUTO else track  # parameters for given kinds, whoever names them
+            merged = {**(parameters or {}).get((entry.name, calibrated_as), {}), **row.parameters}
             identity = {"class": entry.target, "parameters": {**entry.parameters, **merged}}
-            if family(entry) == "neural":
-                identity["weights"] = _weights_hash(entry, chosen)
+            if source is not None:
+                identity["weights"] = npz.sha256(loading.weights_file(entry, source))
             if track == AUTO:
                 identity["labels"] = npz.sha256(models.pretrained_weights())
             name = row.name if ":" in row.name else entry.name
-            own_weights = chosen if family(entry) == "neural" else None
-            found.append(Candidate(row.label or entry.name, name, track, own_weights, merged, row.sets, identity))
-    keys = [(c.label, c.track) for c in found]
+            selected.append(Candidate(row.label or entry.name, name, track, source, merged, row.sets, identity))
+    keys = [(c.label, c.track) for c in selected]
     for key in keys:
         if keys.count(key) > 1:
             raise UserError(f"evaluate.denoisers: '{key[0]}' ({key[1]}) twice; give each row its own label")
-    return found
+    return selected
 
 
 def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ...]:
@@ -118,15 +117,22 @@ def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ..
     return (row.track,)
 
 
-def _trained(entry: Entry, layout: Layout) -> Path | None:
-    """Weights of this run; the manifest comes last, so a training in the middle does not count."""
-    folder = layout.weights(entry.name)
-    return folder / "best.safetensors" if (folder / MANIFEST).exists() else None
+def _weights(entry: Entry, weights: str | Path | None, layout: Layout) -> str | Path | None:
+    """What `load` takes: the weights asked for, else those trained in this run, else the pretrained ones.
 
-
-def _weights_hash(entry: Entry, path: Path | None) -> str:
-    if path is None:
-        return npz.sha256(pretrained_weights(entry))
-    if not path.exists():
-        raise UserError(f"{path}: no weights of '{entry.name}' there; train them, or name another --model-path")
-    return npz.sha256(path)
+    Raises:
+        UserError: weights for a classical method; no such file.
+    """
+    if family(entry) == "classical":
+        if weights:
+            raise UserError(f"denoiser '{entry.name}' has no network, so no weights; got weights={str(weights)!r}")
+        return None
+    if not weights:
+        folder = layout.weights(entry.name)
+        trained = (folder / MANIFEST).exists()  # it comes last, so a training in the middle does not count
+        return folder / "best.safetensors" if trained else loading.PRETRAINED
+    if not loading.weights_file(entry, weights).exists():
+        raise UserError(
+            f"{weights}: no weights of '{entry.name}' there; name a file, '{loading.PRETRAINED}' or '{loading.OPEN}'"
+        )
+    return weights

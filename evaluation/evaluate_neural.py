@@ -35,8 +35,8 @@ def main(  # noqa: D103 - its help is the module's docstring
         str | None, typer.Option(help="A network: fcn, fcn_large, or a published name such as FCN.")
     ] = None,
     model_path: Annotated[
-        Path | None,
-        typer.Option("--model-path", "--ckpt", help="Its weights: .safetensors, or .pth of the public code."),
+        str | None,
+        typer.Option("--model-path", "--ckpt", help="Its weights: pretrained, open, .safetensors, or a public .pth."),
     ] = None,
     test_data: Annotated[
         Path | None, typer.Option(help="Folder of a test set, or a test_combined.npz (ours or published).")

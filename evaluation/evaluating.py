@@ -1,4 +1,4 @@
-"""The evaluate stage: every chosen denoiser over every test set of a run."""
+"""The evaluate stage: every denoiser of the configuration over every test set of a run."""
 
 from __future__ import annotations
 

@@ -74,14 +74,15 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
 def _sharing(scores: Scores, first: Scores) -> Scores:
     """The same, with the first row's labels where they are equal, as most are: they take 100 bytes a mixture."""
     pairs = {name: (getattr(scores, name), getattr(first, name)) for name in LABELS}
-    return replace(scores, **{name: theirs for name, (own, theirs) in pairs.items() if np.array_equal(own, theirs)})
+    equal = {name: first_ones for name, (values, first_ones) in pairs.items() if np.array_equal(values, first_ones)}
+    return replace(scores, **equal)
 
 
-def _scores(artifact: Artifact, own: Sequence[str]) -> Scores:
-    there = set(artifact.load(artifact.manifest.shards[0].name))
-    every = ("standard", "published", *metrics.PROTOCOL_PROFILES)
-    wanted = [f"{profile}.{name}" for profile in every for name in metrics.catalogue(profile, own)]
-    profiles = [name for name in wanted if name in there]
+def _scores(artifact: Artifact, custom: Sequence[str]) -> Scores:
+    stored = set(artifact.load(artifact.manifest.shards[0].name))
+    all_profiles = ("standard", "published", *metrics.PROTOCOL_PROFILES)
+    wanted = [f"{profile}.{name}" for profile in all_profiles for name in metrics.catalogue(profile, custom)]
+    profiles = [name for name in wanted if name in stored]
     labels = ("snr_db", "n_kinds", "kinds", "database", "subject", "failed")
     large = profiles and artifact.manifest.count > IN_MEMORY
     columns = _in_a_file(artifact, labels, profiles) if large else artifact.columns(*labels, *profiles)

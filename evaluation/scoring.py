@@ -39,7 +39,7 @@ class ScoreJob:
     shard: str
     profiles: tuple[str, ...]
     keep_waveforms: bool
-    metrics: tuple[str, ...] = ()  # of one's own
+    metrics: tuple[str, ...] = ()  # of the user, beside the project's
 
 
 def evaluate(
@@ -55,20 +55,20 @@ def evaluate(
     candidate.build()  # fails here, with one clear line, rather than in every shard
     keep = data.name in settings.evaluate.keep_waveforms
     folder = layout.denoised(candidate.label, candidate.track, data.name)
-    asked = settings.evaluate
-    own = metrics.of_ones_own(asked.metrics)
+    wanted = settings.evaluate
+    custom = metrics.custom_metrics(wanted.metrics)
     about = {"denoiser": candidate.label, "track": candidate.track, "set": data.name, **candidate.identity}
     result = run_stage(
         folder,
         SCHEMA,
-        [Job(name, ScoreJob(candidate, data, name, asked.profiles, keep, asked.metrics)) for name, _ in data.shards],
+        [Job(name, ScoreJob(candidate, data, name, wanted.profiles, keep, wanted.metrics)) for name, _ in data.shards],
         score_shard,
-        section=[candidate.identity, candidate.track, asked.profiles, keep, *([own] if own else [])],
+        section=[candidate.identity, candidate.track, wanted.profiles, keep, *([custom] if custom else [])],
         inputs={"test_data": data.fingerprint},
         seed=settings.seed,
         options=options,
         label=f"{candidate.label} ({candidate.track}) on {data.name}",
-        info={**about, "own_metrics": own} if own else about,
+        info={**about, "custom_metrics": custom} if custom else about,
     )
     if data.name == "combined":
         _write_csv(result.artifact, folder / "metrics.csv")
@@ -90,7 +90,7 @@ def score_shard(job: ScoreJob) -> ShardResult:
         done = ~failed
         where = active[done] if active is not None else None
         signals = (clean[done], noisy[done], denoised[done])
-        scores = metrics.compute(*signals, fs_hz, profile, active=where, own=job.metrics) if done.any() else {}
+        scores = metrics.compute(*signals, fs_hz, profile, active=where, custom=job.metrics) if done.any() else {}
         for name in scores or metrics.catalogue(profile, job.metrics):
             column = np.full(len(clean), np.nan)
             if scores:

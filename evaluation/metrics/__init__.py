@@ -20,7 +20,7 @@ from cleansemg.evaluation.metrics.interface import (
     Profile,
     catalogue,
     check_profile,
-    of_ones_own,
+    custom_metrics,
     select,
 )
 from cleansemg.evaluation.metrics.protocol_features import ARV_SAMPLES
@@ -35,7 +35,7 @@ __all__ = [
     "Profile",
     "catalogue",
     "compute",
-    "of_ones_own",
+    "custom_metrics",
     "select",
 ]
 
@@ -52,7 +52,7 @@ def compute(
     *,
     metrics: Iterable[str] | None = None,
     active: NDArray[np.bool_] | None = None,
-    own: Sequence[str] = (),
+    custom: Sequence[str] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Score segments one by one.
 
@@ -65,7 +65,7 @@ def compute(
             `ecg_paper` (MSEMG, SDEMG, FCN) or `trustemg`.
         metrics: keys, registry names or `package.module:Class`; all of the profile for None.
         active: [n, L] where the subject contracts; only the mean frequency of the last two profiles needs it.
-        own: metrics of one's own, `package.module:Class`, beside all of the profile; not used where `metrics` is given.
+        custom: metrics of the user, `package.module:Class`, beside all of the profile; unused where `metrics` is given.
 
     Returns:
         One float64 array [n] a metric, by key, in the order asked for. A row's values depend on that row only.
@@ -75,11 +75,11 @@ def compute(
             silent, or a name is unknown. The message names the row.
     """
     profile = check_profile(profile)
-    infos = catalogue(profile, own).values() if metrics is None else select(metrics, profile)
-    chosen = [(info, info.build()) for info in infos]
+    infos = catalogue(profile, custom).values() if metrics is None else select(metrics, profile)
+    selected = [(info, info.build()) for info in infos]
     n, length = _checked_shape(clean, noisy, denoised)
     _check_rate(fs_hz, profile, length)
-    results = {info.key: np.empty(n) for info, _ in chosen}
+    results = {info.key: np.empty(n) for info, _ in selected}
     workspace = Workspace()
     rows = max(1, BATCH_SAMPLES // length)
     for start in range(0, n, rows):
@@ -93,13 +93,13 @@ def compute(
             workspace=workspace,
             active=None if active is None else np.asarray(active[part], np.bool_),
         )
-        for info, metric in chosen:
+        for info, metric in selected:
             results[info.key][part] = _score(info, metric, batch, profile)
     return results
 
 
 def _score(info: MetricInfo, metric: Metric, batch: Batch, profile: Profile) -> NDArray[np.float64]:
-    """One value a segment; what goes wrong in a metric of one's own is said in a line."""
+    """One value a segment; an error in a user's metric becomes one line."""
     if info.entry.extra:  # one that the project ships
         return metric.score(batch, profile)
     n, where = len(batch.clean), f"metric '{info.key}' ({info.entry.target})"

@@ -50,18 +50,18 @@ class MetricInfo:
         return metric
 
 
-def catalogue(profile: str = "standard", own: Sequence[str] = ()) -> dict[str, MetricInfo]:
+def catalogue(profile: str = "standard", custom: Sequence[str] = ()) -> dict[str, MetricInfo]:
     """Every metric of a profile, by key, in the order of the tables.
 
     Args:
         profile: of the metrics that the project ships.
-        own: metrics of one's own, `package.module:Class`; those that name no profiles are in all but the papers'.
+        custom: metrics of the user, `package.module:Class`; those that name no profiles are in all but the papers'.
 
     Raises:
-        UserError: one of one's own has the key of another metric.
+        UserError: a user's metric has the key of another one.
     """
     infos = [_describe(entry) for entry in registry.entries("metrics").values()]
-    for name in own:
+    for name in custom:
         info = _describe(registry.find("metrics", name))
         if info.key in {known.key for known in infos}:
             raise UserError(f"evaluate.metrics: '{name}' has the key '{info.key}' of another metric; give it its own")
@@ -70,8 +70,8 @@ def catalogue(profile: str = "standard", own: Sequence[str] = ()) -> dict[str, M
     return {info.key: info for info in sorted(infos, key=lambda info: (info.table_position, info.key))}
 
 
-def of_ones_own(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What results keep about metrics of one's own: by key, the class, its file's SHA-256, and the tables' scale."""
+def custom_metrics(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What results store about a user's metrics: by key, the class, its file's SHA-256, and the tables' scale."""
     infos = [_describe(registry.find("metrics", name)) for name in names]
     return {
         info.key: {
@@ -87,17 +87,17 @@ def select(names: Iterable[str] | None = None, profile: str = "standard") -> lis
     """The metrics called `names` (keys, registry names or `package.module:Class`); all of the profile for None.
 
     Raises:
-        UserError: a name is unknown or given twice, or nothing is chosen.
+        UserError: a name is unknown or given twice, or there is none.
     """
     if names is None:
         return list(catalogue(profile).values())
     if isinstance(names, str):
         raise UserError(f"metrics: expected a list of names, got the text '{names}'; write ['{names}']")
-    chosen = [_describe(registry.find("metrics", name)) for name in names]
-    keys = [info.key for info in chosen]
+    infos = [_describe(registry.find("metrics", name)) for name in names]
+    keys = [info.key for info in infos]
     if not keys or len(set(keys)) < len(keys):
         raise UserError(f"metrics: expected one or more different names, got {keys}")
-    return chosen
+    return infos
 
 
 def check_profile(profile: str) -> Profile:
@@ -118,11 +118,11 @@ def _describe(entry: registry.Entry) -> MetricInfo:
     cls = None if has_yaml else registry.load_class(entry.target)
 
     def value(field: str, default: Any = None) -> Any:
-        found = entry.extra.get(field, default) if has_yaml else getattr(cls, field, default)
-        if found is None:
+        setting = entry.extra.get(field, default) if has_yaml else getattr(cls, field, default)
+        if setting is None:
             where = f"configs/metrics/{entry.name}.yaml: no key" if has_yaml else f"{entry.target}: no attribute"
             raise UserError(f"{where} '{field}'")
-        return found
+        return setting
 
     better = value("better")
     if better not in ("higher", "lower"):

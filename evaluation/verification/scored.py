@@ -86,7 +86,7 @@ def read_scored(folder: Folder) -> Scored:
 
 def users_metrics(folder: Folder) -> Mapping[str, Any]:
     """What a denoised set says of metrics whose classes are not the project's, by key."""
-    found: Mapping[str, Any] = folder.info.get("own_metrics", {})
+    found: Mapping[str, Any] = folder.info.get("custom_metrics", {})
     return found
 
 
