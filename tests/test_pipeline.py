@@ -17,6 +17,7 @@ from cleansemg.core.layout import Layout
 from cleansemg.evaluation.test_set import SCHEMA as TEST_SET
 from tests.conftest import ROOT
 from tests.pipeline_runs import SMALL, command, files, run
+from tests.processes import start
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +60,8 @@ def test_killed_at_random_moments_and_rerun_gives_the_same_bytes(finished, tmp_p
     rng = np.random.default_rng(seed)
     kills = 0
     for _ in range(6):
-        process = subprocess.Popen(
+        process = start(
             command(tmp_path, "--quiet"),
-            cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -107,8 +107,8 @@ def test_other_settings_are_refused_over_old_results(finished):
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path):
-    process = subprocess.Popen(
-        [*command(tmp_path)[:1], "-u", *command(tmp_path)[1:]], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    process = start(
+        [*command(tmp_path)[:1], "-u", *command(tmp_path)[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline().startswith("qc:")  # the first stage is done, the next ones take a while

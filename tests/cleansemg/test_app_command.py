@@ -2,26 +2,25 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.processes import process
 
 
 def command(*arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "cleansemg", "app", "--no-browser", *arguments],
-        cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    return process(
+        "app", "--no-browser", *arguments,
+        env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_listens_on_this_machine_alone_and_clears_up(tmp_path, how):
-    process = command("--port", "0", TMPDIR=str(tmp_path))
+    running = command("--port", "0", TMPDIR=str(tmp_path))
     try:
-        line = process.stdout.readline()
-        assert line.startswith("CleanSEMG is at http://127.0.0.1:"), process.stderr.read()
+        line = running.stdout.readline()
+        assert line.startswith("CleanSEMG is at http://127.0.0.1:"), running.stderr.read()
         port = int(line.split()[3].rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=10):
             pass
@@ -35,13 +34,13 @@ def test_it_listens_on_this_machine_alone_and_clears_up(tmp_path, how):
             assert (
                 err == f"error: --port {port}: something else listens there; give another port, or 0 for a free one\n"
             )
-        process.send_signal(how)
-        assert process.wait(30) == 0
+        running.send_signal(how)
+        assert running.wait(30) == 0
         assert list(tmp_path.glob("cleansemg-app-*")) == []
-        assert process.stderr.read() == ""
+        assert running.stderr.read() == ""
     finally:
-        process.kill()
-        process.communicate()
+        running.kill()
+        running.communicate()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from cleansemg.core.npz import sha256
 from cleansemg.denoising import load
 from cleansemg.denoising.overlap_add import denoise_long
 from cleansemg.formats import FORMATS, create_file, open_file
-from tests.cleansemg.processes import process
 from tests.conftest import ROOT
+from tests.processes import process
 from tests.recordings.networks import write_untrained
 
 FILE_OF = {name: f"rec{suffixes[0]}" for name, suffixes in FORMATS.items()}

@@ -5,8 +5,8 @@ import select
 import subprocess
 import sys
 
-from tests.cleansemg.processes import PIPES, process
 from tests.conftest import ROOT
+from tests.processes import PIPES, process
 
 
 def test_stream_answers_before_the_end_and_flushes_the_rest():

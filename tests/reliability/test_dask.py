@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.core.clusters import cluster
 from tests.pipeline_runs import command, files, run
+from tests.processes import start
 from tests.reliability.conftest import TINY
 
 FAST = [
@@ -34,7 +34,7 @@ def test_a_run_on_a_cluster_gives_the_bytes_of_a_serial_run(tmp_path):
         words = command(
             tmp_path / "cluster", "--stages", BEFORE_TRAINING, "--scheduler", two.address, settings=SHORT
         )  # fmt: skip
-        process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = start(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 240
         while not list((tmp_path / "cluster").rglob("test_data/*/*.npz")) and process.poll() is None:
             assert time.monotonic() < deadline

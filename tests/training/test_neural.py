@@ -23,6 +23,7 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
 from cleansemg.training import neural
 from tests.conftest import ROOT
+from tests.processes import start
 from tests.training import workspace
 
 RESULTS = (neural.BEST, neural.LOSSES, neural.CURVES, neural.RECIPE, "manifest.json")
@@ -197,9 +198,9 @@ def command(space: workspace.Workspace, output: Path, *arguments: str) -> list[s
 def test_killed_and_run_again_gives_the_same_bytes(space: workspace.Workspace) -> None:
     arguments = ("--epochs", "12", "--recipe", "patience=null")
     environment = {**os.environ, "CLEANSEMG_ROOT": str(space.root)}
-    start = command(space, space.layout.root, *arguments)
+    words = command(space, space.layout.root, *arguments)
     folder = space.layout.weights("tiny")
-    process = subprocess.Popen(start, env=environment, stderr=subprocess.PIPE)
+    process = start(words, env=environment, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60
         while not (folder / neural.CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
@@ -212,7 +213,7 @@ def test_killed_and_run_again_gives_the_same_bytes(space: workspace.Workspace) -
     assert (folder / neural.CHECKPOINT).exists()
     assert not (folder / "manifest.json").exists()
 
-    again = subprocess.run(start, env=environment, capture_output=True, text=True, check=False)
+    again = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert "train: tiny: 12 epochs" in again.stdout
     assert "epochs=12" in again.stderr  # the resolved value is printed
