@@ -90,10 +90,10 @@ def list_entries(
 ) -> int:
     """List what there is of a kind, with one line each."""
     from cleansemg.core import registry
-    from cleansemg.core.errors import UserError
+    from cleansemg.core.errors import UserError, did_you_mean
 
     if kind not in registry.KINDS:
-        raise UserError(f"cannot list '{kind}'{registry.did_you_mean(kind, registry.KINDS)}")
+        raise UserError(f"cannot list '{kind}'{did_you_mean(kind, registry.KINDS)}")
     found = registry.entries(kind)
     width = max((len(name) for name in found), default=0)
     for name, entry in found.items():

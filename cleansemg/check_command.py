@@ -117,8 +117,7 @@ def _same_draws() -> Iterator[None]:
 
 
 def _tracks(denoiser: Denoiser, wanted: Sequence[str]) -> Sequence[str]:
-    from cleansemg.core.errors import UserError
-    from cleansemg.core.registry import did_you_mean
+    from cleansemg.core.errors import UserError, did_you_mean
     from cleansemg.denoising.conformance import TRACKS
 
     tracks = denoiser.tracks

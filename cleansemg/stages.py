@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cleansemg.core.commandline import StageFunction
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean, load_class
+from cleansemg.core.errors import UserError, did_you_mean
+from cleansemg.core.registry import load_class
 from cleansemg.core.settings import Settings
 
 STAGES = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cleansemg.core import registry
-from cleansemg.core.errors import UserError, raised_at
+from cleansemg.core.errors import UserError, did_you_mean, raised_at
 from cleansemg.core.settings import DenoiserRow, Settings
 
 BASES = {
@@ -89,7 +89,7 @@ def require(kind: str, target: str) -> type[Any]:
         own = [
             name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module_name
         ]
-        raise UserError(f"'{target}': {_file(module)} has no '{class_name}'{registry.did_you_mean(class_name, own)}")
+        raise UserError(f"'{target}': {_file(module)} has no '{class_name}'{did_you_mean(class_name, own)}")
     cls: Any = getattr(module, class_name)
     base_module, _, base_name = BASES[kind].partition(":")
     base = getattr(importlib.import_module(base_module), base_name)

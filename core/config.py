@@ -12,9 +12,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from cleansemg.core import yaml_text
-from cleansemg.core.errors import UserError
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.registry import did_you_mean, project_root
+from cleansemg.core.registry import project_root
 from cleansemg.core.settings import Settings
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -38,3 +40,10 @@ def raised_at(error: BaseException, folder: Path) -> str:
         if path.is_relative_to(folder) and "site-packages" not in path.parts:
             return f" ({path.name}, line {frame.lineno})"
     return ""
+
+
+def did_you_mean(word: str, choices: Iterable[object]) -> str:
+    """`; did you mean 'x'?` or the list of what there is."""
+    names = [str(choice) for choice in choices]
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(names) or 'none'}"

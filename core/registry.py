@@ -5,7 +5,6 @@ The YAML names the class, so listing imports nothing and adding a method touches
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
@@ -16,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from cleansemg.core.errors import UserError
+from cleansemg.core.errors import UserError, did_you_mean
 
 KINDS = ("denoisers", "noises", "datasets", "metrics", "tasks")
 
@@ -61,13 +60,6 @@ class Entry:
             return cls(**parameters)
         except (TypeError, ValueError) as error:
             raise UserError(f"{self.kind[:-1]} '{self.name}': {error}") from error
-
-
-def did_you_mean(word: str, choices: Any) -> str:
-    """`; did you mean 'x'?` or the list of what there is."""
-    names = [str(choice) for choice in choices]
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(names) or 'none'}"
 
 
 def load_class(target: str) -> Any:

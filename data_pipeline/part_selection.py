@@ -10,8 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.settings import PARTS, Part, Selected, Selection, Settings
 
 RANGE = re.compile(r"(?P<prefix>\D*)(?P<first>\d+)-(?P<same>\D*)(?P<last>\d+)")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean, project_root
+from cleansemg.core.errors import UserError, did_you_mean
+from cleansemg.core.registry import project_root
 from cleansemg.core.seeding import generator
 from cleansemg.core.settings import PARTS, Part, Selection, Settings
 from cleansemg.core.settings import Split as SplitSettings

@@ -15,10 +15,9 @@ import yaml
 
 from cleansemg.core import artifact, registry, yaml_text
 from cleansemg.core.artifact import Artifact, Schema
-from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.errors import ArtifactError, UserError, did_you_mean
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.registry import did_you_mean
 from cleansemg.core.settings import PARTS, Part, Segment, Selected, Selection, Settings
 from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.data_pipeline import part_selection, split_rules

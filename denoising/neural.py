@@ -19,8 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.denoising.base import Denoiser
 from cleansemg.noise.labels import NoiseLabels
 

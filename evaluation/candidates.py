@@ -10,9 +10,9 @@ from typing import Any, Literal
 from cleansemg import denoising
 from cleansemg.core import npz
 from cleansemg.core.artifact import MANIFEST
-from cleansemg.core.errors import UserError
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.layout import Layout
-from cleansemg.core.registry import Entry, did_you_mean, find, load_class
+from cleansemg.core.registry import Entry, find, load_class
 from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.denoising import loading
 from cleansemg.quality import models

@@ -19,8 +19,8 @@ from typing import Any
 import yaml
 
 from cleansemg.core import yaml_text
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean, find, load_class
+from cleansemg.core.errors import UserError, did_you_mean
+from cleansemg.core.registry import find, load_class
 from cleansemg.training.tradition_params import FORMAT
 
 Parameters = dict[str, Any]

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise.mixing import N_KINDS, Recipe, counts_and_room
 from cleansemg.noise.pool import NoiseLibrary

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.denoising.overlap_add import OVERLAP_S, WINDOW_S
 from cleansemg.formats import FileInfo, parts_of
 from cleansemg.recordings import pictures, sidecar

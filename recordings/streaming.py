@@ -14,8 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import ItemError, UserError
-from cleansemg.core.registry import did_you_mean
+from cleansemg.core.errors import ItemError, UserError, did_you_mean
 from cleansemg.denoising.base import Denoiser
 from cleansemg.denoising.causal import CausalDenoiser
 from cleansemg.denoising.overlap_add import STREAMING_OVERLAP_S, STREAMING_WINDOW_S, OverlapAdd

@@ -20,8 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean
+from cleansemg.core.errors import UserError, did_you_mean
 
 Layer = tuple[str, Mapping[str, Any]]  # where the values come from, the values
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

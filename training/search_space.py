@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cleansemg import denoising
 from cleansemg.core import yaml_text
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import Entry, did_you_mean, find, load_class
+from cleansemg.core.errors import UserError, did_you_mean
+from cleansemg.core.registry import Entry, find, load_class
 from cleansemg.denoising.loading import is_neural
 
 Count = Annotated[int, Field(ge=1)]

@@ -20,8 +20,7 @@ from itertools import pairwise
 
 import torch
 
-from cleansemg.core.errors import UserError
-from cleansemg.core.registry import did_you_mean
+from cleansemg.core.errors import UserError, did_you_mean
 
 OFFSET = 0.008  # of the cosine schedule
 LARGEST_BETA = 0.999

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import Artifact, Failure, Schema
-from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.errors import ItemError, UserError, did_you_mean
 from cleansemg.core.layout import Layout
-from cleansemg.core.registry import did_you_mean
 from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.downstream.common import streams

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from cleansemg.core.errors import did_you_mean
 from cleansemg.core.layout import Layout
-from cleansemg.core.registry import did_you_mean
 from cleansemg.core.settings import Settings
 from cleansemg.downstream.common import folds
 from cleansemg.downstream.common.task import Examples, Fold, Model, Protocol, Task

@@ -13,9 +13,8 @@ import torch
 from torch import nn
 
 from cleansemg.core.artifact import canonical_json
-from cleansemg.core.errors import UserError
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.registry import did_you_mean
 from cleansemg.core.seeding import torch_seed
 from cleansemg.downstream.common.network_model import NetworkModel
 from cleansemg.downstream.common.task import Examples, Fit, Float32, Stream

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from cleansemg.core.errors import UserError
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.layout import Layout
-from cleansemg.core.registry import did_you_mean
 from cleansemg.core.settings import Settings
 from cleansemg.downstream.common.folds import by_subject, stratified_windows
 from cleansemg.downstream.common.task import Examples, Fold, Model, Protocol, Task

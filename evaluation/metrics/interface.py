@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core import registry
-from cleansemg.core.errors import UserError
+from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.npz import sha256
 from cleansemg.evaluation.metrics.batch import Batch
 
@@ -109,7 +109,7 @@ def check_profile(profile: str) -> Profile:
     for known in get_args(Profile):
         if profile == known:
             return known  # type: ignore[no-any-return]
-    raise UserError(f"no metric profile is called '{profile}'{registry.did_you_mean(profile, get_args(Profile))}")
+    raise UserError(f"no metric profile is called '{profile}'{did_you_mean(profile, get_args(Profile))}")
 
 
 def _describe(entry: registry.Entry) -> MetricInfo:
