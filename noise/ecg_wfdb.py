@@ -32,8 +32,9 @@ NSRDB_IDS = frozenset(NSRDB_TRAIN + NSRDB_VALID + NSRDB_TEST)
 class EcgRecords(NoiseSource):
     """ECG of people, each record in one part only.
 
-    Records are dealt to train, valid and test as `records_by_part` says; the rule for pieces is in
-    `cleansemg.noise.wfdb_records`. A piece is resampled to the library's rate, freed of the line and low-passed.
+    Records are dealt to train, valid and test as `records_by_part` says; MIT-BIH's 201 and 202, which are one person,
+    stay together. The rule for pieces is in `cleansemg.noise.wfdb_records`. A piece is resampled to the library's rate,
+    freed of the line and low-passed.
 
     Args:
         lead: number from 0, or name ("MLII").

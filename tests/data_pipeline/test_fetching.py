@@ -118,7 +118,8 @@ def test_real_files_match_the_shipped_patterns(real_data):
     import re
 
     content = yaml.safe_load((fetching.project_root() / "configs/fetch/open.yaml").read_text())
-    for source in content.values():
+    n_matching = {}
+    for name, source in content.items():
         pattern = re.compile(source["files"].rpartition("/")[2])
         names = [
             path.name
@@ -127,3 +128,6 @@ def test_real_files_match_the_shipped_patterns(real_data):
         ]
         matching = [name for name in names if pattern.fullmatch(name)]
         assert len(matching) == len([n for n in names if not n.startswith("LICENSE")])
+        n_matching[name] = len(matching)
+    # 30 people (one with 10 files in place of 15), 30 people, 48 and 3 records of two files each
+    assert n_matching == {"muscletracker": 29 * 15 + 10, "elderly_lower_limb": 30, "mitdb": 48 * 2, "nstdb": 3 * 2}

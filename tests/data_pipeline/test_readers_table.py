@@ -316,7 +316,8 @@ def test_muscletracker(real_data: Path) -> None:
         database="muscletracker", folder=real_data / "muscletracker" / "Biopac"
     )
     refs = reader.list()
-    assert len({ref.subject for ref in refs}) == 16
+    assert len(refs) == 29 * 15 + 10  # the source: 3 repetitions of 5 movements, but person 30 has 10 files
+    assert {ref.subject for ref in refs} == {f"S{number}" for number in range(1, 31)}
     ref = next(r for r in refs if r.key == "1_1_2.txt")
     recording = reader.read(ref)
     assert (ref.subject, ref.exercise) == ("S1", "M2R1")
@@ -347,7 +348,8 @@ def test_elderly_lower_limb(real_data: Path) -> None:
         database="elderly", folder=real_data / "elderly_lower_limb"
     )
     refs = {r.key: r for r in reader.list()}
-    assert len(refs) == 30
+    assert len(refs) == 30 * 3  # people, and the sheets of VL, BF and TA
+    assert {ref.subject for ref in refs.values()} == {f"ID{number}" for number in range(1, 31)}
     assert refs["ID 6.xlsx#EMB_TA"].exercise == "EMG_TA"
     ta, vl = reader.read(refs["ID 6.xlsx#EMB_TA"]), reader.read(refs["ID 5.xlsx#EMG_VL"])
     assert (ta.subject, ta.channels, ta.signal.shape, ta.trial_label) == ("ID6", ("VL", "BF", "TA"), (3, 20001), 3)
