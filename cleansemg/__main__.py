@@ -25,7 +25,6 @@ from cleansemg.denoise_command import denoise
 from cleansemg.quality_command import quality
 from cleansemg.report_command import report
 from cleansemg.stream_command import stream
-from cleansemg.user_classes import make_importable
 from cleansemg.verify_command import verify
 
 app = typer.Typer(
@@ -34,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Benchmark and toolkit for surface-EMG denoising.\n\n"
-    "Start with `cleansemg run --config configs/demo.yaml`: it simulates recordings, mixes in noise, runs every "
+    "Start with `cleansemg run --config demo`: it simulates recordings, mixes in noise, runs every "
     "denoiser and writes results/demo/tables/table1.md.",
 )
 
@@ -53,7 +52,7 @@ def run(
     denoiser: Annotated[
         list[str] | None,
         typer.Option(
-            help="Beside those of the configuration: a name, or package.module:Class of your own. Repeatable. What the "
+            help="Beside those of the configuration: a name, or package.module:Class of yours. Repeatable. What the "
             "others have reached is kept (docs/add-a-denoiser.md)."
         ),
     ] = None,
@@ -94,11 +93,14 @@ def list_entries(
 
     if kind not in registry.KINDS:
         raise UserError(f"cannot list '{kind}'{did_you_mean(kind, registry.KINDS)}")
-    found = registry.entries(kind)
-    width = max((len(name) for name in found), default=0)
-    for name, entry in found.items():
+    plugins, problems = registry.plugin_entries(kind)
+    entries = [*registry.entries(kind).values(), *plugins]
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
         aliases = f" (also: {', '.join(entry.aliases)})" if entry.aliases else ""
-        typer.echo(f"{name:{width}}  {entry.summary}{aliases}")
+        typer.echo(f"{entry.name:{width}}  {entry.summary}{aliases}")
+    for problem in problems:
+        typer.echo(problem, err=True)
     return 0
 
 
@@ -107,7 +109,7 @@ def fetch(
     what: Annotated[
         str,
         typer.Argument(
-            help="open: the recordings of configs/open.yaml. weights: the published checkpoints, converted. "
+            help="open: the recordings of the configuration open. weights: the published checkpoints, converted. "
             "test-set: the published mixtures."
         ),
     ],
@@ -147,7 +149,6 @@ app.command(name="check")(check)
 
 def main() -> NoReturn:
     """Entry point of the console command."""
-    make_importable()
     run_app(app)
 
 

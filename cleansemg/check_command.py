@@ -75,25 +75,26 @@ def _builder(name: str, parameters: dict[str, Any], weights: str | None) -> tupl
         UserError: as `user_classes.require` and `denoising.load`; a constructor that raises anything else.
     """
     from cleansemg import user_classes
-    from cleansemg.core import registry
+    from cleansemg.core import registry, user_modules
     from cleansemg.core.errors import UserError, raised_at
     from cleansemg.denoising import load
     from cleansemg.denoising.loading import WEIGHTS_FOLDER, is_neural
 
-    if user_classes.is_own(name):
+    if user_modules.is_class_target(name):
         user_classes.require("denoisers", name)
     entry = registry.find("denoisers", name)
     neural = is_neural(registry.load_class(entry.target))
     if weights is None:
-        shipped = neural and not user_classes.is_own(name) and (WEIGHTS_FOLDER / f"{entry.name}.safetensors").exists()
-        weights = PRETRAINED if shipped else FRESH
-    chosen = None if weights == FRESH else weights
-    about = ("a fresh network" if chosen is None else f"weights: {chosen}") if neural else ""
+        files = {path.stem for path in WEIGHTS_FOLDER.glob("*.safetensors")}
+        comes_with_some = neural and entry.name in files and not user_modules.is_class_target(name)
+        weights = PRETRAINED if comes_with_some else FRESH
+    source = None if weights == FRESH else weights
+    about = ("a fresh network" if source is None else f"weights: {source}") if neural else ""
 
     def build() -> Denoiser:
         try:
             with _same_draws() if neural else nullcontext():
-                return load(name, chosen, **parameters)
+                return load(name, source, **parameters)
         except UserError:
             raise
         except Exception as error:

@@ -23,9 +23,12 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.core.stage import Report, RunOptions
-from cleansemg.user_classes import PROJECT, is_own, require
+from cleansemg.core.user_modules import is_class_target
+from cleansemg.user_classes import require
 
 log = logging.getLogger(__name__)
+
+PROJECT = Path(__file__).resolve().parent.parent
 
 SOURCE, CHECKPOINT = "source.sha256", "checkpoint.pt"  # beside results of a class outside the project
 
@@ -40,7 +43,7 @@ def add(settings: Settings, names: Sequence[str]) -> Settings:
         UserError: an unknown name, or a class that cannot be used.
     """
     for name in names:
-        if is_own(name):
+        if is_class_target(name):
             require("denoisers", name)
     if not names or settings.downstream.task is not None:
         return settings
@@ -49,7 +52,7 @@ def add(settings: Settings, names: Sequence[str]) -> Settings:
     added: list[DenoiserRow] = []
     for name in names:
         entry = registry.find("denoisers", name)
-        row = DenoiserRow(name=name if is_own(name) else entry.name, label=entry.name)
+        row = DenoiserRow(name=name if is_class_target(name) else entry.name, label=entry.name)
         if (entry.name, row.name) not in there:
             there.add((entry.name, row.name))
             added.append(row)
@@ -84,7 +87,7 @@ def _train(function: StageFunction, settings: Settings, layout: Layout, options:
     """Fit the networks of `train.models`, then those of a user's own that the tables need; these always start fresh."""
     from cleansemg.training import neural
 
-    shipped = tuple(name for name in settings.train.models if not is_own(name))
+    shipped = tuple(name for name in settings.train.models if not is_class_target(name))
     networks = _networks(settings, settings.train.models)
     if not networks:
         return function(settings, layout, options)
@@ -114,7 +117,7 @@ def _networks(settings: Settings, models: Sequence[str] = ()) -> list[str]:
     """Networks of a user's own among `models` and the rows of the tables that name no weights."""
     rows = [row for row in settings.evaluate.denoisers if not (isinstance(row, DenoiserRow) and row.weights)]
     named = [*models, *(row.name if isinstance(row, DenoiserRow) else row for row in rows)]
-    own = [name for name in dict.fromkeys(named) if is_own(name)]
+    own = [name for name in dict.fromkeys(named) if is_class_target(name)]
     return [name for name in own if hasattr(registry.load_class(name), "network")]
 
 
@@ -140,7 +143,7 @@ def _discard_outdated_first(
 
 
 def _renew(row: DenoiserRow, layout: Layout, task: bool) -> None:
-    if not is_own(row.name):
+    if not is_class_target(row.name):
         return
     label = row.label or registry.find("denoisers", row.name).name
     folder = layout.downstream("denoised", label) if task else layout.root / "denoised" / label

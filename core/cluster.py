@@ -15,13 +15,13 @@ import queue
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cleansemg.core import artifact, registry
+from cleansemg.core import artifact, registry, user_modules
 from cleansemg.core.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _run(client: Client, work: Callable[[In], Out], items: Sequence[In], schedul
         while submitted < len(items) and len(numbers) < at_most:
             packed = pickle.dumps((work, items[submitted]))
             key = f"{_name(items[submitted], submitted)}-{run}-{submitted}"
-            future = client.submit(execute, packed, ours, folder, key=key, pure=False)
+            future = client.submit(execute, packed, ours, folder, user_modules.folders(), key=key, pure=False)
             numbers[future] = submitted
             future.add_done_callback(finished.put)
             submitted += 1
@@ -118,13 +118,14 @@ def _run(client: Client, work: Callable[[In], Out], items: Sequence[In], schedul
             due += 1
 
 
-def execute(packed: bytes, theirs: dict[str, str], folder: str) -> Any:
+def execute(packed: bytes, theirs: dict[str, str], folder: str, modules: Mapping[str, str]) -> Any:
     """On a worker: compare versions, go to the folder of the run, unpack the task and do it in one thread.
 
     Args:
         packed: the pickled function and its item.
         theirs: `identity()` of the process that sent them.
         folder: its working directory, which relative paths start from.
+        modules: where it finds the user's modules (`user_modules.folders`).
 
     Raises:
         UserError: another version, several threads, or no such folder.
@@ -152,6 +153,7 @@ def execute(packed: bytes, theirs: dict[str, str], folder: str) -> Any:
             f"worker {worker.address} does not see {folder} ({error.strerror}); workers need the files of the run "
             "under the same paths"
         ) from None
+    user_modules.allow_folders(modules)
     work, item = pickle.loads(packed)  # noqa: S301 - what the scheduler hands out, as all of Dask's own messages
     with single_threaded():
         return work(item)
@@ -164,7 +166,7 @@ def identity() -> dict[str, str]:
     Taken once a process, so that a worker which was started before the code changed does not pass for a new one.
     """
     root = Path(__file__).resolve().parent.parent
-    configs = registry.project_root() / "configs"
+    configs = registry.configs_folder()
     folders = [*((floor, root / floor) for floor in FLOORS), *((kind, configs / kind) for kind in registry.KINDS)]
     digest = hashlib.sha256()
     for name, folder in folders:

@@ -11,13 +11,16 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cleansemg.core import config as configuration
+from cleansemg.core import user_modules
 from cleansemg.core.console import setup_logging
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="Configuration, e.g. configs/demo.yaml.")]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", help="Configuration: the name of one that comes with the project (demo), or a file.")
+]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", help="Folder of the results; default: paths.output of the configuration.")
 ]
@@ -44,9 +47,10 @@ StageFunction = Callable[[Settings, Layout, RunOptions], Report]
 
 
 def prepare(config: Path, output: Path | None, overrides: list[str] | None, quiet: bool) -> tuple[Settings, Layout]:
-    """Set up logging, read the configuration, and find the folder of the results."""
+    """Set up logging, read the configuration, let it name classes of the working folder, find that of the results."""
     setup_logging(quiet)
     settings = configuration.load(config, overrides or ())
+    user_modules.allow(name for _, name in user_modules.targets_in(settings))
     root = output or configuration.require_path(settings.paths.output, "paths.output", settings)
     return settings, Layout(root)
 
@@ -85,6 +89,7 @@ def run(main: Callable[..., Any] | typer.Typer) -> NoReturn:
     else:
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
         app.command()(main)
+    user_modules.allow(user_modules.typed_targets(sys.argv[1:]))
     try:
         code = app(standalone_mode=False)
     except UserError as error:

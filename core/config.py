@@ -1,7 +1,11 @@
-"""Reading configurations: YAML with `extends:`, `${VAR}` and `--set a.b=value`, checked by `core.settings`."""
+"""Reading configurations: YAML with `extends:`, `${VAR}` and `--set a.b=value`, checked by `core.settings`.
+
+A configuration is a file, or the name of one that comes with the project: `demo`, `downstream/gesture`.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,9 +18,10 @@ from pydantic import BaseModel, ValidationError
 from cleansemg.core import yaml_text
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.registry import project_root
+from cleansemg.core.registry import KINDS, configs_folder, project_root
 from cleansemg.core.settings import Settings
 
+log = logging.getLogger(__name__)
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -24,14 +29,15 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Settings:
     """Read, merge, expand and check one configuration.
 
     Args:
-        path: the YAML file; `extends: other.yaml` inside it is read first, relative to it.
+        path: the YAML file, or the name of a configuration of the project (`locate`); `extends: other.yaml` inside it
+            is read first, relative to it.
         overrides: `a.b=value` texts, the value being YAML; they win over the file.
 
     Raises:
         UserError: no such file, not YAML, an unknown key (with the nearest valid one), a value of
             the wrong kind.
     """
-    tree = _read(Path(path), seen=())
+    tree = _read(locate(Path(path)), parents=())
     for override in overrides:
         _set(tree, override)
     expanded = _expand(tree)
@@ -39,6 +45,38 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Settings:
         return Settings.model_validate({**expanded, "config_file": str(path)})
     except ValidationError as error:
         raise UserError(f"{path}: {_explain(error)}") from None
+
+
+def locate(path: Path) -> Path:
+    """The file of a configuration; says which is used where a file and one of the project have the same name.
+
+    Args:
+        path: a file; or the name of a configuration of the project, alone (`demo`) or as a path (`configs/demo.yaml`).
+
+    Raises:
+        UserError: neither; gives the nearest name.
+    """
+    path, packaged = path.expanduser(), _packaged(path)
+    if path.is_file():
+        if packaged is not None and packaged.resolve() != path.resolve():
+            log.info("%s: this file is used, not the configuration of the project that is called so", path)
+        return path
+    if packaged is None:
+        raise UserError(f"{path}: no such configuration{did_you_mean(_name(path), _names())}")
+    file = path.with_name(f"{path.name}.yaml")
+    if file.is_file() and file.resolve() != packaged.resolve():
+        log.warning("%s: the configuration of the project is used, not the file here; for that, give %s", path, file)
+    elif path.suffix:
+        log.info("%s: there is no such file here; the configuration of the project that is called so is used", path)
+    return packaged
+
+
+def referenced(text: str, settings: Settings) -> Path:
+    """A file that a configuration refers to: beside the configuration, or else in the project's `configs/`."""
+    path = Path(text).expanduser()
+    config_file = Path(settings.config_file)
+    beside = (config_file.parent if config_file.is_file() else configs_folder()) / path
+    return beside if beside.is_file() else configs_folder() / path
 
 
 def save(settings: Settings, path: Path) -> None:
@@ -58,22 +96,19 @@ def require_path(value: str, key: str, settings: Settings) -> Path:
     value = VARIABLE.sub(_variable, value)  # a default of the schema was not in the file, so not expanded yet
     unset = VARIABLE.search(value)
     if unset:
-        own = "" if settings.downstream.task is None else " (that of configs/config.yaml is for the benchmark alone)"
+        note = "" if settings.downstream.task is None else " (that of configs/config.yaml is for the benchmark alone)"
         raise UserError(
             f"{settings.config_file}: {key} needs ${{{unset[1]}}}, which is not set; "
-            f"export {unset[1]}=/path/to/data, or --set {key}=/path/to/data{own}"
+            f"export {unset[1]}=/path/to/data, or --set {key}=/path/to/data{note}"
         )
     return Path(value).expanduser()
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    if path.resolve() in seen:
+def _read(path: Path, parents: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in parents:
         raise UserError(f"{path}: 'extends' goes round in a circle")
     try:
         content = yaml_text.load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        near = [str(p.relative_to(project_root())) for p in (project_root() / "configs").glob("*.yaml")]
-        raise UserError(f"{path}: no such configuration{did_you_mean(str(path), sorted(near))}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
@@ -87,7 +122,38 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     parent = content.pop("extends", None)
     if parent is None:
         return content
-    return _merge(_read(path.parent / parent, (*seen, path.resolve())), content)
+    if not isinstance(parent, str):
+        raise UserError(f"{path}: extends: expected the name of one configuration, got {parent!r}")
+    beside = path.parent / parent
+    base = beside if beside.is_file() else _packaged(Path(parent))
+    if base is None:
+        raise UserError(f"{path}: extends: {beside}: no such configuration{did_you_mean(parent, _names())}")
+    return _merge(_read(base, (*parents, path.resolve())), content)
+
+
+def _packaged(path: Path) -> Path | None:
+    """The file of a configuration of the project; None: none is called so."""
+    name = _name(path)
+    file = configs_folder() / f"{name}.yaml"
+    inside = not path.is_absolute() and ".." not in path.parts and name.partition("/")[0] not in KINDS
+    return file if inside and file.is_file() else None
+
+
+def _name(path: Path) -> str:
+    """What the project calls a configuration: `configs/demo.yaml` and `demo.yaml` are `demo`."""
+    return path.as_posix().removeprefix("./").removeprefix("configs/").removesuffix(".yaml")
+
+
+def _names() -> list[str]:
+    """The configurations of the project: all files that hold nothing but settings."""
+    names = []
+    for file in sorted(configs_folder().rglob("*.yaml")):
+        name = file.relative_to(configs_folder()).as_posix().removesuffix(".yaml")
+        if _packaged(Path(name)) is not None:
+            content = yaml_text.load(file.read_text(encoding="utf-8"))
+            if isinstance(content, dict) and set(content) <= {"extends", *Settings.model_fields}:
+                names.append(name)
+    return names
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +186,7 @@ def _set(tree: dict[str, Any], override: str) -> None:
 
 
 def _expand(value: Any) -> Any:
-    """Put environment variables in; an unset one stays, and `require_path` complains when it is used."""
+    """Replace environment variables by their values; an unset one stays, and is an error where it is used."""
     if isinstance(value, dict):
         return {key: _expand(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -153,8 +219,8 @@ def _fields_at(location: Sequence[int | str]) -> list[str]:
     """Names of the fields that the settings have at a location."""
     model: Any = Settings
     for part in location:
-        found = model.model_fields.get(str(part)) if _is_model(model) else None
-        model = _model_in(found.annotation) if found is not None else _model_in(model)
+        field = model.model_fields.get(str(part)) if _is_model(model) else None
+        model = _model_in(field.annotation) if field is not None else _model_in(model)
     return list(model.model_fields) if _is_model(model) else []
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from cleansemg.core import user_modules
 from cleansemg.core.errors import UserError
 
 In = TypeVar("In")
@@ -60,10 +62,13 @@ def _pinned(work: Callable[[In], Out], item: In) -> Out:
         return work(item)
 
 
-def _in_worker(work: Callable[[In], Out], item: In, parent: int) -> Out:
+def _in_worker(packed: bytes, folders: Mapping[str, str], parent: int) -> object:
+    """In a local process: unpack a function and its item, which may be of classes of the user, and do the work."""
+    user_modules.allow_folders(folders)
     if parent not in _watched:
         _watched.add(parent)
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    work, item = pickle.loads(packed)  # noqa: S301 - what `_map_on_processes` packed
     return _pinned(work, item)
 
 
@@ -105,9 +110,12 @@ def _map_on_processes(work: Callable[[In], Out], items: Sequence[In], workers: i
 
     # A worker without work for a while is replaced: nothing a user could act on.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+    os.environ["PYTHONSAFEPATH"] = "1"  # a new process does not begin with the working folder on its import path
     pool = Parallel(n_jobs=workers, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")
     try:
-        yield from pool(delayed(_in_worker)(work, item, os.getpid()) for item in items)
+        yield from pool(
+            delayed(_in_worker)(pickle.dumps((work, item)), user_modules.folders(), os.getpid()) for item in items
+        )
     except TerminatedWorkerError as error:
         raise UserError(
             f"--workers {workers}: a process died, most often for want of memory; finished parts are kept: run again "

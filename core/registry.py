@@ -1,4 +1,4 @@
-"""Plug-ins by name: a YAML file a method under `configs/KINDs/`, or `package.module:Class` for one's own.
+"""Methods by name: a YAML file each under `configs/KINDs/`, a plug-in of another package, or `package.module:Class`.
 
 The YAML names the class, so listing imports nothing and adding a method touches no list.
 """
@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from cleansemg.core import plugins
+from cleansemg.core.class_checks import split_target
 from cleansemg.core.errors import UserError, did_you_mean
 
 KINDS = ("denoisers", "noises", "datasets", "metrics", "tasks")
@@ -23,6 +25,18 @@ KINDS = ("denoisers", "noises", "datasets", "metrics", "tasks")
 def project_root() -> Path:
     """The folder that holds `configs/`: $CLEANSEMG_ROOT, or where this code lies."""
     return Path(os.environ.get("CLEANSEMG_ROOT") or Path(__file__).resolve().parent.parent)
+
+
+def configs_folder() -> Path:
+    """The folder `configs/` of the project.
+
+    Raises:
+        UserError: it is not there: $CLEANSEMG_ROOT is wrong, or the installation is damaged.
+    """
+    folder = project_root() / "configs"
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; {_remedy()}")
+    return folder
 
 
 @dataclass(frozen=True)
@@ -68,9 +82,7 @@ def load_class(target: str) -> Any:
     Raises:
         UserError: the text has no colon, or the module or the class is not there.
     """
-    module_name, colon, class_name = target.partition(":")
-    if not colon or not module_name or not class_name:
-        raise UserError(f"'{target}': expected package.module:Class")
+    module_name, class_name = split_target(target)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -92,16 +104,16 @@ def _wanted(default: Any, value: Any) -> str:
 
 
 @lru_cache(maxsize=16)
-def _entries(kind: str, root: Path) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for path in sorted((root / "configs" / kind).glob("*.yaml")):
+def _entries(kind: str, folder: Path) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for path in sorted((folder / kind).glob("*.yaml")):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
             raise UserError(f"{path}: not YAML ({getattr(error, 'problem', None) or error})") from None
         if not isinstance(content, dict) or "class" not in content:
             raise UserError(f"{path}: no key 'class' (package.module:Class)")
-        found[path.stem] = Entry(
+        entries[path.stem] = Entry(
             kind=kind,
             name=path.stem,
             target=content.pop("class"),
@@ -110,29 +122,60 @@ def _entries(kind: str, root: Path) -> dict[str, Entry]:
             parameters=content.pop("parameters", None) or {},
             extra=content,
         )
-    return found
+    if not entries:
+        raise UserError(f"{folder / kind}: there are no {kind} in it; {_remedy()}")
+    return entries
 
 
 def entries(kind: str) -> dict[str, Entry]:
-    """All methods of a kind that the project ships, by name."""
-    return dict(_entries(kind, project_root()))
+    """All methods of a kind that the project ships, by name.
+
+    Raises:
+        UserError: there are none, or a YAML is broken.
+    """
+    return dict(_entries(kind, configs_folder()))
+
+
+def plugin_entries(kind: str) -> tuple[list[Entry], list[str]]:
+    """Those of other packages that can be used as far as can be told without importing them; why others cannot."""
+    names = _names(kind)
+    problems = {plugin: plugins.problem(plugin, kind, names) for plugin in plugins.plugins(kind)}
+    usable = [_plugin_entry(kind, plugin) for plugin, problem in problems.items() if not problem]
+    return usable, [problem for problem in problems.values() if problem]
 
 
 def find(kind: str, name: str) -> Entry:
-    """The entry called `name`, by its own name or an alias, or a class given as package.module:Class.
+    """The entry called `name`, by its name or an alias, a plug-in's, or a class given as package.module:Class.
 
     Raises:
-        UserError: nothing has that name; the message gives the nearest.
+        UserError: nothing has that name; the message gives the nearest; or a plug-in of that name is broken.
     """
     if ":" in name:
         cls = load_class(name)
-        own_name = getattr(cls, "name", None) or name.rpartition(":")[2]
+        label = getattr(cls, "name", None) or name.rpartition(":")[2]
         summary = (inspect.getdoc(cls) or "").partition("\n")[0]
-        return Entry(kind, own_name, name, summary)
+        return Entry(kind, label, name, summary)
     known = entries(kind)
     if name in known:
         return known[name]
     for entry in known.values():
         if name in entry.aliases:
             return entry
-    raise UserError(f"no {kind[:-1]} is called '{name}'{did_you_mean(name, known)}")
+    plugin = plugins.usable(name, kind, _names(kind))
+    if plugin is not None:
+        return _plugin_entry(kind, plugin)
+    names = [*known, *(plugin.name for plugin in plugins.plugins(kind))]
+    raise UserError(f"no {kind[:-1]} is called '{name}'{did_you_mean(name, names)}")
+
+
+def _names(kind: str) -> frozenset[str]:
+    return frozenset(name for entry in entries(kind).values() for name in (entry.name, *entry.aliases))
+
+
+def _plugin_entry(kind: str, plugin: plugins.Plugin) -> Entry:
+    return Entry(kind, plugin.name, plugin.target, f"Plug-in of {plugin.package}: {plugin.target}")
+
+
+def _remedy() -> str:
+    root = os.environ.get("CLEANSEMG_ROOT")
+    return f"CLEANSEMG_ROOT is {root}; unset it, or set it to a folder with configs/" if root else "install it again"

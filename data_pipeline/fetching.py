@@ -17,7 +17,7 @@ import yaml
 
 from cleansemg.core.console import progress
 from cleansemg.core.errors import UserError
-from cleansemg.core.registry import project_root
+from cleansemg.core.registry import configs_folder
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def fetch_open(folder: Path | None = None, sources: Path | None = None) -> list[
         UserError: no connection, a file that is not what was promised, a folder that can't be written.
     """
     folder = (folder or Path(os.environ.get("CLEANSEMG_DATA") or DEFAULT_FOLDER)).expanduser()
-    sources = sources or project_root() / "configs" / "fetch" / "open.yaml"
+    sources = sources or configs_folder() / "fetch" / "open.yaml"
     lines = []
     for name, source in yaml.safe_load(sources.read_text()).items():
         remote = _list_github(source) if source["kind"] == "github" else _list_physionet(source)

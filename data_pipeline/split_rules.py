@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from cleansemg.core import config
 from cleansemg.core.errors import UserError, did_you_mean
-from cleansemg.core.registry import project_root
 from cleansemg.core.seeding import generator
 from cleansemg.core.settings import PARTS, Part, Selection, Settings
 from cleansemg.core.settings import Split as SplitSettings
@@ -75,7 +74,7 @@ def read_file(settings: Settings) -> dict[str, dict[str, list[str]]]:
     """
     if settings.split.file is None:
         raise UserError(f"{settings.config_file}: split.rule is file, but split.file is not set")
-    path = project_root() / "configs" / Path(settings.split.file).expanduser()
+    path = config.referenced(settings.split.file, settings)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

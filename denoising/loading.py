@@ -39,7 +39,7 @@ def load(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) 
     entry = find("denoisers", name)
     cls = load_class(entry.target)
     if not (inspect.isclass(cls) and issubclass(cls, Denoiser)):
-        raise UserError(f"'{entry.target}' is not a denoiser: derive it from denoising.Denoiser")
+        raise UserError(f"'{entry.target}' is not a denoiser: derive it from cleansemg.denoising.Denoiser")
     if not is_neural(cls):
         if weights not in (PRETRAINED, None):
             raise UserError(f"denoiser '{entry.name}' has no network, so no weights; got weights={str(weights)!r}")

@@ -12,7 +12,7 @@ from cleansemg.core import commandline
 from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.registry import project_root
+from cleansemg.core.registry import configs_folder
 from cleansemg.core.settings import Tables
 
 
@@ -38,7 +38,7 @@ def write(
         raise UserError("nothing to show: name the results of a task, --gesture FOLDER or --fatigue FOLDER")
     settings = settings or Tables()
     printed: dict[str, Any] = yaml.safe_load(
-        (project_root() / "configs" / "downstream" / "table2.yaml").read_text(encoding="utf-8")
+        (configs_folder() / "downstream" / "table2.yaml").read_text(encoding="utf-8")
     )
     found = {}
     for task, root in folders.items():

@@ -7,7 +7,6 @@ every table, and the title says so, too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cleansemg.core import config
 from cleansemg.core.errors import UserError
-from cleansemg.core.registry import entries, find, load_class, project_root
+from cleansemg.core.registry import entries, find, load_class
 from cleansemg.core.rendering import Column, Table
 from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.evaluation import metrics
@@ -68,7 +68,7 @@ def read_printed(settings: Settings) -> Printed:
     Raises:
         UserError: the file cannot be read, has another form, or names a metric that its profile does not have.
     """
-    path = project_root() / "configs" / Path(str(settings.tables.printed)).expanduser()
+    path = config.referenced(str(settings.tables.printed), settings)
     try:
         printed = Printed.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

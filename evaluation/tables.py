@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cleansemg.core.config import save
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write, sha256
-from cleansemg.core.registry import project_root
+from cleansemg.core.registry import configs_folder
 from cleansemg.core.rendering import Column, Table, to_csv, write
 from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
@@ -151,7 +151,7 @@ def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Seq
 
 def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
     """Our rows in the published definition of the metrics, each beside the printed numbers."""
-    content = yaml.safe_load((project_root() / "configs" / "published.yaml").read_text())
+    content = yaml.safe_load((configs_folder() / "published.yaml").read_text())
     keys: list[str] = content["metrics"]
     catalogue = metrics.catalogue()
     rows: list[dict[str, Any]] = []

@@ -80,4 +80,4 @@ def left_over(rooms: tuple[str, ...] = (*ROOMS, "configs")) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(left_over(tuple(sys.argv[1:]) or (*ROOMS, "configs"))))  # noqa: T201
+    print("\n".join(left_over(tuple(sys.argv[1:]) or (*ROOMS, "configs"))))

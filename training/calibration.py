@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg import denoising
-from cleansemg.core import registry
+from cleansemg.core import config
 from cleansemg.core.artifact import Failure, Schema
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import KIND_ORDER, Settings
@@ -61,7 +61,7 @@ def run(
         settings: the configuration.
         layout: where segments and noise of the run lie.
         options: workers, and `force` to start over where another calibration lies.
-        trad_config: what to search; None: `calibrate.trad_config` below configs/.
+        trad_config: what to search; None: `calibrate.trad_config` beside the configuration or below configs/.
         segments_root: folder with the segments' parts, of which `valid` is used; None: the run's.
         noise_root: noise library; None: the run's validation noise.
         weights: where results go; None: the run's `weights_tradition`.
@@ -74,7 +74,7 @@ def run(
     methods = ",".join(settings.calibrate.methods) if methods is None else methods
     if not methods:
         return Report(STAGE, ("nothing to calibrate: calibrate.methods is empty",))
-    path = trad_config or registry.project_root() / "configs" / settings.calibrate.trad_config
+    path = trad_config or config.referenced(settings.calibrate.trad_config, settings)
     calibration, spaces = search_space.read(path)
     chosen = search_space.select(spaces, methods, path)
     segments = (segments_root / "valid") if segments_root else layout.segments("valid")

@@ -12,6 +12,7 @@ import yaml
 
 from cleansemg import user_classes, user_denoisers
 from cleansemg.check_command import check
+from cleansemg.core import user_modules
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Settings
@@ -63,7 +64,7 @@ def test_a_network_of_ones_own_is_fitted_and_stands_beside_all(walked):
     assert names == {"identity", "hp", "line_interpolation", "line_canceller", "small_net"}
     assert (folder / "results/quick/weights_baseline/small_net/best.safetensors").exists()
     code = (
-        f"from denoising import load; print(load('{NET}', "
+        f"from cleansemg.denoising import load; print(load('{NET}', "
         "weights='results/quick/weights_baseline/small_net/best.safetensors').denoise([0.0, 1.0] * 50, 1000.0).shape)"
     )
     assert bash(folder, f'python -c "{code}"').stdout.strip() == "(100,)"
@@ -85,7 +86,7 @@ def test_the_settings_of_the_page_are_settings(walked, monkeypatch, tmp_path):
     found = candidates(rows, Layout(tmp_path))
     assert [row.label for row in found] == ["hp", "hp", "line_canceller", "first_three"]
     assert found[-1].build().harmonics == 3
-    assert list(user_classes.named_in(networks)) == [("denoisers", NET)]
+    assert list(user_modules.targets_in(networks)) == [("denoisers", NET)]
 
 
 def test_an_edit_makes_the_results_of_that_class_anew_and_no_others(walked, tmp_path):
@@ -190,7 +191,7 @@ def test_a_task_of_ones_own_and_one_more_denoiser_beside_it(tmp_path):
     assert list(rows.values()) == [["clean", "noisy", "identity", "hp"], ["clean", "noisy", "line_interpolation"]]
 
 
-HEAD = "from denoising import Denoiser\nclass Mine(Denoiser):\n    name = 'mine'\n"
+HEAD = "from cleansemg.denoising import Denoiser\nclass Mine(Denoiser):\n    name = 'mine'\n"
 BODY = "    def _denoise(self, noisy, fs_hz, labels):\n        "
 
 
@@ -217,7 +218,7 @@ def here(tmp_path, monkeypatch):
         ("\n1 / 0\n", r"importing it raises ZeroDivisionError: division by zero \(mine_\d+.py, line 2\)"),
         ("raise SystemExit(3)\n", "importing it raises SystemExit: 3"),
         ("class Mien:\n    pass\n", "has no 'Mine'; did you mean 'Mien'?"),
-        ("class Mine:\n    pass\n", r"is not a denoiser: derive it from denoising\.Denoiser"),
+        ("class Mine:\n    pass\n", r"is not a denoiser: derive it from cleansemg.denoising\.Denoiser"),
         ("def Mine():\n    pass\n", "is not a denoiser"),
         (HEAD, "class Mine does not implement _denoise"),
         (HEAD.replace("'mine'", "'hp'") + BODY + "return noisy\n", "name = 'hp' is that of a denoiser of the project"),

@@ -52,7 +52,7 @@ def test_errors_name_file_key_and_the_nearest(write, content, overrides, message
 
 
 def test_an_absent_file_names_the_nearest():
-    with pytest.raises(UserError, match=r"no such configuration; did you mean 'configs/demo\.yaml'"):
+    with pytest.raises(UserError, match=r"no such configuration; did you mean 'demo'"):
         config.load("configs/demos.yaml")
 
 

@@ -141,7 +141,7 @@ def test_workers_of_several_threads_are_refused(monkeypatch):
     worker = SimpleNamespace(address="tcp://node7:4000", state=SimpleNamespace(nthreads=8))
     monkeypatch.setattr("distributed.get_worker", lambda: worker)
     with pytest.raises(UserError, match=r"tcp://node7:4000 has 8 threads.*--nthreads 1"):
-        core_cluster.execute(b"", core_cluster.identity(), ".")
+        core_cluster.execute(b"", core_cluster.identity(), ".", {})
 
 
 def test_a_lost_scheduler_is_one_line_and_finished_shards_stay(tmp_path):

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cleansemg.core import config as configuration
 from cleansemg.core import npz, registry
 from cleansemg.core.artifact import read_manifest
 from cleansemg.core.commandline import ConfigOption, OutputOption, QuietOption, SetOption, prepare, run
@@ -163,7 +164,7 @@ def _plain(values: dict[str, Any]) -> str:
 
 
 def _relative(settings: Settings) -> str:
-    path = Path(settings.config_file).resolve()
+    path = configuration.locate(Path(settings.config_file)).resolve()
     root = registry.project_root()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 

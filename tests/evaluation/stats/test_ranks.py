@@ -71,7 +71,7 @@ def test_the_diagram_shows_every_name_as_it_is(tmp_path):
 def test_the_diagram_is_the_same_in_every_process(tmp_path):
     """scikit-posthocs draws its bars through sets of names, whose order follows the hash seed."""
     code = (
-        "import sys, numpy as np; from pathlib import Path; from evaluation import pictures; "
+        "import sys, numpy as np; from pathlib import Path; from cleansemg.evaluation import pictures; "
         "from cleansemg.evaluation.stats.ranks import rank; x = np.random.default_rng(5).normal(0, 1, (8, 6)) + np.arange(6); "
         "pictures.critical_differences(rank(list('abcdef'), x), 'blind', Path(sys.argv[1]))"
     )
