@@ -16,11 +16,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cleansemg.core.settings import Settings, Tables
 from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.settings import Tables
 from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
 from cleansemg.evaluation.stats.comparisons import all_pairs, subject_means
 from cleansemg.evaluation.stats.ranks import rank
+from cleansemg.settings import Settings
 
 RESAMPLES, SEGMENTS, SUBJECTS, METRICS, DENOISERS = 10_000, 100_000, 40, 9, 16
 PLAIN_RESAMPLES = 20

@@ -17,9 +17,9 @@ import numpy as np
 from cleansemg.core import artifact
 from cleansemg.core.execution import single_threaded
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise import mixing
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
 
 LENGTH = 2000
 GRID_DB = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)

@@ -24,8 +24,10 @@ import numpy as np
 from cleansemg.core import artifact
 from cleansemg.core.execution import single_threaded
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Mix, Noise, Settings, Source
 from cleansemg.core.stage import RunOptions
+from cleansemg.evaluation.settings import Mix
+from cleansemg.noise.settings import Noise, Source
+from cleansemg.settings import Settings
 
 LENGTH, FS_HZ, SHARD = 2000, 1000.0, 1000
 

@@ -20,9 +20,9 @@ from scipy.ndimage import median_filter
 from cleansemg.core import dsp
 from cleansemg.core.execution import map_items, single_threaded
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import Qc
 from cleansemg.data_pipeline.qc import SubjectJob, measure_subject
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.settings import Qc
 
 FS_HZ = 2000.0
 N_CHANNELS, N_TRIALS, TRIAL_S, REST_S = 12, 20, 5.0, 3.0

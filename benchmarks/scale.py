@@ -32,8 +32,9 @@ from typing import Any
 
 from benchmarks.pipeline import SHARD, settings, write_segments
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.core.stage import RunOptions
+from cleansemg.evaluation.settings import DenoiserRow
+from cleansemg.settings import Settings
 
 STAGES = {"mix": (1, 2), "evaluate": (1, 2), "tables": (1,)}  # with so many workers
 PARALLEL = tuple(stage for stage, workers in STAGES.items() if 2 in workers)

@@ -25,10 +25,11 @@ import numpy as np
 from benchmarks.pipeline import SHARD, settings
 from cleansemg.core import artifact
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.core.stage import RunOptions
 from cleansemg.evaluation import metrics, tables
 from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.evaluation.settings import DenoiserRow
+from cleansemg.settings import Settings
 
 PROFILES = ("standard", "published")
 SAMPLE_S = 0.02

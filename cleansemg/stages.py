@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cleansemg.core.commandline import StageFunction
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.registry import load_class
-from cleansemg.core.settings import Settings
+from cleansemg.settings import Settings
 
 STAGES = {
     "qc": "cleansemg.data_pipeline.qc:run",

@@ -12,7 +12,7 @@ from typing import Any
 
 from cleansemg.core import class_checks, registry, user_modules
 from cleansemg.core.errors import UserError
-from cleansemg.core.settings import Settings
+from cleansemg.settings import Settings
 
 
 def require_all(settings: Settings) -> None:

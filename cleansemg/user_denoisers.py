@@ -21,9 +21,10 @@ from cleansemg.core.commandline import StageFunction
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.core.user_modules import is_class_target
+from cleansemg.evaluation.settings import DenoiserRow
+from cleansemg.settings import Settings
 from cleansemg.user_classes import require
 
 log = logging.getLogger(__name__)

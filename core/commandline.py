@@ -6,7 +6,7 @@ import errno
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -15,8 +15,10 @@ from cleansemg.core import user_modules
 from cleansemg.core.console import setup_logging
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", help="Configuration: the name of one that comes with the project (demo), or a file.")
@@ -43,7 +45,7 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
-StageFunction = Callable[[Settings, Layout, RunOptions], Report]
+StageFunction = Callable[["Settings", Layout, RunOptions], Report]
 
 
 def prepare(config: Path, output: Path | None, overrides: list[str] | None, quiet: bool) -> tuple[Settings, Layout]:

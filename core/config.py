@@ -1,4 +1,4 @@
-"""Reading configurations: YAML with `extends:`, `${VAR}` and `--set a.b=value`, checked by `core.settings`.
+"""Reading configurations: YAML with `extends:`, `${VAR}` and `--set a.b=value`, checked by pydantic models.
 
 A configuration is a file, or the name of one that comes with the project: `demo`, `downstream/gesture`.
 """
@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,10 +18,14 @@ from pydantic import BaseModel, ValidationError
 from cleansemg.core import yaml_text
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.registry import KINDS, configs_folder, project_root
-from cleansemg.core.settings import Settings
+from cleansemg.core.registry import KINDS, configs_folder, load_class, project_root
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
+
 
 log = logging.getLogger(__name__)
+SETTINGS = "cleansemg.settings:Settings"  # it lies above every room, so it is named here, as stages are
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -40,11 +44,20 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Settings:
     tree = _read(locate(Path(path)), parents=())
     for override in overrides:
         _set(tree, override)
-    expanded = _expand(tree)
+    return check(_expand(tree), path)
+
+
+def check(tree: Mapping[str, Any], path: Path) -> Settings:
+    """The settings that a mapping holds; `path` is what errors name.
+
+    Raises:
+        UserError: an unknown key (with the nearest valid one), a value of the wrong kind.
+    """
     try:
-        return Settings.model_validate({**expanded, "config_file": str(path)})
+        settings: Settings = load_class(SETTINGS).model_validate({**tree, "config_file": str(path)})
     except ValidationError as error:
         raise UserError(f"{path}: {_explain(error)}") from None
+    return settings
 
 
 def locate(path: Path) -> Path:
@@ -217,7 +230,7 @@ def _explain(error: ValidationError) -> str:
 
 def _fields_at(location: Sequence[int | str]) -> list[str]:
     """Names of the fields that the settings have at a location."""
-    model: Any = Settings
+    model: Any = load_class(SETTINGS)
     for part in location:
         field = model.model_fields.get(str(part)) if _is_model(model) else None
         model = _model_in(field.annotation) if field is not None else _model_in(model)

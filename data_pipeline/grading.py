@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from cleansemg.core import artifact
 from cleansemg.core.artifact import Artifact, Schema
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Grade, Settings
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline import columns
 from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
 from cleansemg.data_pipeline.qc import QcRow, enabled_databases
+from cleansemg.data_pipeline.settings import Grade
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 SCHEMA = Schema("grades", 1, command="python data_pipeline/step2_quality_filter.py --config FILE")
 UNGRADED = "none"  # the grade of what is kept without being judged

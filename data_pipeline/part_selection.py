@@ -9,9 +9,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cleansemg.core.errors import UserError, did_you_mean
-from cleansemg.core.settings import PARTS, Part, Selected, Selection, Settings
+from cleansemg.core.settings import PARTS, Part
+from cleansemg.data_pipeline.settings import Selected, Selection
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 RANGE = re.compile(r"(?P<prefix>\D*)(?P<first>\d+)-(?P<same>\D*)(?P<last>\d+)")
 SHOWN = 4  # shared names that a label spells out

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,18 @@ from cleansemg.core import registry
 from cleansemg.core.artifact import Failure, Schema
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Part, Qc, Selected, Settings
+from cleansemg.core.settings import Part
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.data_pipeline import columns, part_selection
 from cleansemg.data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
 from cleansemg.data_pipeline.quality_measures import spectral_quality
 from cleansemg.data_pipeline.readers.opening import open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.settings import Qc, Selected
 from cleansemg.data_pipeline.trials import Trial, find_trials, whole_recording
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 FloatArray = NDArray[np.float64]
 

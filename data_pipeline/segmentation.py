@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from cleansemg.core import artifact, dsp
 from cleansemg.core.artifact import Artifact, Failure, Manifest, Schema
 from cleansemg.core.errors import ArtifactError, ItemError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import PARTS, Activity, Part, Segment, Settings
+from cleansemg.core.settings import PARTS, Part
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.data_pipeline import columns
 from cleansemg.data_pipeline.grading import SCHEMA as GRADES
@@ -31,9 +31,13 @@ from cleansemg.data_pipeline.qc import enabled_databases, subject_shard, wanted_
 from cleansemg.data_pipeline.readers.opening import open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.data_pipeline.segment_ids import require_unique, segment_id
+from cleansemg.data_pipeline.settings import Activity, Segment
 from cleansemg.data_pipeline.subject_split import Split, load_split
 from cleansemg.data_pipeline.trials import most_frequent
 from cleansemg.data_pipeline.windows import n_windows
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 SCHEMA = Schema("segments", 1, command="python data_pipeline/step4_preproc_and_segment.py --config FILE")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -11,8 +11,12 @@ import yaml
 from cleansemg.core import config
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import PARTS, Part, Selection, Settings
-from cleansemg.core.settings import Split as SplitSettings
+from cleansemg.core.settings import PARTS, Part
+from cleansemg.data_pipeline.settings import Selection
+from cleansemg.data_pipeline.settings import Split as SplitSettings
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 Parts = dict[Part, list[str]]
 Assignment = dict[str, Parts]  # database -> part -> subjects

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
@@ -18,12 +18,16 @@ from cleansemg.core.artifact import Artifact, Schema
 from cleansemg.core.errors import ArtifactError, UserError, did_you_mean
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.settings import PARTS, Part, Segment, Selected, Selection, Settings
+from cleansemg.core.settings import PARTS, Part
 from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.data_pipeline import part_selection, split_rules
 from cleansemg.data_pipeline.grading import SCHEMA as GRADES
+from cleansemg.data_pipeline.settings import Segment, Selected, Selection
 from cleansemg.data_pipeline.split_rules import Assignment
 from cleansemg.data_pipeline.windows import n_windows
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 SCHEMA = Schema("split", 1, command="python data_pipeline/step3_subject_split.py --config FILE")
 

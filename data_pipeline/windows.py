@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cleansemg.core import dsp
-from cleansemg.core.settings import Segment
+from cleansemg.data_pipeline.settings import Segment
 
 
 def n_windows(n_samples: int, fs_hz: float, segment: Segment) -> int:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from cleansemg.core.dsp import band_pass
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.denoising.base import Denoiser
 from cleansemg.denoising.resampled import LOWEST_HZ
 from cleansemg.noise.labels import NoiseLabels
+from cleansemg.noise.settings import KIND_ORDER
 
 Factory = Callable[[], Denoiser]
 

@@ -13,7 +13,7 @@ from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import configs_folder
-from cleansemg.core.settings import Tables
+from cleansemg.evaluation.settings import Tables
 
 
 def write(

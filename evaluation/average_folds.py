@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 import yaml
 
+from cleansemg.core import config
 from cleansemg.core.commandline import finish, run
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.rendering import Column, Table, write
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report
 from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.evaluation import protocol_tables
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 OWN_ROWS = "this run, "
 
@@ -79,10 +82,8 @@ def average(folders: list[Path]) -> Table:
 def _settings(folder: Path) -> Settings:
     path = Layout(folder).tables / "config.yaml"
     try:
-        settings = Settings.model_validate(
-            {**yaml.safe_load(path.read_text(encoding="utf-8")), "config_file": str(path)}
-        )
-    except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
+        settings = config.check(yaml.safe_load(path.read_text(encoding="utf-8")), path)
+    except (OSError, yaml.YAMLError, UserError, UnicodeDecodeError, TypeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); make the tables of that fold first") from None
     if settings.tables.printed is None or settings.split.selection is None:
         raise UserError(f"{path}: not a fold of a published protocol (tables.printed and split.selections)")

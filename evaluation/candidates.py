@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cleansemg import denoising
 from cleansemg.core import npz
@@ -13,9 +13,12 @@ from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry, find, load_class
-from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.denoising import loading
+from cleansemg.evaluation.settings import DenoiserRow
 from cleansemg.quality import models
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 Family = Literal["classical", "neural"]
 AUTO = "auto"

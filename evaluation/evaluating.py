@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cleansemg.core.console import progress
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.evaluation.candidates import Candidate, candidates
 from cleansemg.evaluation.parameter_files import read_parameters
 from cleansemg.evaluation.scoring import evaluate
 from cleansemg.evaluation.test_data import TestData
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 HEADLINE = "SNRimp"
 

@@ -14,7 +14,7 @@ from cleansemg.core import npz
 from cleansemg.core.artifact import META_FAILURES, META_FINGERPRINT, Artifact
 from cleansemg.core.errors import ArtifactError
 from cleansemg.core.restricted_pickle import read_object_array
-from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.settings import KIND_ORDER
 
 PUBLISHED_KEY = "data"
 PUBLISHED_FS_HZ = 1000.0

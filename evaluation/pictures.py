@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.settings import Settings
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats import ranks
 from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
@@ -18,6 +17,8 @@ from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from cleansemg.settings import Settings
 
 REFERENCE_ROWS = ("identity", "zero", "wiener_oracle")
 REFERENCE_STYLES = {"identity": "-", "zero": ":", "wiener_oracle": "--"}

@@ -7,7 +7,7 @@ every table, and the title says so, too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -18,11 +18,14 @@ from cleansemg.core import config
 from cleansemg.core.errors import UserError
 from cleansemg.core.registry import entries, find, load_class
 from cleansemg.core.rendering import Column, Table
-from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.settings import DenoiserRow
 from cleansemg.evaluation.stats.bootstrap import group_bootstrap, subject_bootstrap
 from cleansemg.evaluation.stats.breakdowns import INTERVALS
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 BLANK = float("nan")
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from cleansemg.core.artifact import MANIFEST, Artifact
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.scoring import SCHEMA
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 IN_MEMORY = 500_000  # mixtures; the metrics of more, 72 MB a profile of nine, are mapped from the disk
 LABELS = ("snr_db", "n_kinds", "kinds", "subject")  # of a mixture, whatever was made of it

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,14 @@ from cleansemg.core import npz
 from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Job, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.denoising import Denoiser, NoiseLabels
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.candidates import Candidate
 from cleansemg.evaluation.test_data import TestData
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 log = logging.getLogger(__name__)
 

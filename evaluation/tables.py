@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -16,7 +16,6 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write, sha256
 from cleansemg.core.registry import configs_folder
 from cleansemg.core.rendering import Column, Table, to_csv, write
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.data_pipeline import subject_split
 from cleansemg.data_pipeline.leak_labels import leak_labels
@@ -26,6 +25,9 @@ from cleansemg.evaluation.scores import Scores, read_scores
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
 from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
 from cleansemg.evaluation.stats.breakdowns import limit_columns, means
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 BLANK = float("nan")
 HEADLINE = "SNRimp"

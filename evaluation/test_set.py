@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,17 @@ from cleansemg.core import npz, seeding
 from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import KIND_ORDER, Mix, Settings
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.evaluation import export
+from cleansemg.evaluation.settings import Mix
 from cleansemg.noise import mixing
 from cleansemg.noise.files import NoiseFiles
 from cleansemg.noise.library import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 SCHEMA = Schema("test-set", 1, command="python evaluation/generate_test_data.py --config FILE")
 

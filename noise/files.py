@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError, did_you_mean
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise.mixing import N_KINDS, Recipe, counts_and_room
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
 
 
 class NoiseFiles:

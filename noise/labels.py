@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError, did_you_mean
-from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.settings import KIND_ORDER
 
 
 @dataclass(frozen=True)

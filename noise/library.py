@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,11 +20,15 @@ from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.registry import Entry
-from cleansemg.core.settings import KIND_ORDER, PARTS, Part, Settings, Source
+from cleansemg.core.settings import PARTS, Part
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.noise.base import NoiseSource, Piece, Request
 from cleansemg.noise.pool import SCHEMA, NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER, Source
 from cleansemg.noise.wfdb_records import SHORTEST_PIECE_S
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 __all__ = ["SCHEMA", "NoiseLibrary", "build_libraries"]
 

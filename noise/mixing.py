@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cleansemg.core.errors import ItemError, UserError
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
 
 Float64 = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cleansemg.core import npz
 from cleansemg.core.artifact import MANIFEST, Artifact, Schema, read_manifest
 from cleansemg.core.errors import ArtifactError, one_line
-from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.settings import KIND_ORDER
 
 SCHEMA = Schema("noise-library", 1, command="python noise/noise_generator.py --config FILE")
 PUBLISHED_POOL = "noise_pool"

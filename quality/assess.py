@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError, UserError
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise.labels import NoiseLabels
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality.meter import Quality, QualityMeter, pretrained_model
 
 if TYPE_CHECKING:

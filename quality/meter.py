@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError, UserError
-from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.settings import KIND_ORDER
 
 if TYPE_CHECKING:
     from cleansemg.quality.models import Predictor

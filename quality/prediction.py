@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality import models
 
 BATCH = 64

@@ -17,10 +17,10 @@ from cleansemg.core import weight_files
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.evaluation.test_set import SCHEMA as TEST_SET
 from cleansemg.noise.pool import SCHEMA as NOISE
+from cleansemg.noise.settings import KIND_ORDER
 from tests.layouts import machado, ninapro, nsrdb, nstdb
 from tests.pipeline_runs import run
 

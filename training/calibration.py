@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,15 @@ from cleansemg import denoising
 from cleansemg.core import config
 from cleansemg.core.artifact import Failure, Schema
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import KIND_ORDER, Settings
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, disk_error, run_stage
 from cleansemg.denoising import NoiseLabels
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.training import calibration_set, search_space, tradition_params
 from cleansemg.training.calibration_set import CalibrationSet
 from cleansemg.training.search_space import Calibration, SearchSpace
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 log = logging.getLogger(__name__)
 

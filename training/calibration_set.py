@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,16 @@ from numpy.typing import NDArray
 from cleansemg.core import seeding
 from cleansemg.core.artifact import MANIFEST, Failure, Schema, read_manifest
 from cleansemg.core.errors import ItemError, UserError
-from cleansemg.core.settings import KIND_ORDER, Settings
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.noise import mixing, pool
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.training.mixtures import spread
 from cleansemg.training.search_space import Calibration
 from cleansemg.training.segments import Segments
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 TEST_WORD = re.compile(r"(?<![a-z])test(?![a-z])")
 

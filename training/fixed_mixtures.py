@@ -6,16 +6,21 @@ and frame, and its draw is named by part, segment, SNR and draw, so that it depe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import FixedMixtures, Settings
 from cleansemg.noise.files import NoiseFiles
 from cleansemg.noise.mixing import mix_recipes
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.segments import Segments
+from cleansemg.training.settings import FixedMixtures
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 class FixedSet:

@@ -11,7 +11,7 @@ order.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import Settings
 from cleansemg.denoising.neural import normalise
 from cleansemg.noise import pool
 from cleansemg.noise.mixing import draw_recipes, mix_recipes
@@ -28,6 +27,9 @@ from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.batches import Batch, Share, split
 from cleansemg.training.fixed_mixtures import FixedSet
 from cleansemg.training.segments import Segments
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 class Mixtures:

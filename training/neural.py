@@ -20,7 +20,6 @@ from cleansemg.core.execution import map_items
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry
 from cleansemg.core.seeding import torch_seed
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.training import recipe as recipes
 from cleansemg.training.recipe import Recipe
@@ -28,6 +27,7 @@ from cleansemg.training.recipe import Recipe
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from cleansemg.settings import Settings
     from cleansemg.training.loop import Fitted
     from cleansemg.training.mixtures import Mixtures
 

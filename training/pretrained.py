@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
@@ -21,9 +21,11 @@ from cleansemg.core.artifact import read_manifest
 from cleansemg.core.commandline import ConfigOption, OutputOption, QuietOption, SetOption, prepare, run
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.denoising.loading import WEIGHTS_FOLDER
 from cleansemg.training.neural import BEST, CURVES, LOSSES, RECIPE, SCHEMA
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 LARGEST_BYTES = 6_000_000
 

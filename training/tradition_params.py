@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import npz
 from cleansemg.core.artifact import MANIFEST, Artifact, Manifest, Schema
-from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.training.parameter_selection import Choice, choose
 from cleansemg.training.search_space import combinations
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cleansemg.core import config, registry
 from cleansemg.core.errors import UserError
-from cleansemg.core.settings import Dataset, Settings
 from cleansemg.data_pipeline.readers.listing import require_folder
 from cleansemg.data_pipeline.recording import RecordingReader
+from cleansemg.data_pipeline.settings import Dataset
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 def open_reader(name: str, settings: Settings) -> RecordingReader:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import ItemError, UserError, did_you_mean
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.downstream.common import streams
 from cleansemg.downstream.common.denoise import labels
 from cleansemg.downstream.common.streams import CLEAN, NOISY, open_streams, open_task
 from cleansemg.downstream.common.task import Examples, Fit, Fold, Model, Stream, Task, join
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 SCHEMA = Schema("predictions", 1, command="cleansemg run --config FILE")
 LEAKS = "leaks"  # column: somebody tested was also fitted on

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,15 @@ from cleansemg.core.artifact import Artifact, Failure
 from cleansemg.core.errors import ItemError
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.downstream.common import streams
 from cleansemg.downstream.common.streams import CLEAN, NOISY, SCHEMA
 from cleansemg.downstream.common.task import Stream
 from cleansemg.noise import mixing
 from cleansemg.noise.pool import NoiseLibrary
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,13 +13,16 @@ from cleansemg.core.artifact import Failure
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import find
-from cleansemg.core.settings import DenoiserRow, Settings
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.denoising import Denoiser, InputError
 from cleansemg.downstream.common import placement, streams
 from cleansemg.downstream.common.streams import NOISY, SCHEMA, open_task
 from cleansemg.downstream.common.task import Stream
 from cleansemg.evaluation.candidates import Candidate, candidates
+from cleansemg.evaluation.settings import DenoiserRow
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cleansemg.core import rendering
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.downstream.common import losses, pictures, results, tables
 from cleansemg.downstream.common.assess import ALL, chosen_models, group, models_folder
 from cleansemg.downstream.common.streams import CLEAN, NOISY, open_task
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 def report(

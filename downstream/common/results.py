@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import Artifact
-from cleansemg.core.settings import Tables
 from cleansemg.downstream.common import scores
 from cleansemg.downstream.common.assess import LEAKS, SCHEMA
 from cleansemg.downstream.common.scores import MEASURES, Answers
 from cleansemg.downstream.common.streams import CLEAN, NOISY
+from cleansemg.evaluation.settings import Tables
 from cleansemg.evaluation.stats.comparisons import Comparison, compare_values, corrected
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -20,8 +20,10 @@ from cleansemg.core.commandline import (
 )
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 T = TypeVar("T")
 

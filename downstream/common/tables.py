@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from cleansemg.core.rendering import Column, Table
-from cleansemg.core.settings import Tables
 from cleansemg.downstream.common.results import InputResult, ModelResult
 from cleansemg.downstream.common.scores import MEASURES
 from cleansemg.downstream.common.streams import NOISY
+from cleansemg.evaluation.settings import Tables
 from cleansemg.evaluation.stats.paired import power_note
 
 HEADINGS = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from cleansemg.core.layout import Layout
-    from cleansemg.core.settings import Settings
+    from cleansemg.settings import Settings
 
 Protocol = Literal["subjects", "published"]
 Float32 = NDArray[np.float32]

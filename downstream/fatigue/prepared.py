@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,9 +13,11 @@ from cleansemg.core.commandline import ForceOption, QuietOption, SchedulerOption
 from cleansemg.core.console import setup_logging
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.downstream.common.running import ALL, keeping, parse_denoisers
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 CACHE = Path("outputs/downstream/fatigue/cache")
 CONFIG = Path("configs/downstream/fatigue_cerqueira.yaml")

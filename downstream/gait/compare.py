@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,13 +13,16 @@ from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.rendering import Column, Table
-from cleansemg.core.settings import Settings, Tables
 from cleansemg.data_pipeline.readers.gait_states import STATES
 from cleansemg.downstream.common import losses, scores
 from cleansemg.downstream.common.assess import ALL, LEAKS, SCHEMA, group, models_folder
 from cleansemg.downstream.common.scores import Answers
 from cleansemg.downstream.common.streams import CLEAN, open_task
 from cleansemg.downstream.common.tables import own_note
+from cleansemg.evaluation.settings import Tables
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 MEASURES = {"accuracy": "accuracy %", "f1": "macro F1 %", "balanced_accuracy": "balanced accuracy %"}
 PRINTED = {"cnn": {"accuracy": 90.2, "f1": 89.0}, "svm": {"accuracy": 78.5, "f1": 77.0}}  # percent

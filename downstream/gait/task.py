@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cleansemg.core.errors import did_you_mean
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.downstream.common import folds
 from cleansemg.downstream.common.task import Examples, Fold, Model, Protocol, Task
 from cleansemg.downstream.gait.cnn import GaitCnn
 from cleansemg.downstream.gait.svm import GaitSvm, Search
 from cleansemg.downstream.gait.windows import Cutting, Scope, balanced
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 log = logging.getLogger(__name__)
 

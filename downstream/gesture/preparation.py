@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -20,7 +20,6 @@ from cleansemg.core.commandline import (
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import find
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.downstream.common import streams
 from cleansemg.downstream.common.denoise import configured
@@ -28,6 +27,9 @@ from cleansemg.downstream.common.running import keeping
 from cleansemg.downstream.common.streams import CLEAN, NOISY
 from cleansemg.downstream.gesture.segment_placement import paste_all
 from cleansemg.evaluation.candidates import Candidate, Family, candidates, family
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 CONFIG = Path("configs/downstream/gesture_published.yaml")
 DATABASE = "DB2"
@@ -79,7 +81,7 @@ def main(of: Family) -> NoReturn:
 
 
 def paste(
-    settings: Settings,
+    settings: "Settings",
     layout: Layout,
     options: RunOptions,
     method: str,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.downstream.common.assess import checked_folds, chosen_models, clean_examples, models_folder
 from cleansemg.downstream.common.streams import CLEAN, open_streams, open_task
 from cleansemg.downstream.common.task import Fit
 from cleansemg.downstream.neuromuscular import saliency
 from cleansemg.downstream.neuromuscular.models import NETWORK, WindowModel
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 def explain(settings: Settings, layout: Layout, models: Sequence[str] | None = None) -> list[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.downstream.common.folds import by_subject, stratified_windows
 from cleansemg.downstream.common.task import Examples, Fold, Model, Protocol, Task
 from cleansemg.downstream.neuromuscular.models import Cnn1d, Cnn2d, Plan
 from cleansemg.downstream.neuromuscular.transfer import Transfer
 from cleansemg.downstream.neuromuscular.windows import LABELS
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 IMAGES = ("stft", "cwt")
 SHORTEST = 128

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import Artifact, Schema
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.evaluation import pictures
 from cleansemg.evaluation.report.figures import to_svg
 from cleansemg.evaluation.report.run import Run
@@ -19,6 +18,7 @@ from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.scoring import SCHEMA
 from cleansemg.evaluation.stats.comparisons import best
 from cleansemg.evaluation.test_set import SCHEMA as MIXTURES
+from cleansemg.noise.settings import KIND_ORDER
 
 HEADLINE = "SNRimp"
 PIXELS = 320  # a waveform is drawn as the smallest and largest sample of so many stretches

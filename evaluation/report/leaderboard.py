@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.metrics import MetricInfo
 from cleansemg.evaluation.report.run import Run
@@ -20,6 +19,7 @@ from cleansemg.evaluation.report.views import p_text
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
 from cleansemg.evaluation.stats.comparisons import BOUNDS
+from cleansemg.noise.settings import KIND_ORDER
 
 ALL = "all"
 

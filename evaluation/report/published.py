@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cleansemg.core.rendering import Column, Table
-from cleansemg.core.settings import Settings
 from cleansemg.evaluation import protocol_tables
 from cleansemg.evaluation.report.run import Run
 from cleansemg.evaluation.tables import beside_published
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 OURS = "this run, "
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cleansemg.core import config
 from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.evaluation import protocol_tables
 from cleansemg.evaluation.scores import Scores, read_scores
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.rendering import Column, Table
-from cleansemg.core.settings import KIND_ORDER, Kind, Settings
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.metrics import MetricInfo
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.noise.settings import KIND_ORDER, Kind
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 T = TypeVar("T")
 HEADLINE = "SNRimp"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cleansemg.core.rendering import Column, Table
-from cleansemg.core.settings import Settings
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats.comparisons import Comparison, against_best, all_pairs, best, compared, subject_means
 from cleansemg.evaluation.stats.paired import SIGNIFICANT, power_note
 from cleansemg.evaluation.stats.ranks import FEWEST_DENOISERS, FEWEST_SUBJECTS, Ranks, rank
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 HEADLINE = "SNRimp"
 TEST = (

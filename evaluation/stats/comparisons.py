@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import ArtifactError
-from cleansemg.core.settings import Settings, Tables
 from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.settings import Tables
 from cleansemg.evaluation.stats.bootstrap import bootstrap_of_sums, by_subject
 from cleansemg.evaluation.stats.paired import holm, signed_rank
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 FloatArray = NDArray[np.float64]
 BOUNDS = ("zero", "wiener_oracle")  # floor and ceiling of the scale, not denoisers that anyone would choose

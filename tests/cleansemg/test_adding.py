@@ -15,10 +15,10 @@ from cleansemg.check_command import check
 from cleansemg.core import user_modules
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.denoising.conformance import CHECKS
 from cleansemg.evaluation.candidates import candidates
+from cleansemg.settings import Settings
 from tests.cleansemg.walking import Page, bash, walk
 from tests.pipeline_runs import files
 

@@ -7,8 +7,9 @@ import numpy as np
 from cleansemg.core import dsp
 from cleansemg.core.errors import ItemError
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import Dataset, Settings, Split
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.settings import Dataset, Split
+from cleansemg.settings import Settings
 
 FS_HZ = 2000.0
 TRIAL_S, REST_S = 5.0, 2.0

@@ -12,11 +12,11 @@ import pytest
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ArtifactError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Grade
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import grading, qc
 from cleansemg.data_pipeline.grading import SCHEMA, GradeJob, judge
 from cleansemg.data_pipeline.qc import QcRow
+from cleansemg.data_pipeline.settings import Grade
 from tests.data_pipeline.in_memory import DB2, DB3, InMemory, Spoilt, files, settings_for
 
 GOOD = QcRow(

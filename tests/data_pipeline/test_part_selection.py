@@ -8,13 +8,15 @@ import yaml
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import PARTS, Grade, Segment, Settings, Split
+from cleansemg.core.settings import PARTS
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import grading, qc, segmentation, subject_split
 from cleansemg.data_pipeline.part_selection import expand, leak_label, shared_subjects
 from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.data_pipeline.settings import Grade, Segment, Split
 from cleansemg.data_pipeline.subject_split import load_split
+from cleansemg.settings import Settings
 from tests.data_pipeline.in_memory import DB2, settings_for
 
 DISJOINT = {

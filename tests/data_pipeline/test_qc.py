@@ -11,11 +11,12 @@ import pytest
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Dataset, Qc, Settings
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import qc
 from cleansemg.data_pipeline.qc import SCHEMA, QcRow, SubjectJob, measure_subject, measure_trial, subject_shard
 from cleansemg.data_pipeline.recording import Recording
+from cleansemg.data_pipeline.settings import Dataset, Qc
+from cleansemg.settings import Settings
 from tests.data_pipeline.in_memory import DB2, DB3, FS_HZ, InMemory, Spoilt, files, settings_for
 
 

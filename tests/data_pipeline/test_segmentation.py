@@ -11,12 +11,13 @@ from scipy import signal as scipy_signal
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ArtifactError, ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import PARTS, Segment, Split
+from cleansemg.core.settings import PARTS
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import grading, qc, segmentation, subject_split
 from cleansemg.data_pipeline.grading import SCHEMA as GRADES
 from cleansemg.data_pipeline.segment_ids import require_unique, segment_id
 from cleansemg.data_pipeline.segmentation import SCHEMA, SegmentRow, cut_subject, preprocess
+from cleansemg.data_pipeline.settings import Segment, Split
 from cleansemg.data_pipeline.windows import n_windows
 from tests.data_pipeline.in_memory import DB2, DB3, FS_HZ, InMemory, files, settings_for
 

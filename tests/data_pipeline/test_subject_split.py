@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import PARTS, Split
+from cleansemg.core.settings import PARTS
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import grading, qc, subject_split
+from cleansemg.data_pipeline.settings import Split
 from cleansemg.data_pipeline.split_rules import by_database, from_file, require_disjoint, stratified
 from cleansemg.data_pipeline.subject_split import load_split
 from tests.data_pipeline.in_memory import DB2, DB3, Spoilt, settings_for

@@ -9,10 +9,11 @@ from scipy import signal as scipy_signal
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ItemError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import PARTS, Activity, Grade, Segment, Split
+from cleansemg.core.settings import PARTS
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import grading, qc, segmentation, subject_split
 from cleansemg.data_pipeline.segmentation import SCHEMA, is_active, preprocess
+from cleansemg.data_pipeline.settings import Activity, Grade, Segment, Split
 from tests.data_pipeline.in_memory import FS_HZ, InMemory, settings_for
 
 STAGES = (qc.run, grading.run, subject_split.run, segmentation.run)

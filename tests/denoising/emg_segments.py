@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import dsp
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import Paths, Settings
+from cleansemg.core.settings import Paths
 from cleansemg.data_pipeline.readers.opening import open_reader
 from cleansemg.data_pipeline.readers.simulated import SimulatedReader
 from cleansemg.noise.base import NoiseSource, Request
@@ -18,6 +18,7 @@ from cleansemg.noise.color import Coloured
 from cleansemg.noise.moa_simulated import MotionSimulated
 from cleansemg.noise.pli import PowerLine
 from cleansemg.noise.wgn import WhiteGaussian
+from cleansemg.settings import Settings
 from tests.denoising.signals import at_snr
 
 Segments = NDArray[np.float64]

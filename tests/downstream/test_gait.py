@@ -15,9 +15,10 @@ from cleansemg.core import registry
 from cleansemg.core.config import load
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Dataset, Downstream, Noise, Paths, Settings, Source, Tables, Train
+from cleansemg.core.settings import Paths
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline.readers.long_walking import LongWalkingReader
+from cleansemg.data_pipeline.settings import Dataset
 from cleansemg.downstream.common.running import run_task
 from cleansemg.downstream.common.task import Examples, Fit, Stream, join
 from cleansemg.downstream.gait import compare, pictures
@@ -25,6 +26,11 @@ from cleansemg.downstream.gait.cnn import GaitCnn, GaitNetwork
 from cleansemg.downstream.gait.svm import GaitSvm, Search, gait_features
 from cleansemg.downstream.gait.task import GaitTask
 from cleansemg.downstream.gait.windows import Cutting, balanced, cut, equal_shares
+from cleansemg.downstream.settings import Downstream
+from cleansemg.evaluation.settings import Tables
+from cleansemg.noise.settings import Noise, Source
+from cleansemg.settings import Settings
+from cleansemg.training.settings import Train
 from tests.conftest import ROOT
 from tests.layouts.long_walking import Walk, write_walker
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from cleansemg.core import registry
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Dataset, Downstream, Noise, Paths, Settings, Source, Tables
+from cleansemg.core.settings import Paths
 from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline.settings import Dataset
 from cleansemg.downstream.common.running import run_task
 from cleansemg.downstream.common.task import Examples, Fit, Stream, join
 from cleansemg.downstream.neuromuscular import saliency
@@ -25,6 +26,10 @@ from cleansemg.downstream.neuromuscular.networks import ConvNet, cnn1d, cnn2d
 from cleansemg.downstream.neuromuscular.task import NeuromuscularTask
 from cleansemg.downstream.neuromuscular.transfer import fit_head
 from cleansemg.downstream.neuromuscular.windows import LABELS, cut, starts
+from cleansemg.downstream.settings import Downstream
+from cleansemg.evaluation.settings import Tables
+from cleansemg.noise.settings import Noise, Source
+from cleansemg.settings import Settings
 from tests.layouts.n2001 import needle, write_n2001, write_pair
 
 CLASSES = tuple(LABELS)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cleansemg.core.settings import Tables
 from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 from cleansemg.downstream.common import results
 from cleansemg.downstream.common.assess import LEAKS, SCHEMA
 from cleansemg.downstream.common.results import ModelResult, _pairs, _right
 from cleansemg.downstream.common.tables import paired_table
+from cleansemg.evaluation.settings import Tables
 
 SETTINGS = Tables(bootstrap_resamples=200)
 PEOPLE, EACH = 7, 10

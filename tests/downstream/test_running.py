@@ -17,7 +17,6 @@ from cleansemg import stages
 from cleansemg.core import config
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline.readers.simulated import SimulatedReader
 from cleansemg.denoising import Denoiser, InputError
@@ -28,6 +27,7 @@ from cleansemg.downstream.common.denoise import denoise
 from cleansemg.downstream.common.network_model import NetworkModel
 from cleansemg.downstream.common.running import parse_denoisers, run_task
 from cleansemg.downstream.common.task import Examples, Model, Task
+from cleansemg.settings import Settings
 from cleansemg.training.recipe import Recipe, Schedule
 from tests.conftest import ROOT
 from tests.pipeline_runs import files

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from cleansemg.core.errors import ItemError, UserError
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.recording import Recording
 from cleansemg.downstream.common import streams
@@ -18,6 +17,7 @@ from cleansemg.downstream.gait.task import GaitTask
 from cleansemg.downstream.neuromuscular.task import NeuromuscularTask
 from cleansemg.noise.library import build_libraries
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.settings import Settings
 
 FS_HZ = 1259.0
 

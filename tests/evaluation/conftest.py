@@ -9,9 +9,11 @@ import pytest
 
 from cleansemg.core import artifact, dsp
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Evaluate, Mix, Noise, Settings, Source, Tables
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.evaluation.settings import Evaluate, Mix, Tables
+from cleansemg.noise.settings import Noise, Source
+from cleansemg.settings import Settings
 
 KINDS = {"PLI": "pli", "WGN": "wgn", "Color": "color"}
 

@@ -8,9 +8,9 @@ from cleansemg.core import npz
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import find
-from cleansemg.core.settings import DenoiserRow
 from cleansemg.denoising import loading
 from cleansemg.evaluation.candidates import candidates
+from cleansemg.evaluation.settings import DenoiserRow
 from tests.evaluation.conftest import small_settings
 
 

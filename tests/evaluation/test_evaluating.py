@@ -10,7 +10,6 @@ from cleansemg.core import npz
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ArtifactError, ItemError, UserError
 from cleansemg.core.registry import project_root
-from cleansemg.core.settings import Calibrate, DenoiserRow, Evaluate
 from cleansemg.core.stage import RunOptions
 from cleansemg.denoising import Denoiser
 from cleansemg.evaluation import evaluating, scores, tables, test_set
@@ -18,7 +17,9 @@ from cleansemg.evaluation.candidates import candidates
 from cleansemg.evaluation.export import read as read_export
 from cleansemg.evaluation.parameter_files import read_parameters
 from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.evaluation.settings import DenoiserRow, Evaluate
 from cleansemg.evaluation.test_data import TestData
+from cleansemg.training.settings import Calibrate
 from tests.core.test_restricted_pickle import Evil
 from tests.core.test_restricted_pickle import save as save_pickled
 from tests.evaluation.conftest import small_settings

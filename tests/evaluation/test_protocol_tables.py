@@ -12,10 +12,9 @@ from cleansemg.core import config
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import project_root
-from cleansemg.core.settings import Settings
+from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.evaluation.average_folds import average
 from cleansemg.evaluation.protocol_tables import (
-    leak_labels,
     main_table,
     mean_over_snrs,
     n_weights,
@@ -23,6 +22,7 @@ from cleansemg.evaluation.protocol_tables import (
     read_printed,
 )
 from cleansemg.evaluation.scores import Scores
+from cleansemg.settings import Settings
 
 PROTOCOLS = ("msemg_ecg", "fcn_ecg", "trustemg")
 KEYS = ("SNRimp", "RMSE", "PRD", "RMSE_ARV", "RMSE_MNF")

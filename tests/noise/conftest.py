@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
 
 
 @pytest.fixture(scope="session")

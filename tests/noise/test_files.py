@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from cleansemg.core.errors import UserError
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise.files import NoiseFiles
 from cleansemg.noise.mixing import mix_recipes
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
 
 LENGTH = 2000
 

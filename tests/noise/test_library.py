@@ -12,11 +12,13 @@ from scipy.signal import welch
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ArtifactError, ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import KIND_ORDER, PARTS, Settings
+from cleansemg.core.settings import PARTS
 from cleansemg.core.stage import RunOptions
 from cleansemg.noise import library as stage
 from cleansemg.noise.base import NoiseSource, Piece, Request
 from cleansemg.noise.library import SCHEMA, NoiseLibrary, build_libraries
+from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.settings import Settings
 
 SMALL = {"train": 3, "valid": 2, "test": 2}
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.seeding import generator, spawn_key
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.noise import mixing
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
 
 GRID_DB = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
 L = 2000

@@ -9,7 +9,7 @@ import scipy.signal
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import PARTS, Settings
+from cleansemg.core.settings import PARTS
 from cleansemg.core.stage import RunOptions
 from cleansemg.noise.base import Request
 from cleansemg.noise.bw_wfdb import BaselineWander
@@ -17,6 +17,7 @@ from cleansemg.noise.ecg_wfdb import EcgRecords
 from cleansemg.noise.library import SCHEMA, build_libraries
 from cleansemg.noise.moa_wfdb import MotionRecords
 from cleansemg.noise.pli import PowerLine
+from cleansemg.settings import Settings
 from tests.layouts import nsrdb, nstdb
 
 FS = 1000.0

@@ -9,9 +9,9 @@ import yaml
 
 from cleansemg.core import config
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import RunOptions
 from cleansemg.quality import models
+from cleansemg.settings import Settings
 from cleansemg.training.quality import extraction, mixtures
 
 CONTENT = {

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleansemg.core.errors import InputError, UserError
-from cleansemg.core.settings import KIND_ORDER
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality import QualityMeter, assess_signal, models, noise_labels
 from cleansemg.quality.meter import total_snr_db
 

@@ -11,12 +11,12 @@ import torch
 from cleansemg.core import weight_files
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import UserError
-from cleansemg.core.settings import DenoiserRow, Evaluate
 from cleansemg.core.stage import RunOptions
 from cleansemg.denoising import load
 from cleansemg.evaluation import evaluating, tables, test_set
 from cleansemg.evaluation.candidates import candidates
 from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.evaluation.settings import DenoiserRow, Evaluate
 from cleansemg.quality import meter, models, noise_labels
 from tests.evaluation.conftest import small_settings
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cleansemg.core.errors import ArtifactError, UserError
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import RunOptions
+from cleansemg.settings import Settings
 from cleansemg.training.batches import Share
 from cleansemg.training.quality import mixtures
 from cleansemg.training.quality.drawing import excerpts

@@ -17,7 +17,6 @@ from cleansemg.core import artifact, config, npz
 from cleansemg.core.artifact import Artifact, Manifest, Schema
 from cleansemg.core.errors import UserError
 from cleansemg.core.restricted_pickle import read_object_array
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.readers.ninapro import NinaproReader
 from cleansemg.data_pipeline.readers.table import TableReader
@@ -28,6 +27,7 @@ from cleansemg.evaluation.parameter_files import read_parameters
 from cleansemg.evaluation.verification import verify
 from cleansemg.formats import open_file
 from cleansemg.noise.pool import NoiseLibrary
+from cleansemg.noise.settings import KIND_ORDER
 from tests.conftest import ROOT
 
 RNG = np.random.default_rng(5)

@@ -17,7 +17,6 @@ from cleansemg.core import artifact, dsp
 from cleansemg.core.artifact import Manifest
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import KIND_ORDER
 from cleansemg.core.stage import RunOptions
 from cleansemg.denoising import Denoiser, NoiseLabels
 from cleansemg.evaluation import metrics
@@ -27,6 +26,7 @@ from cleansemg.noise.color import Coloured
 from cleansemg.noise.moa_simulated import MotionSimulated
 from cleansemg.noise.pli import PowerLine
 from cleansemg.noise.pool import SCHEMA as NOISE
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.training import calibration, calibration_set, search_space
 from cleansemg.training.calibration import snr_improvement_db
 from cleansemg.training.parameter_selection import choose

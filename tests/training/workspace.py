@@ -13,9 +13,9 @@ from cleansemg.core import config as configuration
 from cleansemg.core.artifact import Manifest, Schema
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import Settings
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.noise.pool import SCHEMA as NOISE
+from cleansemg.settings import Settings
 
 LENGTH = 200
 NOISE_SAMPLES = 600

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.seeding import Name, generator
-from cleansemg.core.settings import Settings
 from cleansemg.noise.mixing import Recipe, draw_recipes
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.segments import Segments
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 @dataclass(frozen=True)

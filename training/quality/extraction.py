@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Report, RunOptions
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 
 def extract_semg(settings: Settings, layout: Layout, options: RunOptions) -> Report:

@@ -21,8 +21,8 @@ from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.execution import map_items
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import torch_seed
-from cleansemg.core.settings import KIND_ORDER, Settings
 from cleansemg.core.stage import Report, RunOptions, disk_error
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality import models
 from cleansemg.training import recipe as recipes
 from cleansemg.training.quality import extraction, mixtures
@@ -32,6 +32,7 @@ from cleansemg.training.recipe import Recipe
 if TYPE_CHECKING:
     import torch
 
+    from cleansemg.settings import Settings
     from cleansemg.training.loop import Fitted
 
 log = logging.getLogger(__name__)

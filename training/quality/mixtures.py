@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from cleansemg.core.artifact import MANIFEST, Artifact, Failure, Manifest, Schema, read_manifest
 from cleansemg.core.errors import ArtifactError, ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Part, Settings
+from cleansemg.core.settings import Part
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.noise import mixing
 from cleansemg.noise.mixing import Recipe
@@ -29,6 +30,9 @@ from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.mixtures import require_disjoint
 from cleansemg.training.quality.drawing import draw, excerpts
 from cleansemg.training.segments import Segments
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 SCHEMA = Schema("quality-mixtures", 1, command="python training/quality/generate_mixtures.py --config FILE")
 SHARD_ROWS = 2000

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,10 +18,13 @@ from cleansemg.core.artifact import read_manifest
 from cleansemg.core.commandline import ConfigOption, OutputOption, QuietOption, SetOption, prepare, run
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import KIND_ORDER, Settings
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality import models
 from cleansemg.training.quality.fitting import SCHEMA, WEIGHTS
 from cleansemg.training.quality.report import OURS
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 LARGEST_BYTES = 2_000_000
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.rendering import Column, Table
-from cleansemg.core.settings import KIND_ORDER, Settings
+from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.training.quality.agreement import MEASURES, average_precision, intervals
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 OURS = "this run"
 BIN_DB = 5.0

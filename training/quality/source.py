@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,15 @@ from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import Settings
 from cleansemg.noise.mixing import mix_recipes
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.batches import Batch, Share, split
 from cleansemg.training.quality.drawing import draw, excerpts
 from cleansemg.training.quality.mixtures import Mixtures
 from cleansemg.training.segments import Segments
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 FILTER_ORDER = 4  # of the low-pass on part of the training mixtures
 

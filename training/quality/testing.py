@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from cleansemg.core.config import save
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.rendering import write
-from cleansemg.core.settings import Settings
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.quality import models
@@ -25,6 +24,9 @@ from cleansemg.training.quality import report
 from cleansemg.training.quality.fitting import WEIGHTS
 from cleansemg.training.quality.mixtures import Mixtures
 from cleansemg.training.quality.scatter import write_scatter
+
+if TYPE_CHECKING:
+    from cleansemg.settings import Settings
 
 SCHEMA = Schema("quality-predictions", 1, command="python training/quality/test.py --config FILE")
 SHARD_ROWS = 1000

@@ -10,10 +10,12 @@ import pytest
 from cleansemg.core import artifact, dsp
 from cleansemg.core.errors import ItemError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import Dataset, Evaluate, Settings
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
+from cleansemg.data_pipeline.settings import Dataset
 from cleansemg.denoising import Denoiser
+from cleansemg.evaluation.settings import Evaluate
+from cleansemg.settings import Settings
 from tests.evaluation.conftest import small_settings
 
 LOUD_V = 3e-4

@@ -9,12 +9,13 @@ import pytest
 
 from cleansemg.core.errors import ArtifactError
 from cleansemg.core.rendering import to_csv, to_markdown
-from cleansemg.core.settings import Settings, Tables
 from cleansemg.evaluation import metrics, tables
 from cleansemg.evaluation.scores import Scores
+from cleansemg.evaluation.settings import Tables
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
 from cleansemg.evaluation.stats.comparisons import against_best, all_pairs, best, compare, compared, subject_means
 from cleansemg.evaluation.stats.paired import signed_rank
+from cleansemg.settings import Settings
 
 SETTINGS = Settings(tables=Tables(bootstrap_resamples=300))
 N_SUBJECTS, EACH = 8, 6

@@ -40,7 +40,7 @@ def test_the_contract_knows_every_module_of_the_ground_floor():
         for c in contracts
         if c["type"] == "forbidden" and c["source_modules"] == ["cleansemg.evaluation.verification"]
     )
-    modules = {f"core.{path.stem}" for path in (ROOT / "core").glob("*.py")} - {"core.__init__"}
+    modules = {f"cleansemg.core.{path.stem}" for path in (ROOT / "core").glob("*.py")} - {"cleansemg.core.__init__"}
     assert modules - set(own["forbidden_modules"]) == {"cleansemg.core.npz", "cleansemg.core.errors"}
 
 

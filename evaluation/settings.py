@@ -1,0 +1,68 @@
+"""Settings of the test set, the scores and the tables (A6, A8, A9)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from cleansemg.core.settings import Section
+from cleansemg.noise.settings import Files, Kind
+
+
+class Mix(Section):
+    """The fixed test set (A6, A8)."""
+
+    later = frozenset({"combined_segments", "files", "draws"})
+
+    rule: Literal["exact", "published"] = "exact"
+    snr_db: tuple[float, ...] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
+    n_kinds: tuple[Annotated[int, Field(ge=1, le=5)], ...] = (1, 2, 3, 4, 5)
+    wgn_floor_db: float | None = -5.0  # component SNR that white noise never goes below; null: no floor
+    sets: tuple[Literal["combined", "grid"], ...] = ("combined", "grid")
+    combined_segments: int | None = None  # at most so many segments, spread evenly; null: all
+    grid_segments: int | None = None  # the same, for each cell
+    shard_size: Annotated[int, Field(ge=1)] = 1000
+    export: bool = True  # test_combined.npz beside the shards
+    files: Files | None = None  # in place of n_kinds: which mixtures of kinds there are to draw from
+    draws: Annotated[int, Field(ge=1)] = 1  # of `files`, for each segment and SNR, all different
+
+    @model_validator(mode="after")
+    def _draws_of_files(self) -> Mix:
+        if self.draws > 1 and self.files is None:
+            raise ValueError("draws above 1 need mix.files, which says what there is to draw from")
+        if self.files is not None and self.sets != ("grid",):
+            raise ValueError("with mix.files the set is the grid of segments, SNRs and draws: sets: [grid]")
+        return self
+
+
+class DenoiserRow(Section):
+    """One denoiser to evaluate, where its name alone does not say enough."""
+
+    name: str
+    label: str | None = None
+    # auto: the oracle track with kinds that the quality network finds. None: evaluate.tracks, or every one but auto
+    track: Literal["blind", "auto", "oracle"] | None = None
+    sets: tuple[Literal["combined", "grid"], ...] | None = None  # None: every test set; a slow method may take one
+    weights: str | None = None
+    parameters: dict[str, Any] = {}
+
+
+class Evaluate(Section):
+    """Denoising the test set and scoring it (A9)."""
+
+    denoisers: tuple[str | DenoiserRow, ...] = ("identity", "zero", "wiener_oracle", "hp", "ts")
+    profiles: tuple[Literal["standard", "published", "ecg_paper", "trustemg"], ...] = ("standard", "published")
+    metrics: tuple[str, ...] = ()  # of one's own, package.module:Class, beside those of the profiles
+    keep_waveforms: tuple[Literal["combined", "grid"], ...] = ("combined",)
+    tracks: tuple[Literal["blind", "auto", "oracle"], ...] | None = None  # of rows that name none; None: all but auto
+
+
+class Tables(Section):
+    """What the tables show."""
+
+    bootstrap_resamples: Annotated[int, Field(ge=100)] = 2000
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    note: str = ""  # printed under every table: what the numbers do and do not show
+    printed: str | None = None  # a YAML with a paper's layout and numbers, relative to configs/; see docs/protocols.md
+    kind_names: dict[Kind, str] = {}  # headings of kinds that stand for something else in this configuration
