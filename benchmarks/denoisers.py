@@ -83,12 +83,13 @@ def measure(row: dict[str, Any], repeats: int) -> dict[str, Any]:
     import torch
 
     from cleansemg import denoising
+    from cleansemg.denoising.resampled import native
     from cleansemg.noise.labels import NoiseLabels
 
     torch.set_num_threads(1)
     before = _memory_mb("VmRSS")
     weights = {"weights": None} if row["network"] else {}
-    denoiser = denoising.load(row["name"], **weights, **row["parameters"])
+    denoiser = native(denoising.load(row["name"], **weights, **row["parameters"]))
     rng = np.random.default_rng(1)
     clean = 1e-4 * rng.standard_normal((1, N_SAMPLES))
     noisy = clean + 1e-4 * np.sin(2 * np.pi * 50 * np.arange(N_SAMPLES) / FS_HZ)

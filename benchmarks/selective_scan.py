@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from cleansemg.denoising import load
+from cleansemg.denoising import load_network
 from cleansemg.denoising.networks import selective_scan_kernel
 from cleansemg.denoising.networks.selective_scan import selective_scan
 
@@ -72,7 +72,7 @@ def share(repeats: int) -> None:
     """Print how much of a training step of MSEMG the scan takes, on one thread."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = load("msemg", weights=None, device="cpu").network  # type: ignore[attr-defined]
+    network = load_network("msemg", weights=None, device="cpu").network
     x = torch.randn(N, L)
     run = selective_scan_kernel._run
     spent = 0.0
@@ -105,7 +105,7 @@ def memory() -> None:
 
 def memory_of(task: str, length: int) -> None:
     torch.set_num_threads(1)
-    network = load("msemg", weights=None, device="cpu").network  # type: ignore[attr-defined]
+    network = load_network("msemg", weights=None, device="cpu").network
 
     def run(n: int, samples: int) -> None:
         with torch.set_grad_enabled(task == "train"):

@@ -37,6 +37,7 @@ def stream(
     from cleansemg.core.console import setup_logging
     from cleansemg.core.errors import UserError
     from cleansemg.core.execution import single_threaded
+    from cleansemg.denoising.overlap_add import best_streaming
     from cleansemg.recording_options import parameters_of
     from cleansemg.recordings import streaming
     from cleansemg.recordings.denoiser_choice import choose, try_out
@@ -51,7 +52,7 @@ def stream(
     pipe = streaming.pipe_of(form, channels)
     chosen = choose(denoiser, weights, parameters_of(parameters))
     try_out(chosen.denoiser, fs)
-    running = streaming.form_of(chosen.denoiser, fs, channels, window, overlap)
+    running = best_streaming(chosen.denoiser, fs, channels, window, overlap)
     if not quiet:
         typer.echo(f"{chosen.title}: {streaming.latency_of(running)}", err=True)
     try:

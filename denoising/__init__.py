@@ -2,7 +2,7 @@
 
 from cleansemg.core.errors import InputError
 from cleansemg.denoising.base import Denoiser
-from cleansemg.denoising.loading import load
+from cleansemg.denoising.loading import load, load_network
 from cleansemg.noise.labels import NoiseLabels
 
-__all__ = ["Denoiser", "InputError", "NoiseLabels", "load"]
+__all__ = ["Denoiser", "InputError", "NoiseLabels", "load", "load_network"]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError, UserError
+from cleansemg.denoising.causal import CausalDenoiser
 from cleansemg.noise.labels import LabelsLike, NoiseLabels, parse_labels
-
-if TYPE_CHECKING:
-    from cleansemg.denoising.causal import CausalDenoiser
 
 FloatArray = NDArray[np.floating]
 
@@ -26,23 +23,21 @@ class Denoiser(ABC):
     the batch signal by signal and records which failed.
     """
 
-    name: ClassVar[str] = ""
-    tracks: ClassVar[tuple[str, ...]] = ("blind",)  # what it may know: "blind", "oracle" or both
-    needs_labels: ClassVar[bool] = False  # cannot work without labels: has no blind track
-    sampling_rate_hz: ClassVar[float | None] = None  # None: any
-    lowest_hz: ClassVar[float | None] = None  # knows nothing below: a recording is high-passed there (`OverlapAdd`)
-    min_samples: ClassVar[int] = 1
-    sign_equivariant: ClassVar[bool] = False  # promises denoise(-x) = -denoise(x)
-    scale_tolerance: ClassVar[float] = 1e-5  # how far denoise(a x) / a may be from denoise(x), of its RMS
-    resamples: bool = False  # takes another rate by resampling both ways (`resampled`); `load` turns it on
+    name: str = ""
+    tracks: tuple[str, ...] = ("blind",)  # what it may know: "blind", "oracle" or both
+    needs_labels: bool = False  # cannot work without labels: has no blind track
+    sampling_rate_hz: float | None = None  # None: any
+    lowest_hz: float | None = None  # knows nothing below: a recording is high-passed there (`OverlapAdd`)
+    min_samples: int = 1
+    sign_equivariant: bool = False  # promises denoise(-x) = -denoise(x)
+    scale_tolerance: float = 1e-5  # how far denoise(a x) / a may be from denoise(x), of its RMS
 
     def denoise(self, noisy: FloatArray, fs_hz: float, labels: LabelsLike | None = None) -> NDArray[np.float32]:
         """Denoise a batch.
 
         Args:
             noisy: [n, L] or [L], any unit, finite.
-            fs_hz: sampling rate in Hz. One that is not the denoiser's is refused, or where `resamples` is on
-                resampled to it and back: what lies above its Nyquist frequency is then dropped.
+            fs_hz: sampling rate in Hz.
             labels: the kinds of noise of each signal (the oracle track): one text as "PLI+ECG" or set
                 of kinds a signal, or `NoiseLabels`; None on the blind track.
 
@@ -50,13 +45,9 @@ class Denoiser(ABC):
             The estimate, float32, in the shape and unit of `noisy`.
 
         Raises:
-            InputError: wrong shape, not finite, shorter than `min_samples`, of another rate.
+            InputError: wrong shape, not finite, fewer samples than `shortest`, of another rate.
             UserError: labels missing where they are needed, unknown, or not one a signal.
         """
-        if self.resamples and self.sampling_rate_hz is not None and fs_hz != self.sampling_rate_hz:
-            from cleansemg.denoising import resampled
-
-            return resampled.denoise(self, noisy, fs_hz, labels)
         batch = self._checked(noisy, fs_hz)
         if labels is None and self.needs_labels:
             raise UserError(f"denoiser '{self.name}' needs labels: the kinds of noise in each signal")
@@ -74,6 +65,18 @@ class Denoiser(ABC):
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
         """[n, L] float64, checked -> [n, L]."""
 
+    def shortest(self, fs_hz: float) -> int:
+        """How many samples a signal has at least.
+
+        Raises:
+            InputError: not a sampling rate, or not the denoiser's.
+        """
+        if not np.isfinite(fs_hz) or fs_hz <= 0:
+            raise InputError(f"fs_hz must be a positive number of Hz, got {fs_hz!r}")
+        if self.sampling_rate_hz is not None and fs_hz != self.sampling_rate_hz:
+            raise InputError(f"'{self.name}' works at {self.sampling_rate_hz:g} Hz, got {fs_hz:g} Hz; resample first")
+        return self.min_samples
+
     def causal(self, fs_hz: float, n_channels: int) -> CausalDenoiser | None:
         """The form of this denoiser that looks at the past alone, sample by sample; None where it has none.
 
@@ -82,9 +85,8 @@ class Denoiser(ABC):
         """
         return None
 
-    @staticmethod
-    def checked_signals(noisy: FloatArray) -> NDArray[np.float64]:
-        """[n, L] or [L] -> [n, L] float64; raises InputError where it is not that, or not finite."""
+    def _checked(self, noisy: FloatArray, fs_hz: float) -> NDArray[np.float64]:
+        """[n, L] or [L] -> [n, L] float64; raises InputError where it is not that, not finite or too short."""
         array = np.asarray(noisy)
         if array.dtype.kind not in "fiu":
             raise InputError(f"expected real numbers, got an array of {array.dtype}")
@@ -96,14 +98,8 @@ class Denoiser(ABC):
             row = int(np.argmin(finite))
             sample = int(np.argmin(np.isfinite(batch[row])))
             raise InputError(f"signal {row} is not finite at sample {sample}")
-        return batch
-
-    def _checked(self, noisy: FloatArray, fs_hz: float) -> NDArray[np.float64]:
-        batch = self.checked_signals(noisy)
-        if not np.isfinite(fs_hz) or fs_hz <= 0:
-            raise InputError(f"fs_hz must be a positive number of Hz, got {fs_hz!r}")
-        if self.sampling_rate_hz is not None and fs_hz != self.sampling_rate_hz:
-            raise InputError(f"'{self.name}' works at {self.sampling_rate_hz:g} Hz, got {fs_hz:g} Hz; resample first")
-        if batch.shape[1] < self.min_samples:
-            raise InputError(f"'{self.name}' needs {self.min_samples} samples, got {batch.shape[1]}")
+        least = self.shortest(fs_hz)
+        if batch.shape[1] < least:
+            at_rate = "" if least == self.min_samples else f" at {fs_hz:g} Hz"
+            raise InputError(f"'{self.name}' needs {least} samples{at_rate}, got {batch.shape[1]}")
         return batch

@@ -1,36 +1,17 @@
-"""Denoisers for real time: every sample is answered at once, from what came before it.
+"""Denoisers for real time: every sample is answered at once, from the samples before it.
 
-`Denoiser.causal` gives the causal form of a method that has one: `identity`, and `hp` with its filters forwards only.
-
-What the causal `hp` filters is judged as by the blind `hp`, on the last `LOOK_BACK_S` and anew every `LOOK_EVERY_S`:
-a power line gets its notches, slow noise the high-pass. Until a channel has had `FIRST_LOOK_S` without a gap it is not
-judged, and passes unchanged (with `slow_ratio=0` it is high-passed from its first sample). A filter that comes in has
-run over the last `LOOK_BACK_S` before it is heard, and the change is faded over `FADE_S`, so that it makes no click.
-
-One direction is half of what the zero-phase filter does: 3 dB instead of 6 at the cut-off, half the decibels below it,
-a notch of 2 Hz at -3 dB instead of -6, and a delay that depends on the frequency.
+`Denoiser.causal` gives the causal form of a method that has one: `identity`, and `hp` (`causal_high_pass`).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError
-from cleansemg.denoising.base import FloatArray
-from cleansemg.denoising.blocks import Buffer, Gap, GapLog, checked_block, stretches
-from cleansemg.denoising.noise_detection import is_slow, without_line
-from cleansemg.denoising.power_line import MIN_DURATION_S, PIECE_S, find_power_line
-
-LOOK_BACK_S = PIECE_S
-LOOK_EVERY_S = 1.0
-FIRST_LOOK_S = MIN_DURATION_S
-FADE_S = 0.1
-RETUNE_HZ = 0.03  # a notch of 2 Hz still takes 30 dB off a line so far from its centre
-DELAY_AT_HZ = 100.0  # where surface EMG has most of its power
+from cleansemg.denoising.blocks import Gap, GapLog, checked_block, stretches
 
 
 class CausalDenoiser(ABC):
@@ -73,7 +54,7 @@ class CausalDenoiser(ABC):
         """The gaps so far, the first 1000 of them."""
         return self._log.gaps
 
-    def push(self, block: FloatArray) -> NDArray[np.float32]:
+    def push(self, block: NDArray[np.floating]) -> NDArray[np.float32]:
         """Denoise the next samples.
 
         Args:
@@ -122,147 +103,3 @@ class CausalIdentity(CausalDenoiser):
 
     def _run(self, channel: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
         return x
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the filters of a channel are: notches at these frequencies, and whether there is a high-pass."""
-
-    line_hz: float = float("nan")
-    harmonics: tuple[int, ...] = ()
-    slow: bool = False
-
-
-@dataclass
-class _Chain:
-    sos: NDArray[np.float64]  # [k, 6], k may be 0
-    state: NDArray[np.float64]  # [k, 2]
-
-    def run(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        from scipy import signal
-
-        if not len(self.sos) or not len(x):
-            return x
-        y: NDArray[np.float64]
-        y, self.state = signal.sosfilt(self.sos, x, zi=self.state)
-        return y
-
-
-@dataclass
-class _Channel:
-    past: Buffer
-    choice: Choice
-    chain: _Chain
-    next_look: int
-    fading: _Chain | None = None  # out, from sample `fade_from` of the stretch
-    fade_from: int = 0
-
-
-class CausalHighPass(CausalDenoiser):
-    """The filters of `hp` forwards only: notches where there is a line, the high-pass where there is slow noise.
-
-    `delay_s` is that of the high-pass, so what a channel with slow noise has; one without has none. The notches are
-    left out: they delay nothing a few hertz away.
-    """
-
-    def __init__(
-        self,
-        fs_hz: float,
-        n_channels: int,
-        *,
-        cutoff_hz: float,
-        order: int,
-        notch_width_hz: float,
-        n_harmonics: int,
-        line_threshold: float,
-        slow_ratio: float,
-    ) -> None:
-        """Prepare; the parameters are those of `hp.HighPass`."""
-        from scipy import signal
-
-        super().__init__(fs_hz, n_channels)
-        self.cutoff_hz, self.notch_width_hz, self.n_harmonics = cutoff_hz, notch_width_hz, n_harmonics
-        self.line_threshold, self.slow_ratio = line_threshold, slow_ratio
-        self.high_pass: NDArray[np.float64] = signal.butter(order, cutoff_hz, "highpass", fs=fs_hz, output="sos")
-        self.delay_s = _group_delay_s(self.high_pass, min(DELAY_AT_HZ, 0.4 * self.fs_hz), self.fs_hz)
-        self._look_back, self._look_every = round(LOOK_BACK_S * fs_hz), max(round(LOOK_EVERY_S * fs_hz), 1)
-        n_fade = max(round(FADE_S * fs_hz), 1)
-        self._fade_in = np.sin(np.pi / 2 * (np.arange(n_fade) + 0.5) / n_fade) ** 2
-        self._channels: dict[int, _Channel] = {}
-
-    def choice(self, channel: int) -> Choice:
-        """What a channel is filtered with at present."""
-        state = self._channels.get(channel)
-        return Choice(slow=self.slow_ratio == 0) if state is None else state.choice
-
-    def _start(self, channel: int, first: float) -> None:
-        choice = Choice(slow=self.slow_ratio == 0)
-        chain = self._chain(choice, first)
-        first_look = int(np.ceil(FIRST_LOOK_S * self.fs_hz))
-        self._channels[channel] = _Channel(Buffer(1, np.float64), choice, chain, first_look)
-
-    def _run(self, channel: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        state = self._channels[channel]
-        parts: list[NDArray[np.float64]] = []
-        while len(x):
-            piece = x[: state.next_look - state.past.stop]
-            x = x[len(piece) :]
-            parts.append(self._filter(state, piece))
-            state.past.append(piece[None], len(piece))
-            state.past.drop(state.past.stop - self._look_back)
-            if state.past.stop == state.next_look:
-                self._look(state)
-                state.next_look += self._look_every
-        return np.concatenate(parts)
-
-    def _filter(self, state: _Channel, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        y = state.chain.run(x)
-        if state.fading is not None:
-            at = state.past.stop - state.fade_from
-            n = min(len(x), len(self._fade_in) - at)
-            weight = self._fade_in[at : at + n]
-            y = np.concatenate((state.fading.run(x[:n]) * (1 - weight) + y[:n] * weight, y[n:]))
-            if at + n == len(self._fade_in):
-                state.fading = None
-        return y
-
-    def _look(self, state: _Channel) -> None:
-        """Judge the last samples; where that changes the filters, start to fade."""
-        past = state.past.part(state.past.start, state.past.stop)[0]
-        choice = self._judge(past, state.choice)
-        if choice == state.choice:
-            return
-        chain = self._chain(choice, float(past[0]))
-        chain.run(past)
-        state.fading, state.fade_from = state.chain, state.past.stop
-        state.choice, state.chain = choice, chain
-
-    def _judge(self, past: NDArray[np.float64], before: Choice) -> Choice:
-        line = find_power_line(past, self.fs_hz, n_harmonics=self.n_harmonics, threshold=self.line_threshold)
-        rest = without_line(past, self.fs_hz, line, self.notch_width_hz)
-        slow = self.slow_ratio == 0 or is_slow(rest, self.cutoff_hz, self.fs_hz, self.slow_ratio)
-        if not line.harmonics:
-            return Choice(slow=slow)
-        near = abs(line.frequency_hz - before.line_hz) <= RETUNE_HZ  # False where there was none
-        return Choice(before.line_hz if near else line.frequency_hz, line.harmonics, slow)
-
-    def _chain(self, choice: Choice, first: float) -> _Chain:
-        """The filters, at rest on an endless constant `first`."""
-        from scipy import signal
-
-        sections = [np.empty((0, 6))]
-        for k in choice.harmonics:
-            frequency_hz = k * choice.line_hz
-            b, a = signal.iirnotch(frequency_hz, frequency_hz / self.notch_width_hz, fs=self.fs_hz)
-            sections.append(signal.tf2sos(b, a))
-        if choice.slow:
-            sections.append(self.high_pass)
-        sos = np.concatenate(sections)
-        return _Chain(sos, signal.sosfilt_zi(sos) * first if len(sos) else np.empty((0, 2)))
-
-
-def _group_delay_s(sos: NDArray[np.float64], frequency_hz: float, fs_hz: float) -> float:
-    from scipy import signal
-
-    delays = [signal.group_delay((row[:3], row[3:]), w=[frequency_hz], fs=fs_hz)[1][0] for row in sos]
-    return float(sum(delays)) / fs_hz

@@ -33,7 +33,7 @@ from cleansemg.denoising.emd import (
     checked_signal,
     without_exponent,
 )
-from cleansemg.denoising.noise_detection import find_out
+from cleansemg.denoising.noise_detection import detect
 from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
@@ -50,7 +50,7 @@ CACHED_ENSEMBLES = 4  # of some 3 MB each for 20 trials of 2000 samples, 16 MB f
 
 
 class CEEMDAN(Denoiser):
-    """Decomposes by CEEMDAN, and treats the modes by the kinds of noise that are told, or that the signal shows."""
+    """Decomposes by CEEMDAN, and treats the modes by the kinds of noise that are given, or detected in the signal."""
 
     name = "ceemdan"
     tracks = ("blind", "oracle")
@@ -87,9 +87,9 @@ class CEEMDAN(Denoiser):
         treatment.check_rate(self.name, self.f_min_hz, fs_hz)
         estimate = np.empty_like(noisy)
         for row, x in enumerate(noisy):
-            found = find_out(x, fs_hz, self.f_min_hz, labels, row)
+            noise = detect(x, fs_hz, self.f_min_hz, labels, row)
             modes = ceemdan(x, self.trials, EPSILON, self.seed, self.range_thr, self.total_power_thr)
-            estimate[row] = treatment.treat(modes, found, fs_hz, self.f_min_hz, EXPECTED_SHARES, self.threshold_factor)
+            estimate[row] = treatment.treat(modes, noise, fs_hz, self.f_min_hz, EXPECTED_SHARES, self.threshold_factor)
         return estimate
 
 

@@ -19,7 +19,7 @@ from cleansemg.core.dsp import band_pass
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.core.seeding import generator
 from cleansemg.denoising.base import Denoiser
-from cleansemg.denoising.resampled import LOWEST_HZ
+from cleansemg.denoising.resampled import LOWEST_HZ, native
 from cleansemg.noise.labels import NoiseLabels
 from cleansemg.noise.settings import KIND_ORDER
 
@@ -58,7 +58,7 @@ class _SkippedError(Exception):
 
 @dataclass(frozen=True)
 class Signals:
-    """Contaminated signals and what the oracle track is told about them."""
+    """Contaminated signals and what the oracle track knows of them."""
 
     noisy: NDArray[np.float64]  # [n, L] V
     clean: NDArray[np.float64]  # [n, L] V
@@ -128,22 +128,26 @@ def _run(check: Callable[[Factory, str], str | None], factory: Factory, track: s
     except _CheckFailedError as failure:
         passed, detail = False, str(failure)
     except Exception as error:  # noqa: BLE001 - whatever a method raises where it should not is the finding
-        passed, detail = False, f"{type(error).__name__}: {error}{_place(error, factory)}"
+        passed, detail = False, f"{type(error).__name__}: {error}{_where(error, factory)}"
     return CheckResult(name, track, passed, detail, skipped, expected)
 
 
-def _place(error: Exception, factory: Factory) -> str:
-    """The line of the denoiser's own file that an error came through; "" where it did not."""
-    own = inspect.getsourcefile(type(factory()))
+def _where(error: Exception, factory: Factory) -> str:
+    """The line of the denoiser's file that an error came through; "" where it did not."""
+    source = inspect.getsourcefile(type(native(factory())))
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename == own:
+        if frame.filename == source:
             return f" ({frame.filename}, line {frame.lineno})"
     return ""
 
 
 def _signals(denoiser: Denoiser, track: str, n_samples: int | None = None, fs_hz: float | None = None) -> Signals:
-    fs_hz = fs_hz or denoiser.sampling_rate_hz or DEFAULT_RATE_HZ
+    fs_hz = fs_hz or _rate_of(denoiser)
     return make_signals(fs_hz, n_samples or max(round(DURATION_S * fs_hz), denoiser.min_samples), track)
+
+
+def _rate_of(denoiser: Denoiser) -> float:
+    return native(denoiser).sampling_rate_hz or DEFAULT_RATE_HZ
 
 
 def _declares_what_it_is(factory: Factory, track: str) -> None:
@@ -185,7 +189,7 @@ def _takes_any_length(factory: Factory, track: str) -> str:
 def _takes_any_sampling_rate(factory: Factory, track: str) -> None:
     """Rates of 200, 1259.26 and 2048 Hz, where sampling_rate_hz does not name the one there is."""
     denoiser = factory()
-    if denoiser.sampling_rate_hz is not None and not denoiser.resamples:
+    if denoiser.sampling_rate_hz is not None:
         raise _SkippedError(f"works at {denoiser.sampling_rate_hz:g} Hz only")
     for fs_hz in OTHER_RATES_HZ:
         _signals(denoiser, track, fs_hz=fs_hz).run(denoiser)
@@ -252,7 +256,7 @@ def _copes_with_constants(factory: Factory, track: str) -> None:
     """Finite output for constant signals, and silence for silence."""
     denoiser = factory()
     shape = _signals(denoiser, track).noisy.shape
-    fs_hz = denoiser.sampling_rate_hz or DEFAULT_RATE_HZ
+    fs_hz = _rate_of(denoiser)
     for level in (0.0, AMPLITUDE_V, -1.0):
         signals = Signals(np.full(shape, level), np.zeros(shape), fs_hz, track)
         output = signals.run(denoiser)
@@ -278,8 +282,8 @@ def _refuses_what_is_not_a_signal(factory: Factory, track: str) -> None:
         _refused(denoiser, noisy[:, : denoiser.min_samples - 1], fs_hz, signals, "too few samples")
     for rate in (0.0, -fs_hz, np.nan, np.inf):
         _refused(denoiser, noisy, rate, signals, f"a rate of {rate} Hz")
-    if denoiser.sampling_rate_hz is not None:
-        rate = LOWEST_HZ - 1 if denoiser.resamples else fs_hz + 1
+    if native(denoiser).sampling_rate_hz is not None:
+        rate = fs_hz + 1 if denoiser.sampling_rate_hz is not None else LOWEST_HZ - 1
         _refused(denoiser, noisy, rate, signals, f"a rate of {rate} Hz")
 
 

@@ -15,7 +15,7 @@ from cleansemg.core.errors import InputError, UserError
 from cleansemg.denoising import mode_treatment as treatment
 from cleansemg.denoising.base import Denoiser
 from cleansemg.denoising.compilation import announce
-from cleansemg.denoising.noise_detection import find_out
+from cleansemg.denoising.noise_detection import detect
 from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
@@ -28,7 +28,7 @@ EXPECTED_SHARES = (1.0, 0.4751, 0.2999, 0.2158, 0.1371, 0.0926, 0.0560, 0.0550) 
 
 
 class EMD(Denoiser):
-    """Decomposes by EMD, and treats the modes by the kinds of noise that are told, or that the signal shows."""
+    """Decomposes by EMD, and treats the modes by the kinds of noise that are given, or detected in the signal."""
 
     name = "emd"
     tracks = ("blind", "oracle")
@@ -51,9 +51,9 @@ class EMD(Denoiser):
         treatment.check_rate(self.name, self.f_min_hz, fs_hz)
         estimate = np.empty_like(noisy)
         for row, x in enumerate(noisy):
-            found = find_out(x, fs_hz, self.f_min_hz, labels, row)
+            noise = detect(x, fs_hz, self.f_min_hz, labels, row)
             modes = emd(x, self.max_imf)
-            estimate[row] = treatment.treat(modes, found, fs_hz, self.f_min_hz, EXPECTED_SHARES, self.threshold_factor)
+            estimate[row] = treatment.treat(modes, noise, fs_hz, self.f_min_hz, EXPECTED_SHARES, self.threshold_factor)
         return estimate
 
 

@@ -1,4 +1,4 @@
-"""Finds heartbeats in a contaminated signal, and says whether what it found looks like a heart.
+"""Finds heartbeats in a contaminated signal, and judges whether they look like a heart's.
 
 Detection (Elgendi, "Fast QRS detection with an optimized knowledge-based method", PLoS ONE 8(9):e73557, 2013,
 with the settings of the published template subtraction): band-pass, square, and compare a moving mean as long
@@ -17,6 +17,8 @@ from cleansemg.core import dsp
 
 IntArray = NDArray[np.int64]
 SHAPE_HALF_WIDTH_S = 0.05  # of the stretch around a beat whose shape is compared: a QRS lasts 0.08 to 0.12 s
+RATE_BPM = (35.0, 200.0)
+MIN_LIKENESS, MIN_PROMINENCE = 0.8, 5.0
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,22 @@ def _peaks(filtered: NDArray[np.float64], above: NDArray[np.bool_], width: int, 
     side = np.median([filtered[a:b].max() + filtered[a:b].min() for a, b in runs])
     upright = -filtered if side < 0 else filtered
     candidates = [int(a + np.argmax(upright[a:b])) for a, b in runs]
-    kept: list[int] = []
+    peaks: list[int] = []
     for position in sorted(candidates, key=lambda p: -upright[p]):
-        if all(abs(position - other) >= refractory for other in kept):
-            kept.append(position)
-    return np.array(sorted(kept), np.int64)
+        if all(abs(position - other) >= refractory for other in peaks):
+            peaks.append(position)
+    return np.array(sorted(peaks), np.int64)
+
+
+def look_like_a_heart(
+    beats: Beats,
+    rate_bpm: tuple[float, float] = RATE_BPM,
+    min_likeness: float = MIN_LIKENESS,
+    min_prominence: float = MIN_PROMINENCE,
+) -> bool:
+    """Whether there are two beats or more, at a plausible rate, alike, and prominent."""
+    low, high = rate_bpm
+    return low <= beats.rate_bpm <= high and likeness(beats) >= min_likeness and prominence(beats) >= min_prominence
 
 
 def likeness(beats: Beats) -> float:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from cleansemg.core import dsp
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.denoising.base import Denoiser
-from cleansemg.denoising.causal import CausalHighPass
+from cleansemg.denoising.causal_high_pass import CausalHighPass
 from cleansemg.denoising.noise_detection import NOTCH_WIDTH_HZ, SLOW_RATIO, is_slow, without_line
 from cleansemg.denoising.power_line import THRESHOLD, find_power_line
 from cleansemg.noise.labels import NoiseLabels
@@ -75,7 +75,7 @@ class HighPass(Denoiser):
             raise UserError(f"hp: band_hz is {self.band_hz}, expected low, high")
 
     def causal(self, fs_hz: float, n_channels: int) -> CausalHighPass:
-        """The filters forwards only, where the blind form has them (`denoising/causal.py`)."""
+        """The filters forwards only, where the blind form has them (`denoising/causal_high_pass.py`)."""
         if np.isfinite(fs_hz):
             self._check_rate(fs_hz)
         return CausalHighPass(

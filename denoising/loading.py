@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cleansemg.core.errors import UserError
 from cleansemg.core.registry import Entry, find, load_class
 from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.resampled import for_any_rate
+
+if TYPE_CHECKING:
+    from cleansemg.denoising.neural import NeuralDenoiser
 
 PRETRAINED = "pretrained"
 OPEN = "open"  # the pretrained weights, fine-tuned on the training people of the open recordings
@@ -22,8 +26,8 @@ DEFAULT_DENOISER: tuple[str, str] = ("msemg", OPEN)
 def load(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) -> Denoiser:
     """Build a denoiser, one for any sampling rate from 200 Hz.
 
-    A network takes one rate; what `load` returns resamples other rates to it and its output back, and drops what lies
-    above the network's Nyquist frequency (`denoising/resampled.py`; `resamples = False` on it turns that off).
+    One that is made for one rate, as networks are, comes as `resampled.Resampled`: other rates are resampled to it and
+    its output back, and what lies above its Nyquist frequency is dropped. `load_network` gives a network without that.
 
     Args:
         name: of a YAML in configs/denoisers/, one of its aliases, or `package.module:Class`.
@@ -36,6 +40,22 @@ def load(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) 
         UserError: an unknown name or parameter; weights that are absent, broken, of another network, or
             given to a classical method.
     """
+    return for_any_rate(_load(name, weights, parameters))
+
+
+def load_network(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) -> NeuralDenoiser:
+    """A network's denoiser at the rate that it is made for, to train it or to look into it (`.network`).
+
+    Raises:
+        UserError: as `load`; the denoiser has no network.
+    """
+    denoiser = _load(name, weights, parameters)
+    if not is_neural(type(denoiser)):
+        raise UserError(f"denoiser '{denoiser.name}' has no network")
+    return cast("NeuralDenoiser", denoiser)
+
+
+def _load(name: str, weights: str | Path | None, parameters: dict[str, Any]) -> Denoiser:
     entry = find("denoisers", name)
     cls = load_class(entry.target)
     if not (inspect.isclass(cls) and issubclass(cls, Denoiser)):
@@ -127,5 +147,4 @@ def _with_weights(entry: Entry, path: Path, parameters: dict[str, Any]) -> Denoi
 
 def _build(entry: Entry, parameters: dict[str, Any]) -> Denoiser:
     denoiser: Denoiser = entry.build(**parameters)
-    denoiser.resamples = True
     return denoiser

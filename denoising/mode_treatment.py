@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import dsp
 from cleansemg.core.errors import InputError, UserError
-from cleansemg.denoising.noise_detection import Evidence, without_line, without_mean
+from cleansemg.denoising.noise_detection import DetectedNoise, without_line, without_mean
 from cleansemg.denoising.power_line import HARMONIC_SHARE, THRESHOLD, PowerLine, find_power_line
 
 FloatArray = NDArray[np.float64]
@@ -34,31 +34,31 @@ NORMAL_MEDIAN = 0.6744897501960817  # median of |x| for a standard normal x
 
 def treat(
     modes: FloatArray,
-    found: Evidence,
+    noise: DetectedNoise,
     fs_hz: float,
     f_min_hz: float,
     expected_shares: Sequence[float],
     factor: float,
 ) -> FloatArray:
-    """Treat the modes of EMD or CEEMDAN by what was found, and add them up.
+    """Treat the modes of EMD or CEEMDAN by kinds of noise, and add them up.
 
     Args:
         modes: [k, L], the fastest first, and last what remains.
-        found: the kinds of noise in the signal; without any, the sum is the signal.
+        noise: the kinds in the signal; without any, the sum is the signal.
         fs_hz: sampling rate.
         f_min_hz: see `remove_slow`.
         expected_shares: energies of white noise by mode, over the first.
         factor: of the thresholds.
     """
-    if found.line is not None:
-        modes = remove_line(modes, fs_hz, found.line)
-    if found.ecg:
+    if noise.line is not None:
+        modes = remove_line(modes, fs_hz, noise.line)
+    if noise.ecg:
         modes = remove_ecg(modes, fs_hz)
-    if found.slow:
+    if noise.slow:
         modes = remove_slow(modes, dominant_frequencies(modes, fs_hz), f_min_hz, fs_hz)
-    if found.white_variance is not None:
-        modes = threshold_to_variance(modes, expected_shares, found.white_variance, factor)
-    elif found.wide:
+    if noise.white_variance is not None:
+        modes = threshold_to_variance(modes, expected_shares, noise.white_variance, factor)
+    elif noise.wide:
         modes = remove_first_and_threshold(modes, expected_shares, factor)
     cleaned: FloatArray = modes.sum(axis=0)
     return cleaned
@@ -72,10 +72,10 @@ def remove_line(modes: FloatArray, fs_hz: float, line: PowerLine) -> FloatArray:
     """
     treated = modes.copy()
     for row in treated:
-        found = find_power_line(row, fs_hz, known_hz=line.frequency_hz, n_harmonics=max(line.harmonics))
-        searched = found.ratio > 0
-        held = set(found.harmonics)  # the first without a test, because it is given
-        if searched and found.ratio <= HARMONIC_SHARE * THRESHOLD:
+        in_mode = find_power_line(row, fs_hz, known_hz=line.frequency_hz, n_harmonics=max(line.harmonics))
+        searched = in_mode.ratio > 0
+        held = set(in_mode.harmonics)  # the first without a test, because it is given
+        if searched and in_mode.ratio <= HARMONIC_SHARE * THRESHOLD:
             held.discard(1)
         both = PowerLine(line.frequency_hz, tuple(k for k in line.harmonics if k in held))
         row[:] = without_line(row, fs_hz, both)
@@ -97,9 +97,9 @@ def remove_ecg(modes: FloatArray, fs_hz: float) -> FloatArray:
 def remove_slow(modes: FloatArray, dominant_hz: FloatArray, f_min_hz: float, fs_hz: float) -> FloatArray:
     """Zero for modes [k, L] whose dominant frequency [k] lies below `f_min_hz`, a high-pass there for the others."""
     treated = np.zeros_like(modes)
-    kept = dominant_hz >= f_min_hz
-    if kept.any():
-        treated[kept] = dsp.high_pass(modes[kept], f_min_hz, fs_hz)
+    fast = dominant_hz >= f_min_hz
+    if fast.any():
+        treated[fast] = dsp.high_pass(modes[fast], f_min_hz, fs_hz)
     return treated
 
 

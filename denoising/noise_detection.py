@@ -1,7 +1,7 @@
-"""What a signal itself shows of noise: a power line, a heart, movement or drift, a white floor. The blind rules.
+"""Detects noise in a signal alone: a power line, a heart, movement or drift, a white floor. The blind rules.
 
 - **Line**: `power_line.find_power_line`, by its own threshold. The other rules look at the signal without it.
-- **Heart**: beats that look like a heart's, by the rule of template subtraction (`ts.TemplateSubtraction`).
+- **Heart**: beats that look like a heart's (`heartbeats.look_like_a_heart`).
 - **Slow noise** (movement, drift, coloured noise): more than `SLOW_RATIO` times the power below a cut-off that surface
   EMG has there. From a ratio of 2 on there is more noise than EMG below the cut-off, and a high-pass takes away more
   noise than EMG; 2.5 leaves a margin for subjects with more EMG there than the model of its spectrum has,
@@ -24,9 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core import dsp
-from cleansemg.denoising.heartbeats import find_beats
+from cleansemg.denoising.heartbeats import Detector, find_beats, look_like_a_heart
 from cleansemg.denoising.power_line import THRESHOLD, PowerLine, find_power_line
-from cleansemg.denoising.ts import TemplateSubtraction
 from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
@@ -40,15 +39,15 @@ NOTCH_WIDTH_HZ = 2.0
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What one signal holds of noise, told or seen.
+class DetectedNoise:
+    """What one signal holds of noise, given or detected.
 
     Attributes:
         line: the power line; None where there is none.
         ecg: whether there are heartbeats.
         slow: whether there is movement or drift.
         wide: whether there is white or coloured noise.
-        white_variance: variance of the white noise, where it is seen; None where the signal's kinds are told.
+        white_variance: variance of the white noise, where it is detected; None where the signal's kinds are given.
     """
 
     line: PowerLine | None
@@ -58,29 +57,27 @@ class Evidence:
     white_variance: float | None = None
 
 
-def find_out(x: FloatArray, fs_hz: float, cutoff_hz: float, labels: NoiseLabels | None, row: int) -> Evidence:
-    """What the signal [L] in a row of a batch holds: told on the oracle track, seen on the blind one."""
-    return seen(x, fs_hz, cutoff_hz) if labels is None else told(x, fs_hz, labels, row)
+def detect(x: FloatArray, fs_hz: float, cutoff_hz: float, labels: NoiseLabels | None, row: int) -> DetectedNoise:
+    """What the signal [L] in a row of a batch holds: given on the oracle track, detected on the blind one."""
+    return from_signal(x, fs_hz, cutoff_hz) if labels is None else from_labels(x, fs_hz, labels, row)
 
 
-def told(x: FloatArray, fs_hz: float, labels: NoiseLabels, row: int) -> Evidence:
+def from_labels(x: FloatArray, fs_hz: float, labels: NoiseLabels, row: int) -> DetectedNoise:
     """The oracle track: kinds from the labels, the line at its frequency, or at the highest candidate if not known."""
     has = {kind: bool(labels.has(kind)[row]) for kind in ("PLI", "ECG", "MOA", "WGN", "Color")}
     line = None
     if has["PLI"]:
         line = find_power_line(x, fs_hz, known_hz=float(labels.line_hz[row]), known_present=True)
-    return Evidence(line if line and line.harmonics else None, has["ECG"], has["MOA"], has["WGN"] or has["Color"])
+    return DetectedNoise(line if line and line.harmonics else None, has["ECG"], has["MOA"], has["WGN"] or has["Color"])
 
 
-def seen(x: FloatArray, fs_hz: float, cutoff_hz: float) -> Evidence:
-    """The blind track: kinds by the rules above, `cutoff_hz` being the one that slow noise is judged at."""
+def from_signal(x: FloatArray, fs_hz: float, cutoff_hz: float) -> DetectedNoise:
+    """The blind track: kinds by the rules above; slow noise is judged by the power below `cutoff_hz`."""
     line = find_line(x, fs_hz)
     rest = x if line is None else without_line(x, fs_hz, line)
-    heart = TemplateSubtraction()
-    beats = find_beats(rest[None], fs_hz, heart.detector)[0]
+    ecg = look_like_a_heart(find_beats(rest[None], fs_hz, Detector())[0])
     variance = white_noise(rest, fs_hz)
-    ecg = len(beats.positions) >= 2 and heart.looks_like_a_heart(beats)
-    return Evidence(line, ecg, is_slow(rest, cutoff_hz, fs_hz), variance is not None, variance)
+    return DetectedNoise(line, ecg, is_slow(rest, cutoff_hz, fs_hz), variance is not None, variance)
 
 
 def without_line(x: FloatArray, fs_hz: float, line: PowerLine, notch_width_hz: float = NOTCH_WIDTH_HZ) -> FloatArray:
@@ -131,10 +128,10 @@ def white_noise(x: FloatArray, fs_hz: float) -> float | None:
 
 
 def white_power(x: FloatArray, fs_hz: float) -> float | None:
-    """Variance of the white noise in a signal [L], from its density at 400 to 470 Hz; None where that can't be seen.
+    """Variance of the white noise in a signal [L], from its density at 400 to 470 Hz.
 
-    Seen it is at sampling rates from 1 kHz, in 0.25 s or more. The median over the band passes over a harmonic of a
-    power line.
+    None below sampling rates of 1 kHz, where that band is missing, and for signals shorter than 0.25 s. The median
+    over the band passes over a harmonic of a power line.
     """
     n = round(WELCH_S * fs_hz)
     if fs_hz * dsp.NYQUIST_MARGIN / 2 < WHITE_BAND_HZ[1] or len(x) < n:

@@ -14,9 +14,9 @@ in a whole window that ends with it; a stretch shorter than a window is one shor
 Where a denoiser states a `lowest_hz`, as networks do, a window is high-passed there first: recordings have offsets and
 drift that the signals such a method was fitted to do not have, and 4 s of them set its scale.
 
-A window goes through `resampled.denoise`: its bounds are samples of the recording, so resampling inside lets no drift
-add up. Windows depend on nothing but where stretches start and stop, so the output is the same, bit for bit, in
-whatever blocks the samples come.
+The bounds of a window are samples of the recording, so resampling inside (`resampled`) lets no drift add up. Windows
+depend on nothing but where stretches start and stop, so the output is the same, bit for bit, in whatever blocks the
+samples come.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 
 from cleansemg.core.dsp import high_pass
 from cleansemg.core.errors import InputError, ItemError, UserError
-from cleansemg.denoising import resampled
 from cleansemg.denoising.base import Denoiser, FloatArray
 from cleansemg.denoising.blocks import Buffer, Gap, GapLog, checked_block, stretches
 from cleansemg.denoising.causal import CausalDenoiser
+from cleansemg.denoising.resampled import for_any_rate
 
 WINDOW_S, OVERLAP_S = 4.0, 1.0
 STREAMING_WINDOW_S, STREAMING_OVERLAP_S = 2.0, 0.5
@@ -85,7 +85,7 @@ class OverlapAdd:
 
         Args:
             denoiser: any with a blind track.
-            fs_hz: sampling rate of the recording, from 200 Hz where the denoiser has one of its own.
+            fs_hz: sampling rate of the recording, from 200 Hz where the denoiser is made for another one.
             n_channels: of the recording.
             window_s: length of a window.
             overlap_s: of neighbouring windows, at most half a window; 0 cuts hard.
@@ -98,7 +98,8 @@ class OverlapAdd:
             raise UserError(f"denoiser '{denoiser.name}' needs labels, which a recording does not have")
         if n_channels != int(n_channels) or n_channels < 1:
             raise InputError(f"n_channels is {n_channels!r}, at least 1")
-        self._shortest = resampled.shortest(denoiser, fs_hz)
+        denoiser = for_any_rate(denoiser)
+        self._shortest = denoiser.shortest(fs_hz)
         for name, value in (("window_s", window_s), ("overlap_s", overlap_s)):
             if not np.isfinite(value) or value < 0:
                 raise UserError(f"{name} is {value!r}, expected a number of seconds")
@@ -227,7 +228,7 @@ class OverlapAdd:
             noisy = high_pass(noisy, self._denoiser.lowest_hz, self._fs_hz)
             noisy[constant] = 0.0  # not the rounding of an offset, which a network would scale up
         try:
-            return resampled.denoise(self._denoiser, noisy, self._fs_hz).astype(np.float64)
+            return self._denoiser.denoise(noisy, self._fs_hz).astype(np.float64)
         except (InputError, ItemError) as error:
             where = f"channels {', '.join(map(str, rows))}, samples {start} to {stop}"
             self._closed = f"denoising stopped at {where}: {error}"
@@ -300,15 +301,27 @@ def denoise_long(
     return out.reshape(array.shape)
 
 
-def best_streaming(denoiser: Denoiser, fs_hz: float, n_channels: int) -> CausalDenoiser | OverlapAdd:
+def best_streaming(
+    denoiser: Denoiser, fs_hz: float, n_channels: int, window_s: float | None = None, overlap_s: float | None = None
+) -> CausalDenoiser | OverlapAdd:
     """The form of a denoiser with the least latency: its causal one where it has one, else short windows.
 
-    Both take blocks by `push`, give the rest by `finish`, and state `latency_s` and `gaps`.
+    Both take blocks by `push`, return the rest by `finish`, and state `latency_s` and `gaps`.
+
+    Args:
+        denoiser: any with a blind track.
+        fs_hz: sampling rate.
+        n_channels: of the stream.
+        window_s: length of a window; None: the causal form, or 2 s.
+        overlap_s: of neighbouring windows; None: a quarter of the window.
 
     Raises:
         InputError, UserError: as `Denoiser.causal` and `OverlapAdd`.
     """
-    causal = denoiser.causal(fs_hz, n_channels)
-    if causal is not None:
-        return causal
-    return OverlapAdd(denoiser, fs_hz, n_channels, STREAMING_WINDOW_S, STREAMING_OVERLAP_S)
+    if window_s is None and overlap_s is None:
+        causal = denoiser.causal(fs_hz, n_channels)
+        if causal is not None:
+            return causal
+    window = STREAMING_WINDOW_S if window_s is None else window_s
+    overlap = window * STREAMING_OVERLAP_S / STREAMING_WINDOW_S if overlap_s is None else overlap_s
+    return OverlapAdd(denoiser, fs_hz, n_channels, window, overlap)

@@ -24,7 +24,15 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.denoising.base import Denoiser
-from cleansemg.denoising.heartbeats import Beats, Detector, IntArray, find_beats, likeness, prominence
+from cleansemg.denoising.heartbeats import (
+    MIN_LIKENESS,
+    MIN_PROMINENCE,
+    RATE_BPM,
+    Detector,
+    IntArray,
+    find_beats,
+    look_like_a_heart,
+)
 from cleansemg.noise.labels import NoiseLabels
 
 log = logging.getLogger(__name__)
@@ -47,9 +55,9 @@ class TemplateSubtraction(Denoiser):
         refractory_s: float = 0.14,
         before_rr: float = 0.25,
         after_rr: float = 0.45,
-        rate_bpm: tuple[float, float] = (35.0, 200.0),
-        min_likeness: float = 0.8,
-        min_prominence: float = 5.0,
+        rate_bpm: tuple[float, float] = RATE_BPM,
+        min_likeness: float = MIN_LIKENESS,
+        min_prominence: float = MIN_PROMINENCE,
     ) -> None:
         """Set the detection, the template and the blind rule.
 
@@ -75,9 +83,7 @@ class TemplateSubtraction(Denoiser):
         self.detector = Detector((float(band_hz[0]), float(band_hz[1])), order, cycle_s, event_s, refractory_s)
         self.before_rr = before_rr
         self.after_rr = after_rr
-        self.rate_bpm = rate_bpm
-        self.min_likeness = min_likeness
-        self.min_prominence = min_prominence
+        self.heart_rule = (rate_bpm, min_likeness, min_prominence)
 
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> NDArray[np.float64]:
         if self.detector.band_hz[1] > fs_hz / 2:
@@ -88,21 +94,12 @@ class TemplateSubtraction(Denoiser):
             return estimate
         untouched = 0
         for row, beats in zip(rows, find_beats(noisy[rows], fs_hz, self.detector), strict=True):
-            if len(beats.positions) >= 2 and (labels is not None or self.looks_like_a_heart(beats)):
+            if len(beats.positions) >= 2 and (labels is not None or look_like_a_heart(beats, *self.heart_rule)):
                 estimate[row] -= self._ecg(noisy[row], beats.positions)
             else:
                 untouched += 1
         log.debug("ts: %d of %d signals without beats to subtract", untouched, len(rows))
         return estimate
-
-    def looks_like_a_heart(self, beats: Beats) -> bool:
-        """The blind rule: plausible rate, beats alike, beats prominent."""
-        low, high = self.rate_bpm
-        return (
-            low <= beats.rate_bpm <= high
-            and likeness(beats) >= self.min_likeness
-            and prominence(beats) >= self.min_prominence
-        )
 
     def _ecg(self, x: NDArray[np.float64], beats: IntArray) -> NDArray[np.float64]:
         """[L]: the template at each beat, zero elsewhere."""

@@ -16,7 +16,7 @@ from cleansemg.core.errors import InputError, UserError
 from cleansemg.denoising import mode_treatment as treatment
 from cleansemg.denoising.base import Denoiser
 from cleansemg.denoising.compilation import announce
-from cleansemg.denoising.noise_detection import Evidence, find_out
+from cleansemg.denoising.noise_detection import DetectedNoise, detect
 from cleansemg.noise.labels import NoiseLabels
 
 EMG_FROM_HZ = 20.0  # modes below are outside of the band of surface EMG
@@ -25,7 +25,7 @@ COMPILATION_S = 10
 
 
 class VMD(Denoiser):
-    """Decomposes by VMD, and treats the modes by the kinds of noise that are told, or that the signal shows.
+    """Decomposes by VMD, and treats the modes by the kinds of noise that are given, or detected in the signal.
 
     What no mode explains stays in the estimate, but for wide noise, of which it is taken to be part.
     """
@@ -61,9 +61,9 @@ class VMD(Denoiser):
         treatment.check_rate(self.name, self.f_min_hz, fs_hz)
         estimate = np.empty_like(noisy)
         for row, x in enumerate(noisy):
-            found = find_out(x, fs_hz, self.f_min_hz, labels, row)
+            noise = detect(x, fs_hz, self.f_min_hz, labels, row)
             modes, centres = vmd(x, self.k, self.alpha, tol=self.tol)
-            estimate[row] = self._treat(x, modes, centres, found, fs_hz)
+            estimate[row] = self._treat(x, modes, centres, noise, fs_hz)
         return estimate
 
     def _treat(
@@ -71,24 +71,24 @@ class VMD(Denoiser):
         x: NDArray[np.float64],
         modes: NDArray[np.float64],
         centres: NDArray[np.float64],
-        found: Evidence,
+        noise: DetectedNoise,
         fs_hz: float,
     ) -> NDArray[np.float64]:
         unexplained = x - modes.sum(axis=0)
         rows = np.concatenate([modes, unexplained[None]])  # [k + 1, L]
-        if found.line is not None:
-            rows = treatment.remove_line(rows, fs_hz, found.line)
-        if found.ecg:
+        if noise.line is not None:
+            rows = treatment.remove_line(rows, fs_hz, noise.line)
+        if noise.ecg:
             rows = treatment.remove_ecg(rows, fs_hz)
-        if found.slow:
+        if noise.slow:
             centres_hz = np.append(centres * fs_hz, np.inf)
             rows = treatment.remove_slow(rows, centres_hz, self.f_min_hz, fs_hz)
-        if found.wide:
+        if noise.wide:
             modes = rows[:-1]
-            if found.white_variance is None:
+            if noise.white_variance is None:
                 variances = (np.median(np.abs(modes), axis=1) / treatment.NORMAL_MEDIAN) ** 2
             else:
-                variances = found.white_variance * white_shares(centres, self.alpha)
+                variances = noise.white_variance * white_shares(centres, self.alpha)
             limits = treatment.thresholds(variances, len(x), self.threshold_factor)
             rows = np.stack([treatment.threshold_intervals(m, t) for m, t in zip(modes, limits, strict=True)])
             rows[centres * fs_hz < EMG_FROM_HZ] = 0.0

@@ -179,8 +179,7 @@ def parameters_table(settings: Settings, printed: Printed, labels: Sequence[str]
 
 def n_weights(name: str, form: str, parameters: Mapping[str, Any]) -> int | None:
     """How many numbers a fresh network of that name trains; None where there is no such network."""
-    from cleansemg.denoising import load
-    from cleansemg.denoising.loading import is_neural
+    from cleansemg.denoising.loading import is_neural, load_network
 
     known = {*entries("denoisers"), *(alias for e in entries("denoisers").values() for alias in e.aliases)}
     if ":" not in name and name not in known:
@@ -190,7 +189,7 @@ def n_weights(name: str, form: str, parameters: Mapping[str, Any]) -> int | None
     if not is_neural(cls):
         return None
     small = (entry.extra.get("small") or {}) if form == "small" else {}
-    network = load(name, None, **{**small, **parameters, "device": "cpu"}).network  # type: ignore[attr-defined]
+    network = load_network(name, None, **{**small, **parameters, "device": "cpu"}).network
     return sum(int(p.numel()) for p in network.parameters() if p.requires_grad)
 
 

@@ -73,10 +73,10 @@ def convert(entry: Entry, checkpoint: Path, target: Path, repository: hub.Reposi
         ItemError: it holds more than tensors, or does not fit the network.
     """
     from cleansemg.core import weight_files
-    from cleansemg.denoising import load
+    from cleansemg.denoising import load_network
 
     try:
-        denoiser = load(entry.name, weights=checkpoint)
+        denoiser = load_network(entry.name, weights=checkpoint)
         parameters = {**entry.parameters, **_parameters(entry, checkpoint)}
     except UserError as error:
         raise ItemError(str(error).removeprefix(f"{checkpoint}: ")) from None
@@ -91,7 +91,7 @@ def convert(entry: Entry, checkpoint: Path, target: Path, repository: hub.Reposi
     }
     info = {"denoiser": entry.name, "parameters": parameters, "source": source}
     try:
-        weight_files.write(target, denoiser.network, info)  # type: ignore[attr-defined]
+        weight_files.write(target, denoiser.network, info)
     except OSError as error:
         raise UserError(f"{target}: {error.strerror or error}") from None
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
 from cleansemg.denoising.base import Denoiser, FloatArray
+from cleansemg.denoising.resampled import for_any_rate
 from cleansemg.noise.labels import NoiseLabels
 from cleansemg.recordings.report import SHORTEST_S
 
@@ -26,12 +27,11 @@ class AutoTrack(Denoiser):
 
     tracks = ("blind",)  # nobody has to tell it anything
 
-    def __init__(self, denoiser: Denoiser, fs_hz: float, model: Predictor | None) -> None:
+    def __init__(self, denoiser: Denoiser, model: Predictor | None) -> None:
         """Wrap a denoiser.
 
         Args:
             denoiser: with a blind and an oracle track.
-            fs_hz: sampling rate of the recording.
             model: the quality network, with the second head.
 
         Raises:
@@ -43,11 +43,12 @@ class AutoTrack(Denoiser):
             raise UserError(f"denoiser '{denoiser.name}' needs more than the kinds of noise; it has no auto track")
         if model is None:
             raise UserError("--track auto needs the quality network, and there are no weights of it")
-        self.name = denoiser.name  # type: ignore[misc]
-        self.sampling_rate_hz = None  # type: ignore[misc]
-        self.lowest_hz = denoiser.lowest_hz  # type: ignore[misc]
-        self.min_samples = max(denoiser.min_samples, int(np.ceil(SHORTEST_S * fs_hz)))  # type: ignore[misc]
-        self._denoiser, self._model = denoiser, model
+        self.name, self.lowest_hz = denoiser.name, denoiser.lowest_hz
+        self._denoiser, self._model = for_any_rate(denoiser), model
+
+    def shortest(self, fs_hz: float) -> int:
+        """How many samples a signal has at least: those that the denoiser needs, and 1 s for the network."""
+        return max(self._denoiser.shortest(fs_hz), int(np.ceil(SHORTEST_S * fs_hz)))
 
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
         from cleansemg.quality import noise_labels

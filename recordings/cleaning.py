@@ -126,7 +126,7 @@ class _Run:
         self.info = info = recording.info
         denoiser = chosen.denoiser
         if order.track == "auto":
-            denoiser = AutoTrack(denoiser, info.fs_hz, model)
+            denoiser = AutoTrack(denoiser, model)
         n_channels = len(info.channels)
         self.stream = OverlapAdd(denoiser, info.fs_hz, n_channels, order.window_s, order.overlap_s)
         self.trace = Trace(info.fs_hz) if plotted is not None else None

@@ -12,8 +12,9 @@ import numpy as np
 
 from cleansemg.core.npz import sha256
 from cleansemg.core.registry import find, load_class
-from cleansemg.denoising import Denoiser, load, resampled
+from cleansemg.denoising import Denoiser, load
 from cleansemg.denoising.loading import DEFAULT_DENOISER, OPEN, PRETRAINED, is_neural, weights_file
+from cleansemg.denoising.resampled import native
 
 if TYPE_CHECKING:
     from cleansemg.quality.models import Predictor
@@ -55,11 +56,14 @@ def choose(
     saved: dict[str, Any] = {}
     files = None
     title = entry.name
-    if is_neural(type(denoiser)):
+    if is_neural(type(native(denoiser))):
         from cleansemg.core import weight_files
 
         path = weights_file(entry, weights)
-        saved = {**weight_files.read(path)[1].get("parameters", {}), "centre": getattr(denoiser, "centre", None)}
+        saved = {
+            **weight_files.read(path)[1].get("parameters", {}),
+            "centre": getattr(native(denoiser), "centre", None),
+        }
         source = str(weights) if weights in {PRETRAINED, OPEN} else "file"
         files = {"source": source, "name": path.name, "sha256": sha256(path)}
         title = f"{entry.name} ({source if source != 'file' else path.name})"
@@ -72,9 +76,9 @@ def try_out(denoiser: Denoiser, fs_hz: float) -> None:
     """Denoise a moment of silence: what does not fit this rate is refused before the work, not in the middle of it.
 
     Raises:
-        InputError, UserError: as `cleansemg.denoising.resampled.denoise`.
+        InputError, UserError: as `Denoiser.denoise`.
     """
-    resampled.denoise(denoiser, np.zeros((1, resampled.shortest(denoiser, fs_hz))), fs_hz)
+    denoiser.denoise(np.zeros((1, denoiser.shortest(fs_hz))), fs_hz)
 
 
 def describe_model(model: Predictor | None) -> dict[str, Any] | None:

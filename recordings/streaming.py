@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import ItemError, UserError, did_you_mean
-from cleansemg.denoising.base import Denoiser
 from cleansemg.denoising.causal import CausalDenoiser
-from cleansemg.denoising.overlap_add import STREAMING_OVERLAP_S, STREAMING_WINDOW_S, OverlapAdd
+from cleansemg.denoising.overlap_add import OverlapAdd
 
 READ_BYTES = 2**16
 LONGEST_LINE = 2**16  # bytes; longer ones are no samples
@@ -142,30 +141,6 @@ def pipe_of(name: str, n_channels: int) -> Pipe:
     if name not in PIPES:
         raise UserError(f"--format is '{name}'{did_you_mean(name, PIPES)}")
     return PIPES[name](n_channels)
-
-
-def form_of(
-    denoiser: Denoiser, fs_hz: float, n_channels: int, window_s: float | None = None, overlap_s: float | None = None
-) -> Form:
-    """The causal form of a denoiser where it has one and no window is asked for, else windows.
-
-    Args:
-        denoiser: any with a blind track.
-        fs_hz: sampling rate.
-        n_channels: of the stream.
-        window_s: length of a window; None: the causal form, or 2 s.
-        overlap_s: of neighbouring windows; None: a quarter of the window.
-
-    Raises:
-        InputError, UserError: as `Denoiser.causal` and `OverlapAdd`.
-    """
-    if window_s is None and overlap_s is None:
-        causal = denoiser.causal(fs_hz, n_channels)
-        if causal is not None:
-            return causal
-    window = STREAMING_WINDOW_S if window_s is None else window_s
-    overlap = window * STREAMING_OVERLAP_S / STREAMING_WINDOW_S if overlap_s is None else overlap_s
-    return OverlapAdd(denoiser, fs_hz, n_channels, window, overlap)
 
 
 def latency_of(form: Form) -> str:

@@ -197,8 +197,7 @@ def _train(
 ) -> str:
     import torch
 
-    from cleansemg.denoising import load
-    from cleansemg.denoising.loading import PRETRAINED
+    from cleansemg.denoising.loading import PRETRAINED, load_network
     from cleansemg.training import checkpoint, loop
 
     folder = layout.weights(entry.name)
@@ -223,8 +222,7 @@ def _train(
         shipped = entry.name in registry.entries("denoisers")
         name = entry.name if shipped else entry.target
         first = PRETRAINED if settings.train.init == "pretrained" else None
-        denoiser = load(name, first, **{**plan.parameters, "device": "cpu"})
-        network: torch.nn.Module = denoiser.network  # type: ignore[attr-defined]
+        network = load_network(name, first, **{**plan.parameters, "device": "cpu"}).network
         n_weights = sum(p.numel() for p in network.parameters() if p.requires_grad)
         if main:
             log.info(

@@ -17,7 +17,7 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import hub as client
 from cleansemg.data_pipeline.byte_progress import ByteProgress
-from cleansemg.denoising import load
+from cleansemg.denoising import load, load_network
 from cleansemg.evaluation import evaluating, published_test_set, published_weights
 from cleansemg.evaluation.candidates import candidates
 from cleansemg.evaluation.export import read as read_export
@@ -51,7 +51,7 @@ def saved(content):
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(3)
-    return {"fcn": load("fcn", weights=None).network, "msemg": load("msemg", weights=None, features=8).network}
+    return {"fcn": load_network("fcn", weights=None).network, "msemg": load("msemg", weights=None, features=8).network}
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_checkpoints_come_verified_and_converted_once(hub, checkpoints, networks
         state, info = weight_files.read(tmp_path / f"{name}.safetensors")
         assert state.keys() == network.state_dict().keys()
         assert all(torch.equal(state[key], value) for key, value in network.state_dict().items())
-        assert load(name, weights=tmp_path / f"{name}.safetensors").network.state_dict().keys() == state.keys()
+        assert load_network(name, weights=tmp_path / f"{name}.safetensors").network.state_dict().keys() == state.keys()
         assert info["denoiser"] == name
     assert info["parameters"]["features"] == 8
     assert info["source"] == {

@@ -13,7 +13,7 @@ from cleansemg.core import dsp, npz, weight_files
 from cleansemg.core.config import load as load_settings
 from cleansemg.core.registry import entries, project_root
 from cleansemg.data_pipeline.readers.simulated import SimulatedReader
-from cleansemg.denoising import load
+from cleansemg.denoising import load, load_network
 from cleansemg.denoising.loading import DEFAULT_DENOISER, WEIGHTS_FOLDER
 from cleansemg.denoising.overlap_add import denoise_long
 from tests.denoising.signals import FS_HZ
@@ -104,7 +104,7 @@ def test_a_recording_in_codes_about_32768_survives_the_default(real_data: Path) 
 @pytest.mark.parametrize("name", ["fcn", "trustemg_rm", "msemg"])
 def test_bfloat16_means_the_same_as_float32(name: str) -> None:
     """What training computes in bfloat16 is used in float32; processors with AMX once computed something else."""
-    network = load(name).network.eval()  # type: ignore[attr-defined]
+    network = load_network(name).network.eval()
     x = 0.3 * torch.randn(16, 2000, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         exact = network(x)

@@ -14,7 +14,8 @@ from scipy import signal
 from cleansemg.core import dsp
 from cleansemg.denoising import InputError, load
 from cleansemg.denoising.blocks import Gap
-from cleansemg.denoising.causal import CausalDenoiser, CausalHighPass
+from cleansemg.denoising.causal import CausalDenoiser
+from cleansemg.denoising.causal_high_pass import CausalHighPass
 from cleansemg.denoising.hp import HighPass
 from tests.denoising.signals import FS_HZ, at_snr, emg, snr_db
 
@@ -48,7 +49,7 @@ def test_the_blocks_do_not_matter(cuts: list[int]) -> None:
     x = changing()
     one, two = causal(), causal()
     np.testing.assert_array_equal(in_blocks(one, x, cuts), two.push(x))
-    assert [one.choice(c) for c in (0, 1)] == [two.choice(c) for c in (0, 1)]
+    assert [one.filters(c) for c in (0, 1)] == [two.filters(c) for c in (0, 1)]
 
 
 def test_sample_by_sample_is_the_same() -> None:
@@ -80,8 +81,8 @@ def test_a_line_is_found_and_removed() -> None:
     form = causal()
     estimate = form.push(noisy)
     for channel in (0, 1):
-        assert form.choice(channel).line_hz == pytest.approx(50.2, abs=0.05)
-        assert form.choice(channel).harmonics[:3] == (1, 2, 3)
+        assert form.filters(channel).line_hz == pytest.approx(50.2, abs=0.05)
+        assert form.filters(channel).harmonics[:3] == (1, 2, 3)
     # the first second passes unchanged, as nothing is known of it
     np.testing.assert_array_equal(estimate[:, :1000], noisy[:, :1000].astype(np.float32))
     assert (snr_db(clean[:, 4000:], estimate[:, 4000:]) + 10).min() > 12
@@ -93,7 +94,7 @@ def test_slow_noise_is_removed_where_it_is() -> None:
     noisy[1] = at_snr(clean, SLOW, -10)[1]
     form = causal(line_threshold=1e9)
     estimate = form.push(noisy)
-    assert [form.choice(c).slow for c in (0, 1)] == [False, True]
+    assert [form.filters(c).slow for c in (0, 1)] == [False, True]
     np.testing.assert_array_equal(estimate[0], noisy[0].astype(np.float32))
     rest = estimate[1, 2000:] - signal.sosfilt(form.high_pass, clean[1])[2000:]  # what the noise leaves
     assert 10 * np.log10(np.mean(rest**2) / np.mean((noisy[1] - clean[1]) ** 2)) < -20
@@ -104,7 +105,7 @@ def test_a_change_of_filters_makes_no_click() -> None:
     x = np.cos(2 * np.pi * 3 * t)[None]  # at its height when it is first judged, at 1 s
     form = causal(1)
     y = form.push(x)[0]
-    assert form.choice(0).slow
+    assert form.filters(0).slow
     np.testing.assert_array_equal(y[:1000], x[0, :1000].astype(np.float32))
     # the sinusoid's own slope, and that of a fade over 0.1 s; a switch would jump by 1
     assert np.abs(np.diff(y)).max() < (2 * np.pi * 3 + np.pi / 2 / 0.1) / FS_HZ

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from cleansemg.denoising import load
+from cleansemg.denoising import load_network
 from cleansemg.denoising.loading import small_form
 from cleansemg.denoising.networks.cnn import CNNNetwork, CNNSize
 from cleansemg.denoising.neural import NeuralDenoiser
@@ -26,7 +26,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def cnn(**parameters: object) -> NeuralDenoiser:
-    denoiser = load("cnn", weights=None, device="cpu", **parameters)
+    denoiser = load_network("cnn", weights=None, device="cpu", **parameters)
     assert isinstance(denoiser, NeuralDenoiser)
     return denoiser
 

@@ -12,7 +12,7 @@ import torch
 
 from cleansemg.core import weight_files
 from cleansemg.core.errors import UserError
-from cleansemg.denoising import load, loading
+from cleansemg.denoising import load, load_network, loading
 from cleansemg.denoising.hp import HighPass
 from cleansemg.denoising.networks.fcn import FCN
 from tests.denoising.signals import FS_HZ, emg
@@ -23,7 +23,7 @@ SMALL = {"channels": (4, 3, 2)}
 @pytest.fixture
 def small() -> FCN:
     torch.manual_seed(5)
-    denoiser = load("fcn", weights=None, **SMALL)
+    denoiser = load_network("fcn", weights=None, **SMALL)
     assert isinstance(denoiser, FCN)
     return denoiser
 
@@ -49,6 +49,8 @@ def test_names_aliases_and_classes() -> None:
 
 def test_a_classical_method_has_no_weights(tmp_path: Path) -> None:
     assert isinstance(load("hp", weights=None), HighPass)
+    with pytest.raises(UserError, match="'hp' has no network"):
+        load_network("hp")
     with pytest.raises(UserError, match="'hp' has no network, so no weights"):
         load("hp", weights=tmp_path / "x.safetensors")
 
@@ -79,11 +81,11 @@ def test_round_trip(tmp_path: Path, small: FCN) -> None:
     assert read == {"denoiser": "fcn", "parameters": {"channels": [4, 3, 2], "clip": False}, "epochs": 3}
     for name, tensor in small.network.state_dict().items():
         assert torch.equal(state[name], tensor)
-    loaded = load("fcn", weights=path)
-    assert loaded.clip is False  # type: ignore[attr-defined]
+    loaded = load_network("fcn", weights=path)
+    assert loaded.clip is False
     small.clip = False
     assert np.array_equal(loaded.denoise(emg(1), FS_HZ), small.denoise(emg(1), FS_HZ))
-    assert load("fcn", weights=path, clip=True).clip is True  # type: ignore[attr-defined]
+    assert load_network("fcn", weights=path, clip=True).clip is True
 
 
 @pytest.mark.parametrize("key", [None, "model_state_dict", "state_dict", "model"])

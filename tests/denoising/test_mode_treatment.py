@@ -11,12 +11,12 @@ from cleansemg.core import dsp
 from cleansemg.denoising import mode_treatment as treatment
 from cleansemg.denoising.emd import emd
 from cleansemg.denoising.noise_detection import (
-    Evidence,
+    DetectedNoise,
     emg_share_below,
+    from_labels,
+    from_signal,
     is_slow,
-    seen,
     share_below,
-    told,
     white_noise,
     white_power,
 )
@@ -96,7 +96,7 @@ def test_intervals_are_shrunk_as_a_whole(values: list[float], limit: float) -> N
 
 def test_nothing_found_gives_the_signal_back() -> None:
     x = emg(1)[0]
-    nothing = Evidence(None, False, False, False)
+    nothing = DetectedNoise(None, False, False, False)
     np.testing.assert_allclose(treatment.treat(emd(x), nothing, FS_HZ, 40.0, SHARES, 0.25), x, atol=1e-12)
 
 
@@ -109,33 +109,33 @@ def test_nothing_found_gives_the_signal_back() -> None:
         ("WGN", (False, False, False, True)),
     ],
 )
-def test_what_is_seen(kind: str, expected: tuple[bool, ...]) -> None:
+def test_what_is_detected(kind: str, expected: tuple[bool, ...]) -> None:
     for at_db in (-10, -3):
         for x in contaminated(kind, at_db)[1]:
             for unit in (1e-6, 1.0, 1e6):
-                found = seen(unit * x, FS_HZ, 40.0)
-                assert (found.line is not None, found.ecg, found.slow, found.wide) == expected
+                noise = from_signal(unit * x, FS_HZ, 40.0)
+                assert (noise.line is not None, noise.ecg, noise.slow, noise.wide) == expected
 
 
 def test_clean_emg_shows_nothing() -> None:
-    assert all(seen(x, FS_HZ, 40.0) == Evidence(None, False, False, False) for x in clean_emg(10))
-    assert seen(np.full(2000, 3.0), FS_HZ, 40.0) == Evidence(None, False, False, False)
+    assert all(from_signal(x, FS_HZ, 40.0) == DetectedNoise(None, False, False, False) for x in clean_emg(10))
+    assert from_signal(np.full(2000, 3.0), FS_HZ, 40.0) == DetectedNoise(None, False, False, False)
 
 
-def test_what_is_told() -> None:
+def test_what_is_given() -> None:
     x = contaminated("PLI", 0, 1)[1][0]
-    assert told(x, FS_HZ, labels("", 1), 0) == Evidence(None, False, False, False)
-    found = told(x, FS_HZ, labels("PLI+MOA+Color", 1, 50.2), 0)
-    assert found.line is not None
-    assert found.line.frequency_hz == 50.2
-    assert (found.ecg, found.slow, found.wide, found.white_variance) == (False, True, True, None)
+    assert from_labels(x, FS_HZ, labels("", 1), 0) == DetectedNoise(None, False, False, False)
+    noise = from_labels(x, FS_HZ, labels("PLI+MOA+Color", 1, 50.2), 0)
+    assert noise.line is not None
+    assert noise.line.frequency_hz == 50.2
+    assert (noise.ecg, noise.slow, noise.wide, noise.white_variance) == (False, True, True, None)
 
 
 def test_the_white_floor_is_measured_through_emg_and_a_harmonic() -> None:
     noise = 5e-5 * np.random.default_rng(6).standard_normal((20, 2000))
     x = clean_emg(20) + noise + 1e-4 * np.sin(2 * np.pi * 450 * T)
-    found = np.array([white_power(row, FS_HZ) for row in x], float)
-    assert np.median(found) == pytest.approx(25e-10, rel=0.1)
+    variances = np.array([white_power(row, FS_HZ) for row in x], float)
+    assert np.median(variances) == pytest.approx(25e-10, rel=0.1)
     assert white_noise(clean_emg(1)[0], FS_HZ) is None
     assert white_power(x[0], 900.0) is None
     assert white_power(x[0, :200], FS_HZ) is None

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from cleansemg.core.errors import UserError
-from cleansemg.denoising import load
+from cleansemg.denoising import load, load_network
 from cleansemg.denoising.conformance import run_checks
 from cleansemg.denoising.loading import small_form
 from cleansemg.denoising.networks import msemg
@@ -33,7 +33,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def n_parameters(name: str = "msemg", **size: object) -> int:
-    network = load(name, weights=None, **size).network  # type: ignore[attr-defined]
+    network = load_network(name, weights=None, **size).network
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
@@ -136,7 +136,7 @@ def test_published_weights_give_what_the_layer_table_says(tmp_path: Path, wrappe
     path = tmp_path / "MSEMG_best.pth"
     torch.save(state if wrapped is None else {wrapped: state, "epoch": 3}, path)
     x = emg(2, 150)
-    denoiser = load("msemg", weights=path, device="cpu")
+    denoiser = load_network("msemg", weights=path, device="cpu")
     scale = np.abs(expected(x, state)).max()
     np.testing.assert_allclose(denoiser.denoise(x, FS_HZ), expected(x, state), atol=1e-4 * scale)
 
@@ -146,7 +146,7 @@ def test_the_size_comes_from_the_file(tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
     torch.save(state, path)
     x = emg(1, 60)
-    network = load("msemg", weights=path, device="cpu").network  # type: ignore[attr-defined]
+    network = load_network("msemg", weights=path, device="cpu").network
     assert {name: tensor.shape for name, tensor in network.state_dict().items()} == {
         name: tensor.shape for name, tensor in state.items()
     }
@@ -171,7 +171,7 @@ def test_blocks_that_the_public_code_loops(tmp_path: Path) -> None:
         load("msemg", weights=tmp_path / "twice.pth", device="cpu"),
     ):
         np.testing.assert_allclose(denoiser.denoise(x, FS_HZ), expected(x, state, rounds=2), atol=tolerance)
-    own = load("msemg", weights=tmp_path / "two.pth", device="cpu").network.state_dict()  # type: ignore[attr-defined]
+    own = load_network("msemg", weights=tmp_path / "two.pth", device="cpu").network.state_dict()
     assert torch.equal(own[prefix + "1.norm.weight"], 2 * state[prefix + "0.norm.weight"])
 
 
@@ -207,7 +207,7 @@ def test_wrong_sizes_are_named(size: dict[str, int], message: str) -> None:
 
 
 def test_long_inputs_run_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = load("msemg", weights=None, device="cpu", n_layers=2, **SMALL).network.eval()  # type: ignore[attr-defined]
+    network = load_network("msemg", weights=None, device="cpu", n_layers=2, **SMALL).network.eval()
     x = torch.from_numpy(emg(2, 700) * 1e4).float()
     with torch.inference_mode():
         whole = network(x)
@@ -217,7 +217,7 @@ def test_long_inputs_run_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_training_sees_the_same_network() -> None:
-    network = load("msemg", weights=None, device="cpu", **SMALL).network  # type: ignore[attr-defined]
+    network = load_network("msemg", weights=None, device="cpu", **SMALL).network
     x = torch.from_numpy(emg(2, 300) * 1e4).float()
     output = network.train()(x)
     output.square().mean().backward()
@@ -228,7 +228,7 @@ def test_training_sees_the_same_network() -> None:
 
 def test_fresh_steps_are_those_of_the_paper() -> None:
     # Gu and Dao, section 3.6: softplus of the bias is log-uniform from 0.001 to 0.1
-    network = load("msemg", weights=None).network  # type: ignore[attr-defined]
+    network = load_network("msemg", weights=None).network
     step = functional.softplus(network.mamba.forward_blocks[0].mixer.dt_proj.bias).detach()
     assert 0.001 <= step.min() < 0.002
     assert 0.05 < step.max() <= 0.1001
@@ -236,14 +236,14 @@ def test_fresh_steps_are_those_of_the_paper() -> None:
 
 
 def test_the_shortest_input() -> None:
-    denoiser = load("msemg", weights=None, device="cpu", **SMALL)
+    denoiser = load_network("msemg", weights=None, device="cpu", **SMALL)
     assert denoiser.denoise(emg(2, 400)[:, :8], FS_HZ).shape == (2, 8)
 
 
 def test_conformance() -> None:
     def factory():  # type: ignore[no-untyped-def]
         torch.manual_seed(0)
-        return load("msemg", weights=None, device="cpu", **SMALL)
+        return load_network("msemg", weights=None, device="cpu", **SMALL)
 
     failed = [(result.check, result.detail) for result in run_checks(factory) if not result.passed]
     assert not failed

@@ -14,7 +14,7 @@ from torch import nn
 
 from cleansemg.core.errors import UserError
 from cleansemg.core.registry import entries, find
-from cleansemg.denoising import load
+from cleansemg.denoising import load, load_network
 from cleansemg.denoising.networks.fcn import FCNNetwork, FCNSize
 from cleansemg.denoising.networks.fcn_large import FCNLargeNetwork, FCNLargeSize
 from cleansemg.denoising.neural import NeuralDenoiser, normalise, quantile_scale
@@ -52,7 +52,7 @@ def lengths(network: nn.Module, length: int) -> list[int]:
 @pytest.mark.parametrize(("name", "count"), [("fcn", 137_801), ("fcn_large", 11_150_977)])
 def test_number_of_parameters_is_the_published_one(name: str, count: int) -> None:
     # 137,801: Table II of the MSEMG paper; 11,150,977: sum over the layers of the TrustEMG code's FCN
-    network = load(name, weights=None).network  # type: ignore[attr-defined]
+    network = load_network(name, weights=None).network
     assert n_parameters(network) == count
 
 
@@ -84,9 +84,9 @@ def test_any_length_above_the_minimum(network: nn.Module, extra: int) -> None:
 
 @pytest.mark.parametrize(("name", "minimum"), [("fcn", 106), ("fcn_large", 218)])
 def test_the_minimum_is_what_the_strides_need(name: str, minimum: int) -> None:
-    denoiser = load(name, weights=None)
+    denoiser = load_network(name, weights=None)
     assert denoiser.min_samples == minimum
-    encoder = [m for m in denoiser.network.modules() if isinstance(m, nn.Conv1d)]  # type: ignore[attr-defined]
+    encoder = [m for m in denoiser.network.modules() if isinstance(m, nn.Conv1d)]
     for n_samples, expected in ((minimum, 1), (minimum - 1, 0)):
         length = n_samples
         for layer in encoder:
@@ -101,7 +101,7 @@ def test_fcn_large_pads_the_published_length_by_nothing() -> None:
 
 
 def test_published_checkpoint_names_fit_fcn_large() -> None:
-    network = load("FCN", weights=None).network  # type: ignore[attr-defined]
+    network = load_network("FCN", weights=None).network
     names = {name.rsplit(".", 1)[0] for name in network.state_dict()}
     # golden: module names of the benchmark's FCN checkpoint
     expected = {f"encoder.{i}.conv_1d.{j}" for i in range(5) for j in range(2)}
@@ -194,28 +194,28 @@ def test_each_window_has_its_own_scale() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_output_is_independent_of_neighbours_bit_for_bit(name: str) -> None:
-    denoiser = load(name, weights=None, device="cpu")
+    denoiser = load_network(name, weights=None, device="cpu")
     x = emg(4)
     together = denoiser.denoise(x, FS_HZ)
     assert together.any()
     assert np.array_equal(denoiser.denoise(x[2], FS_HZ), together[2])
     assert np.array_equal(denoiser.denoise(x[[3, 1, 1]], FS_HZ), together[[3, 1, 1]])
-    batched = load(name, weights=None, batch_size=3, device="cpu")
-    batched.network.load_state_dict(denoiser.network.state_dict())  # type: ignore[attr-defined]
+    batched = load_network(name, weights=None, batch_size=3, device="cpu")
+    batched.network.load_state_dict(denoiser.network.state_dict())
     np.testing.assert_allclose(batched.denoise(x, FS_HZ), together, atol=1e-5 * np.abs(together).max())
 
 
 def test_inference_leaves_running_statistics_alone() -> None:
-    denoiser = load("fcn", weights=None)
-    network = denoiser.network.train()  # type: ignore[attr-defined]
+    denoiser = load_network("fcn", weights=None)
+    network = denoiser.network.train()
     before = json.dumps({k: v.tolist() for k, v in network.state_dict().items() if "running" in k})
     denoiser.denoise(emg(2), FS_HZ)
     assert json.dumps({k: v.tolist() for k, v in network.state_dict().items() if "running" in k}) == before
 
 
 def test_smaller_networks_are_a_parameter_away() -> None:
-    denoiser = load("fcn", weights=None, channels=(8, 4, 2))
-    assert n_parameters(denoiser.network) < 2000  # type: ignore[attr-defined]
+    denoiser = load_network("fcn", weights=None, channels=(8, 4, 2))
+    assert n_parameters(denoiser.network) < 2000
 
 
 @pytest.mark.parametrize(

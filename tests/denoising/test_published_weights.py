@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cleansemg.core.errors import UserError
-from cleansemg.denoising import load
+from cleansemg.denoising import load_network
 from cleansemg.denoising.loading import small_form
 from cleansemg.denoising.neural import NeuralDenoiser, normalise
 from tests.denoising import published_networks as published
@@ -48,7 +48,7 @@ def state_of(name: str, width: int = WIDTH) -> published.State:
 
 
 def loaded(name: str, path: Path, **parameters: object) -> NeuralDenoiser:
-    denoiser = load(name, weights=path, device="cpu", **parameters)
+    denoiser = load_network(name, weights=path, device="cpu", **parameters)
     assert isinstance(denoiser, NeuralDenoiser)
     return denoiser
 
@@ -157,7 +157,7 @@ def test_another_table_of_positions_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["fcn_large", "cnn", "trustemg_unet", "trustemg_rm"])
 def test_a_raw_state_dictionary_of_ours(name: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    own = load(name, weights=None, device="cpu", centre=False, **small_form(name))  # as the public code
+    own = load_network(name, weights=None, device="cpu", centre=False, **small_form(name))  # as the public code
     assert isinstance(own, NeuralDenoiser)
     again = loaded(name, save(tmp_path / "x.pth", own.network.state_dict()))
     assert np.array_equal(again.denoise(emg(2), FS_HZ), own.denoise(emg(2), FS_HZ))

@@ -13,28 +13,30 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cleansemg.core import dsp
-from cleansemg.denoising import Denoiser, InputError, NoiseLabels, load, resampled
+from cleansemg.denoising import Denoiser, InputError, NoiseLabels, load, load_network
+from cleansemg.denoising.causal import CausalIdentity
+from cleansemg.denoising.resampled import Resampled, for_any_rate, native
 from tests.denoising.signals import emg
 
 RATES_HZ = (200.0, 360.0, 999.7, 1111.0, 1259.26, 1926.0, 2000.0, 2048.0, 2148.1481, 2148.15, 4000.0, 10_240.0)
 
 
 class Unchanged(Denoiser):
-    """ShardResult for 1 kHz, and does nothing; keeps what it was given."""
+    """Made for 1 kHz, and does nothing; notes its input."""
 
     name = "unchanged"
     tracks: ClassVar[tuple[str, ...]] = ("blind", "oracle")
     sampling_rate_hz = 1000.0
     min_samples = 100
-    seen: tuple[tuple[int, ...], float, NoiseLabels | None]
+    received: tuple[tuple[int, ...], float, NoiseLabels | None]
 
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> NDArray[np.float64]:
-        self.seen = noisy.shape, fs_hz, labels
+        self.received = noisy.shape, fs_hz, labels
         return noisy
 
 
 class Cleaner(Unchanged):
-    """Returns the clean signals that it was told."""
+    """Returns the clean signals of its labels."""
 
     name = "cleaner"
 
@@ -57,13 +59,13 @@ def ratio_db(error: NDArray[np.floating], signal: NDArray[np.floating]) -> float
 
 
 def band_top_hz(fs_hz: float) -> float:
-    return resampled.PASS_TO * min(fs_hz, 1000.0) / 2
+    return dsp.SHARP_PASS * min(fs_hz, 1000.0) / 2
 
 
 @pytest.mark.parametrize("fs_hz", RATES_HZ)
 def test_what_lies_in_the_band_comes_back_where_it_was(fs_hz: float) -> None:
     x = 1e-4 * sinusoids(fs_hz, int(3 * fs_hz) + 7, band_top_hz(fs_hz))
-    y = resampled.denoise(Unchanged(), x, fs_hz)
+    y = Resampled(Unchanged()).denoise(x, fs_hz)
     assert y.shape == x.shape
     assert y.dtype == np.float32
     edge = round(0.3 * fs_hz)
@@ -84,43 +86,43 @@ def test_length_scale_and_offset_are_kept_at_any_rate(fs_hz: float, n_samples: i
     denoiser = Unchanged()
     rng = np.random.default_rng(n_samples)
     x = rng.standard_normal((n, n_samples))
-    if n_samples < resampled.shortest(denoiser, fs_hz):
+    if n_samples < Resampled(denoiser).shortest(fs_hz):
         with pytest.raises(InputError, match="needs"):
-            resampled.denoise(denoiser, x, fs_hz)
+            Resampled(denoiser).denoise(x, fs_hz)
         return
-    y = resampled.denoise(denoiser, x, fs_hz)
+    y = Resampled(denoiser).denoise(x, fs_hz)
     assert y.shape == x.shape
-    assert denoiser.seen[0][1] >= denoiser.min_samples
-    scaled = resampled.denoise(denoiser, x * 10.0**decade, fs_hz) / 10.0**decade
+    assert denoiser.received[0][1] >= denoiser.min_samples
+    scaled = Resampled(denoiser).denoise(x * 10.0**decade, fs_hz) / 10.0**decade
     np.testing.assert_allclose(scaled, y, rtol=1e-4, atol=1e-5)
-    constant = resampled.denoise(denoiser, np.full((n, n_samples), 10.0**decade), fs_hz)
+    constant = Resampled(denoiser).denoise(np.full((n, n_samples), 10.0**decade), fs_hz)
     np.testing.assert_allclose(constant, 10.0**decade, rtol=1e-6)
 
 
 def test_the_shortest_signal_is_the_shortest() -> None:
     denoiser = Unchanged()
     for fs_hz in RATES_HZ:
-        least = resampled.shortest(denoiser, fs_hz)
-        ratio = resampled.simple_ratio(fs_hz, 1000.0)
+        least = Resampled(denoiser).shortest(fs_hz)
+        ratio = dsp.simple_ratio(fs_hz, 1000.0)
         assert -(-least * ratio // 1) >= denoiser.min_samples > -(-(least - 1) * ratio // 1)
-        assert resampled.denoise(denoiser, np.ones(least), fs_hz).shape == (least,)
+        assert Resampled(denoiser).denoise(np.ones(least), fs_hz).shape == (least,)
         with pytest.raises(InputError, match=f"'unchanged' needs {least} samples at {fs_hz:g} Hz, got {least - 1}"):
-            resampled.denoise(denoiser, np.ones(least - 1), fs_hz)
+            Resampled(denoiser).denoise(np.ones(least - 1), fs_hz)
 
 
 @given(a=st.floats(200, 20_000), b=st.floats(200, 20_000))
 def test_the_ratio_is_simple_and_near(a: float, b: float) -> None:
-    ratio = resampled.simple_ratio(a, b)
-    assert abs(float(ratio) * a / b - 1) <= resampled.RATE_TOLERANCE * 1.01
+    ratio = dsp.simple_ratio(a, b)
+    assert abs(float(ratio) * a / b - 1) <= dsp.RATE_TOLERANCE * 1.01
     assert max(ratio.numerator, ratio.denominator) <= 10_001 * max(a / b, b / a)
-    assert resampled.simple_ratio(b, a) == 1 / ratio
+    assert dsp.simple_ratio(b, a) == 1 / ratio
 
 
 def test_no_drift_over_hours() -> None:
     # 5 min at a rate that is no ratio of small numbers: a pulse near the end comes back at its own sample
     fs_hz, n = 1234.567, 370_371
     pulse = np.exp(-0.5 * ((np.arange(n) - (n - 2001)) / 4) ** 2)
-    y = resampled.denoise(Unchanged(), pulse[None], fs_hz)[0]
+    y = Resampled(Unchanged()).denoise(pulse[None], fs_hz)[0]
     np.testing.assert_allclose(y[n - 2051 : n - 1950], pulse[n - 2051 : n - 1950], atol=1e-4)
 
 
@@ -128,20 +130,36 @@ def test_what_lies_above_its_nyquist_frequency_is_dropped_without_aliasing() -> 
     t = np.arange(6000) / 2000
     for frequency_hz in (505.0, 700.0, 990.0):
         x = np.sin(2 * np.pi * frequency_hz * t)[None]
-        y = resampled.denoise(Unchanged(), x, 2000.0)[:, 600:-600]
+        y = Resampled(Unchanged()).denoise(x, 2000.0)[:, 600:-600]
         assert ratio_db(y, x) < -70
 
 
 def test_at_its_own_rate_nothing_is_resampled() -> None:
     x = emg(2)
-    assert np.array_equal(resampled.denoise(Unchanged(), x, 1000.0), x.astype(np.float32))
-    for name in ("identity", "hp"):  # these take any rate
-        assert np.array_equal(resampled.denoise(load(name), x, 2048.0), load(name).denoise(x, 2048.0))
-    torch.manual_seed(1)
-    network = load("fcn", weights=None, channels=(4, 3, 2))
-    resampling = network.denoise(x, 1000.0)
-    network.resamples = False
-    assert np.array_equal(network.denoise(x, 1000.0), resampling)
+    assert np.array_equal(Resampled(Unchanged()).denoise(x, 1000.0), x.astype(np.float32))
+    network = load("fcn")
+    assert isinstance(network, Resampled)
+    assert np.array_equal(network.denoise(x, 1000.0), network.denoiser.denoise(x, 1000.0))
+    assert np.array_equal(network.denoise(x, 1000.0), load_network("fcn").denoise(x, 1000.0))
+
+
+def test_what_takes_any_rate_is_not_wrapped() -> None:
+    for name in ("identity", "hp"):
+        denoiser = load(name)
+        assert not isinstance(denoiser, Resampled)
+        assert for_any_rate(denoiser) is native(denoiser) is denoiser
+    inside = Unchanged()
+    assert native(for_any_rate(inside)) is inside
+
+
+def test_a_causal_form_serves_the_rate_of_its_denoiser_alone() -> None:
+    class Causal(Unchanged):
+        def causal(self, fs_hz: float, n_channels: int) -> CausalIdentity:
+            return CausalIdentity(fs_hz, n_channels)
+
+    assert isinstance(Resampled(Causal()).causal(1000.0, 2), CausalIdentity)
+    assert Resampled(Causal()).causal(2000.0, 2) is None
+    assert Resampled(Unchanged()).causal(1000.0, 2) is None
 
 
 def test_a_loaded_network_takes_other_rates() -> None:
@@ -155,7 +173,6 @@ def test_a_loaded_network_takes_other_rates() -> None:
     assert ratio_db(below[0] - below[1], below[1]) < -40  # their filters differ near 500 Hz
     assert network.denoise(x[0], 2000.0).shape == x[0].shape
     assert not network.denoise(np.zeros((1, 3000)), 2148.1481).any()
-    assert not Unchanged().resamples  # built by itself, it keeps to its rate
     with pytest.raises(InputError, match="works at 1000 Hz, got 2000 Hz; resample first"):
         Unchanged().denoise(x, 2000.0)
 
@@ -163,33 +180,33 @@ def test_a_loaded_network_takes_other_rates() -> None:
 def test_labels_come_along() -> None:
     x = sinusoids(2000.0, 4000, 400.0)
     kinds = np.array([[True, False, False, False, False]])
-    told = NoiseLabels(kinds, np.array([50.2]), x)
-    y = resampled.denoise(Cleaner(), np.zeros_like(x), 2000.0, told)
+    labels = NoiseLabels(kinds, np.array([50.2]), x)
+    y = Resampled(Cleaner()).denoise(np.zeros_like(x), 2000.0, labels)
     assert ratio_db(y[:, 600:-600] - x[:, 600:-600], x) < -70
     denoiser = Unchanged()
-    resampled.denoise(denoiser, x, 2000.0, "PLI+ECG")
-    seen = denoiser.seen[2]
-    assert seen is not None
-    assert seen.has("PLI").all()
-    assert seen.has("ECG").all()
-    assert denoiser.seen[1] == 1000.0
+    Resampled(denoiser).denoise(x, 2000.0, "PLI+ECG")
+    received = denoiser.received[2]
+    assert received is not None
+    assert received.has("PLI").all()
+    assert received.has("ECG").all()
+    assert denoiser.received[1] == 1000.0
 
 
 @pytest.mark.parametrize("fs_hz", [0.0, -1000.0, np.nan, np.inf, 199.9])
 def test_rates_that_are_refused(fs_hz: float) -> None:
     with pytest.raises(InputError, match=r"works from 200 Hz on|must be a positive number"):
-        resampled.denoise(Unchanged(), np.ones((1, 500)), fs_hz)
+        Resampled(Unchanged()).denoise(np.ones((1, 500)), fs_hz)
 
 
 def test_signals_that_are_refused() -> None:
     for bad in (np.full((1, 500), np.nan), np.ones((1, 2, 500)), np.ones((1, 0)), np.ones((1, 500), complex)):
         with pytest.raises(InputError):
-            resampled.denoise(Unchanged(), bad, 2000.0)
+            Resampled(Unchanged()).denoise(bad, 2000.0)
 
 
 def test_resampling_places_samples() -> None:
     x = sinusoids(1000.0, 1000, 100.0)
-    up = resampled.resample(x, Fraction(3))
+    up = dsp.resample_sharp(x, Fraction(3))
     assert up.shape == (1, 3000)
     np.testing.assert_allclose(up[0, 600:-600:3], x[0, 200:-200], atol=1e-3 * np.abs(x).max())
-    assert resampled.resample(x, Fraction(2, 3)).shape == (1, 667)
+    assert dsp.resample_sharp(x, Fraction(2, 3)).shape == (1, 667)

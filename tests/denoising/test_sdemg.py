@@ -15,7 +15,7 @@ from cleansemg.core import weight_files
 from cleansemg.core.errors import UserError
 from cleansemg.core.registry import find
 from cleansemg.core.seeding import generator
-from cleansemg.denoising import load
+from cleansemg.denoising import load_network
 from cleansemg.denoising.conformance import run_checks
 from cleansemg.denoising.loading import small_form
 from cleansemg.denoising.networks.diffusion import Sampling
@@ -38,7 +38,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def sdemg(**parameters: object) -> SDEMG:
-    denoiser = load("sdemg", **{"weights": None, "device": "cpu", **parameters})  # type: ignore[arg-type]
+    denoiser = load_network("sdemg", **{"weights": None, "device": "cpu", **parameters})  # type: ignore[arg-type]
     assert isinstance(denoiser, SDEMG)
     denoiser.network.eval()
     return denoiser

@@ -12,7 +12,7 @@ from torch import nn
 
 from cleansemg.core import weight_files
 from cleansemg.core.errors import UserError
-from cleansemg.denoising import load
+from cleansemg.denoising import load, load_network
 from cleansemg.denoising.loading import small_form
 from cleansemg.denoising.networks.trustemg import (
     LSTMNetwork,
@@ -54,7 +54,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def small(name: str, **parameters: object) -> NeuralDenoiser:
-    denoiser = load(name, weights=None, device="cpu", **{**small_form(name), **parameters})
+    denoiser = load_network(name, weights=None, device="cpu", **{**small_form(name), **parameters})
     assert isinstance(denoiser, NeuralDenoiser)
     return denoiser
 
@@ -69,7 +69,7 @@ def scales_of(network: UNet, n: int = 2, steps: int = 9) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize(("name", "expected"), COUNTS.items())
 def test_number_of_parameters_is_the_published_one(name: str, expected: int) -> None:
-    assert count(load(name, weights=None, device="cpu").network) == expected  # type: ignore[attr-defined]
+    assert count(load_network(name, weights=None, device="cpu").network) == expected
 
 
 def test_the_block_that_never_runs_is_counted_and_can_be_left_out() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cleansemg.core.errors import UserError
 from cleansemg.core.seeding import generator
 from cleansemg.denoising import NoiseLabels, load
-from cleansemg.denoising.heartbeats import Detector, find_beats, likeness, moving_mean, prominence
+from cleansemg.denoising.heartbeats import Detector, find_beats, likeness, look_like_a_heart, moving_mean, prominence
 from cleansemg.denoising.ts import TemplateSubtraction
 from tests.denoising.signals import FS_HZ, at_snr, emg, real_ecg, snr_db
 
@@ -129,8 +129,8 @@ def test_real_ecg_is_reduced_on_both_tracks(real_data: Path) -> None:
 def test_the_blind_rule_tells_hearts_from_movement(real_data: Path) -> None:
     pieces = real_ecg(real_data).reshape(-1, 2000)
     method = TemplateSubtraction()
-    heart = [method.looks_like_a_heart(b) for b in find_beats(pieces, FS_HZ, method.detector)]
-    muscle = [method.looks_like_a_heart(b) for b in find_beats(emg(200), FS_HZ, method.detector)]
+    heart = [look_like_a_heart(b, *method.heart_rule) for b in find_beats(pieces, FS_HZ, method.detector)]
+    muscle = [look_like_a_heart(b, *method.heart_rule) for b in find_beats(emg(200), FS_HZ, method.detector)]
     assert np.mean(heart) > 0.8  # record 117 beats 50 times a minute: some pieces lack two whole beats
     assert np.mean(muscle) < 0.01
     beats = find_beats(pieces, FS_HZ, method.detector)

@@ -47,7 +47,7 @@ def test_weights_fitted_on_open_recordings_are_found_by_name(tmp_path, monkeypat
 def test_auto_track_tells_the_denoiser_what_the_network_finds(quality_weights):
     model, x = load_quality(quality_weights), recording()[1:, :4000]
     hp = load("hp")
-    told = AutoTrack(hp, FS_HZ, model).denoise(x, FS_HZ)
+    told = AutoTrack(hp, model).denoise(x, FS_HZ)
     labels = noise_labels(x, FS_HZ, model)
     assert labels.kinds.any()  # else the two tracks could not be told apart
     assert (told == hp.denoise(x, FS_HZ, labels)).all()
@@ -57,8 +57,8 @@ def test_auto_track_tells_the_denoiser_what_the_network_finds(quality_weights):
 def test_auto_track_is_refused_where_it_means_nothing(quality_weights):
     model = load_quality(quality_weights)
     with pytest.raises(UserError, match="'fcn' cannot be told the kinds of noise"):
-        AutoTrack(load("fcn"), FS_HZ, model)
+        AutoTrack(load("fcn"), model)
     with pytest.raises(UserError, match="'wiener_oracle' needs more than the kinds"):
-        AutoTrack(load("wiener_oracle"), FS_HZ, model)
+        AutoTrack(load("wiener_oracle"), model)
     with pytest.raises(UserError, match="no weights"):
-        AutoTrack(load("hp"), FS_HZ, None)
+        AutoTrack(load("hp"), None)

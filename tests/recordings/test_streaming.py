@@ -6,7 +6,7 @@ import pytest
 
 from cleansemg.core.errors import UserError
 from cleansemg.denoising import load
-from cleansemg.denoising.overlap_add import OverlapAdd
+from cleansemg.denoising.overlap_add import OverlapAdd, best_streaming
 from cleansemg.recordings import streaming
 
 FS_HZ = 1000.0
@@ -36,12 +36,12 @@ def through(form, pipe, data, sizes=(1, 13, 4096)):
 @pytest.mark.parametrize("name", ["csv", "f32"])
 def test_output_is_that_of_the_form_itself_whatever_the_cuts(name, window_s):
     x = signals()
-    direct = streaming.form_of(load("hp"), FS_HZ, 2, window_s)
+    direct = best_streaming(load("hp"), FS_HZ, 2, window_s)
     assert isinstance(direct, OverlapAdd) == (window_s is not None)
     wanted = np.concatenate([direct.push(x), direct.finish()], axis=1)
     pipe = streaming.pipe_of(name, 2)
     data = pipe.give(x)
-    out = through(streaming.form_of(load("hp"), FS_HZ, 2, window_s), pipe, data)
+    out = through(best_streaming(load("hp"), FS_HZ, 2, window_s), pipe, data)
     if name == "f32":
         got = np.frombuffer(out, "<f4").reshape(-1, 2).T
     else:
@@ -88,10 +88,10 @@ def test_frames_that_are_none():
 
 
 def test_states_its_latency():
-    assert streaming.latency_of(streaming.form_of(load("identity"), FS_HZ, 1)) == "latency 0 samples (causal)"
-    assert "filters delay by up to 1.9 ms" in streaming.latency_of(streaming.form_of(load("hp"), FS_HZ, 1))
-    assert streaming.latency_of(streaming.form_of(load("vmd"), FS_HZ, 1)) == "latency 2 s (windows)"
-    assert streaming.latency_of(streaming.form_of(load("hp"), FS_HZ, 1, 0.5)) == "latency 0.5 s (windows)"
+    assert streaming.latency_of(best_streaming(load("identity"), FS_HZ, 1)) == "latency 0 samples (causal)"
+    assert "filters delay by up to 1.9 ms" in streaming.latency_of(best_streaming(load("hp"), FS_HZ, 1))
+    assert streaming.latency_of(best_streaming(load("vmd"), FS_HZ, 1)) == "latency 2 s (windows)"
+    assert streaming.latency_of(best_streaming(load("hp"), FS_HZ, 1, 0.5)) == "latency 0.5 s (windows)"
 
 
 def test_run_reads_until_the_source_ends_and_flushes():
@@ -99,6 +99,6 @@ def test_run_reads_until_the_source_ends_and_flushes():
     os.write(feed, b"1\n2\n3\n")
     os.close(feed)
     out = io.BytesIO()
-    streaming.run(streaming.form_of(load("identity"), FS_HZ, 1), streaming.pipe_of("csv", 1), source, out)
+    streaming.run(best_streaming(load("identity"), FS_HZ, 1), streaming.pipe_of("csv", 1), source, out)
     os.close(source)
     assert out.getvalue() == b"1\n2\n3\n"

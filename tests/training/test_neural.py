@@ -56,7 +56,7 @@ def test_files_and_what_they_say(space: workspace.Workspace) -> None:
 
     # the weights work behind the common interface, and the published file holds the same ones
     noisy = np.random.default_rng(0).standard_normal((3, workspace.LENGTH)) * 1e-4
-    trained = denoising.load("tiny", weights=folder / neural.BEST)
+    trained = denoising.load_network("tiny", weights=folder / neural.BEST)
     estimate = trained.denoise(noisy, 1000.0)
     assert estimate.shape == noisy.shape
     checkpoint = space.layout.weights("TinyPublished") / "TinyPublished_best.pth"
@@ -132,7 +132,7 @@ def test_the_stronger_layer_wins(space: workspace.Workspace) -> None:
 
 def test_the_small_form_is_fitted_and_loaded_again(space: workspace.Workspace) -> None:
     train(space, "train.form=small")
-    trained = denoising.load("tiny", weights=space.layout.weights("tiny") / neural.BEST)
+    trained = denoising.load_network("tiny", weights=space.layout.weights("tiny") / neural.BEST)
     assert trained.network.layers[0][0].weight.shape == (3, 1, 8)
     with pytest.raises(ArtifactError, match="trained with another recipe or on other data"):
         train(space)  # in full is another training
