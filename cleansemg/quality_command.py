@@ -56,7 +56,7 @@ def quality(
                 sidecar.check_target(report, overwrite=overwrite, inputs=parts_of(opened.info))
             found = assess_file(opened, quality_weights)
             if report is not None:
-                sidecar.put(report, sidecar.json_bytes(report_of(opened, found)))
+                sidecar.write(report, sidecar.json_bytes(report_of(opened, found)))
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None

@@ -1,4 +1,4 @@
-"""Blocks of a stream: checked, their gaps found and counted, the last samples kept. For denoising as samples come."""
+"""Blocks of a stream, for denoising as samples come: their checks, their gaps, a buffer of the last samples."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Gap:
 
 
 class GapLog:
-    """The gaps of a stream as they are met: the first `MAX_GAPS` one by one, all of them counted."""
+    """The gaps of a stream as they come: the first `MAX_GAPS` one by one, all of them counted."""
 
     def __init__(self, n_channels: int) -> None:
         self.n_gaps = 0
@@ -44,11 +44,11 @@ class GapLog:
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """Those so far, by start and channel; one that still lasts with its length so far."""
-        kept = [*self._closed, *(gap for gap in self._open if gap is not None)]
-        return tuple(sorted(kept, key=lambda gap: (gap.start, gap.channel))[:MAX_GAPS])
+        gaps = [*self._closed, *(gap for gap in self._open if gap is not None)]
+        return tuple(sorted(gaps, key=lambda gap: (gap.start, gap.channel))[:MAX_GAPS])
 
     def missing(self, channel: int, start: int, stop: int) -> None:
-        """Samples that came as NaN; they may go on a gap that still lasts."""
+        """Samples that came as NaN; they may prolong a gap that still lasts."""
         before = self._open[channel]
         if before is None:
             self.n_gaps += 1
@@ -61,21 +61,21 @@ class GapLog:
         """A gap of this channel, if one lasted, has ended."""
         gap, self._open[channel] = self._open[channel], None
         if gap is not None:
-            self._keep(gap)
+            self._close(gap)
 
     def short(self, channel: int, start: int, stop: int) -> None:
         """Samples too few to be denoised."""
         self.n_gaps += 1
         self.samples[channel] += stop - start
-        self._keep(Gap(channel, start, stop - start, "short"))
+        self._close(Gap(channel, start, stop - start, "short"))
 
-    def _keep(self, gap: Gap) -> None:
+    def _close(self, gap: Gap) -> None:
         if len(self._closed) < MAX_GAPS:
             self._closed.append(gap)
 
 
 class Buffer:
-    """The last samples of a stream [C, L], found by their place in it."""
+    """The last samples of a stream [C, L], by their positions in it."""
 
     def __init__(self, n_channels: int, dtype: type[np.floating[Any]], start: int = 0) -> None:
         self.start = self.stop = start  # of what is kept
@@ -83,14 +83,14 @@ class Buffer:
         self._store = np.empty((n_channels, 0), dtype)
 
     def append(self, block: NDArray[np.floating] | float, length: int) -> None:
-        """Take `length` samples more: a block [C, length], or one value for all."""
-        kept = self.stop - self.start
-        if self._offset + kept + length > self._store.shape[1]:
+        """Add `length` samples: a block [C, length], or one value for all."""
+        length_before = self.stop - self.start
+        if self._offset + length_before + length > self._store.shape[1]:
             # room for as much again, so that moving costs a copy a sample
-            bigger = np.empty((len(self._store), 2 * (kept + length)), self._store.dtype)
-            bigger[:, :kept] = self._store[:, self._offset : self._offset + kept]
+            bigger = np.empty((len(self._store), 2 * (length_before + length)), self._store.dtype)
+            bigger[:, :length_before] = self._store[:, self._offset : self._offset + length_before]
             self._store, self._offset = bigger, 0
-        column = self._offset + kept
+        column = self._offset + length_before
         self._store[:, column : column + length] = block
         self.stop += length
 

@@ -85,8 +85,8 @@ def tuned(x: FloatArray, fs_hz: float, frequency_hz: float, harmonics: tuple[int
         return -float(np.sum(fitted(scaled, fs_hz, candidate_hz, harmonics) ** 2))
 
     bounds = (frequency_hz - TUNING_HZ, frequency_hz + TUNING_HZ)
-    found = optimize.minimize_scalar(left, bounds=bounds, method="bounded", options={"xatol": 1e-4})
-    return float(found.x)
+    optimum = optimize.minimize_scalar(left, bounds=bounds, method="bounded", options={"xatol": 1e-4})
+    return float(optimum.x)
 
 
 def interpolated(x: FloatArray, fs_hz: float, centres_hz: list[float], width_hz: float) -> FloatArray:

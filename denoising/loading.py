@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cleansemg.core.errors import UserError
 from cleansemg.core.registry import Entry, find, load_class
 from cleansemg.denoising.base import Denoiser
-from cleansemg.denoising.resampled import for_any_rate
+from cleansemg.denoising.resampled import with_resampling
 
 if TYPE_CHECKING:
     from cleansemg.denoising.neural import NeuralDenoiser
@@ -40,7 +40,7 @@ def load(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) 
         UserError: an unknown name or parameter; weights that are absent, broken, of another network, or
             given to a classical method.
     """
-    return for_any_rate(_load(name, weights, parameters))
+    return with_resampling(_load(name, weights, parameters))
 
 
 def load_network(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) -> NeuralDenoiser:

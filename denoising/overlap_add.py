@@ -32,7 +32,7 @@ from cleansemg.core.errors import InputError, ItemError, UserError
 from cleansemg.denoising.base import Denoiser, FloatArray
 from cleansemg.denoising.blocks import Buffer, Gap, GapLog, checked_block, stretches
 from cleansemg.denoising.causal import CausalDenoiser
-from cleansemg.denoising.resampled import for_any_rate
+from cleansemg.denoising.resampled import with_resampling
 
 WINDOW_S, OVERLAP_S = 4.0, 1.0
 STREAMING_WINDOW_S, STREAMING_OVERLAP_S = 2.0, 0.5
@@ -98,7 +98,7 @@ class OverlapAdd:
             raise UserError(f"denoiser '{denoiser.name}' needs labels, which a recording does not have")
         if n_channels != int(n_channels) or n_channels < 1:
             raise InputError(f"n_channels is {n_channels!r}, at least 1")
-        denoiser = for_any_rate(denoiser)
+        denoiser = with_resampling(denoiser)
         self._shortest = denoiser.shortest(fs_hz)
         for name, value in (("window_s", window_s), ("overlap_s", overlap_s)):
             if not np.isfinite(value) or value < 0:
@@ -153,7 +153,7 @@ class OverlapAdd:
         """
         self._check_open()
         array = checked_block(block, self._n_channels, self._input.stop)
-        parts = [self._take(array[:, at : at + self._hop]) for at in range(0, array.shape[1], self._hop)]
+        parts = [self._feed(array[:, at : at + self._hop]) for at in range(0, array.shape[1], self._hop)]
         return np.concatenate(parts, axis=1) if parts else np.empty((self._n_channels, 0), np.float32)
 
     def finish(self) -> NDArray[np.float32]:
@@ -168,7 +168,7 @@ class OverlapAdd:
         if self._closed:
             raise UserError(self._closed)
 
-    def _take(self, block: NDArray[np.float64]) -> NDArray[np.float32]:
+    def _feed(self, block: NDArray[np.float64]) -> NDArray[np.float32]:
         """At most a hop of samples."""
         first = self._input.stop
         self._input.append(block, block.shape[1])

@@ -82,7 +82,7 @@ def find_power_line(
     else:
         usable = [mains for mains in MAINS_HZ if mains + SEARCH_HZ < NYQUIST_FRACTION * fs_hz / 2]
         candidates = [_peak(frequency_hz, power, mains, SEARCH_HZ) for mains in usable]
-        fundamental_hz, ratio = max(candidates, key=lambda found: found[1], default=(float("nan"), 0.0))
+        fundamental_hz, ratio = max(candidates, key=lambda candidate: candidate[1], default=(float("nan"), 0.0))
         if not np.isfinite(fundamental_hz) or (ratio <= threshold and not known_present):
             return PowerLine(float("nan"), (), ratio)
     harmonics = [1]

@@ -81,7 +81,7 @@ class Resampled(Denoiser):
         return simple_ratio(float(fs_hz), native_hz)
 
 
-def for_any_rate(denoiser: Denoiser) -> Denoiser:
+def with_resampling(denoiser: Denoiser) -> Denoiser:
     """The denoiser itself where it takes any rate, else `Resampled`."""
     return denoiser if denoiser.sampling_rate_hz is None else Resampled(denoiser)
 

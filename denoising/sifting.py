@@ -179,7 +179,7 @@ def extract_mode(s: FloatArray, work: Work) -> tuple[int, bool]:
     for _ in range(MAX_SIFTINGS - 1):
         if extrema < ENOUGH_EXTREMA:
             return extrema, True
-        separated = _place_knots(s, extrema, work)
+        separated = _set_knots(s, extrema, work)
         _solve(work)
         _evaluate(work, 0, len(s))
         _evaluate(work, 1, len(s))
@@ -208,14 +208,14 @@ def _find_extrema(s: FloatArray, positions: IntArray) -> tuple[int, int]:
             crossings += s[i] == 0.0 and (i == 0 or s[i - 1] != 0.0)
     if flats > 0:
         return _find_extrema_and_plateaus(s, positions), crossings
-    found = np.uint64(0)
+    count = np.uint64(0)
     before = s[1] - s[0]
     for i in range(1, n - 1):  # no branch: which sample is an extremum cannot be predicted
         after = s[i + 1] - s[i]
-        positions[found] = i
-        found += np.uint64(before * after < 0.0)
+        positions[count] = i
+        count += np.uint64(before * after < 0.0)
         before = after
-    return np.int64(found), crossings  # type: ignore[return-value]
+    return np.int64(count), crossings  # type: ignore[return-value]
 
 
 @njit(cache=True, error_model="numpy")
@@ -226,13 +226,13 @@ def _find_extrema_and_plateaus(s: FloatArray, positions: IntArray) -> int:
     that begins at sample 0 is taken from the signal's end.
     """
     n = len(s)
-    found = 0
+    count = 0
     i = 0
     while i < n - 1:
         if s[i] != s[i + 1]:
             if i > 0 and s[i - 1] != s[i] and (s[i] - s[i - 1]) * (s[i + 1] - s[i]) < 0.0:
-                positions[found] = i
-                found += 1
+                positions[count] = i
+                count += 1
             i += 1
             continue
         first, last = i, i + 1
@@ -245,13 +245,13 @@ def _find_extrema_and_plateaus(s: FloatArray, positions: IntArray) -> int:
         fall = s[last] - s[last + 1]
         if rise * fall > 0.0:
             middle = (first + last) // 2
-            positions[found] = middle + (middle & 1) * ((first + last) & 1)
-            found += 1
-    return found
+            positions[count] = middle + (middle & 1) * ((first + last) & 1)
+            count += 1
+    return count
 
 
 @njit(cache=True, error_model="numpy")
-def _place_knots(s: FloatArray, extrema: int, work: Work) -> bool:
+def _set_knots(s: FloatArray, extrema: int, work: Work) -> bool:
     """Knots at the extrema and their images beyond the ends; False where a maximum is below 0 or a minimum above."""
     x, y, ends, positions = work.x, work.y, work.ends, work.positions
     n = len(s)

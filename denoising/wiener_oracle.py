@@ -96,5 +96,5 @@ def _inverse(spectrum: NDArray[np.complex128], hop: int, length: int) -> NDArray
     for i in range(frames.shape[1]):
         total[:, i * hop : i * hop + n] += frames[:, i]
         weight[i * hop : i * hop + n] += window**2
-    kept = slice(n - hop, n - hop + length)
-    return total[:, kept] / weight[kept]
+    inside = slice(n - hop, n - hop + length)
+    return total[:, inside] / weight[inside]

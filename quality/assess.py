@@ -55,12 +55,12 @@ def noise_labels(noisy: NDArray[np.floating], fs_hz: float, model: Predictor | N
         InputError: as `assess_signal`.
         UserError: no weights, or a model without the second head.
     """
-    chosen = pretrained_model() if model is None else model
-    limits = np.array(chosen.info.get("thresholds") or [])
+    predictor = pretrained_model() if model is None else model
+    limits = np.array(predictor.info.get("thresholds") or [])
     if limits.shape != (len(KIND_ORDER),):
-        raise UserError(f"'{chosen.name}' was fitted without the kinds of noise (quality.kinds); it gives no labels")
-    found = assess_signal(noisy, fs_hz, chosen)
-    probability = np.array([[one.kinds[kind] for kind in KIND_ORDER] for one in found])
+        raise UserError(f"'{predictor.name}' was fitted without the kinds of noise (quality.kinds); it gives no labels")
+    qualities = assess_signal(noisy, fs_hz, predictor)
+    probability = np.array([[one.kinds[kind] for kind in KIND_ORDER] for one in qualities])
     with np.errstate(invalid="ignore"):
         kinds = probability >= limits  # NaN, of a constant signal, is below any
     return NoiseLabels(kinds, np.full(len(kinds), np.nan))

@@ -79,8 +79,8 @@ class _Channel:
     """One channel while its samples come: the stretch since the last gap, from where a window still needs it."""
 
     rows: list[tuple[float, float, float, float, Float64]] = field(default_factory=list)  # as `Windows`
-    kept: Float64 = field(default_factory=lambda: np.empty(0))
-    kept_from: int = 0  # sample of the recording that `kept` begins with
+    waiting: Float64 = field(default_factory=lambda: np.empty(0))
+    waiting_from: int = 0  # sample of the recording that `waiting` begins with
     stretch_from: int = 0
     next_window: int = 0  # sample that the next window begins with
     n_flat: int = 0
@@ -145,7 +145,7 @@ class QualityMeter:
         if np.isinf(array).any():
             raise InputError("the recording holds infinite values; only NaN marks a gap")
         for number, samples in enumerate(array):
-            self._take(number, samples.astype(np.float64))
+            self._feed(number, samples.astype(np.float64))
         self._n_samples += array.shape[1]
 
     def result(self) -> list[Quality]:
@@ -163,7 +163,7 @@ class QualityMeter:
             self._finished = True
         return [self._quality(channel) for channel in self._channels]
 
-    def _take(self, number: int, samples: Float64) -> None:
+    def _feed(self, number: int, samples: Float64) -> None:
         channel = self._channels[number]
         gap = np.isnan(samples)
         edges = np.flatnonzero(np.diff(gap)) + 1
@@ -171,24 +171,24 @@ class QualityMeter:
             if is_gap:
                 self._end_stretch(number)
                 channel.n_gap += len(part)
-                end = channel.kept_from + len(channel.kept) + len(part)
-                channel.kept = np.empty(0)
-                channel.kept_from = channel.stretch_from = channel.next_window = end
+                end = channel.waiting_from + len(channel.waiting) + len(part)
+                channel.waiting = np.empty(0)
+                channel.waiting_from = channel.stretch_from = channel.next_window = end
                 continue
-            channel.kept = np.concatenate([channel.kept, part])
+            channel.waiting = np.concatenate([channel.waiting, part])
             # with all its context, a window is the same whatever the blocks were
-            while channel.kept_from + len(channel.kept) >= channel.next_window + self._window + self._context:
+            while channel.waiting_from + len(channel.waiting) >= channel.next_window + self._window + self._context:
                 self._cut(number, channel.next_window, self._window)
                 channel.next_window += self._hop
             # a last window that is moved back begins at most a hop before the next one would
             needed = max(channel.next_window - self._window - self._context, channel.stretch_from)
-            channel.kept = channel.kept[max(needed - channel.kept_from, 0) :].copy()
-            channel.kept_from = max(needed, channel.kept_from)
+            channel.waiting = channel.waiting[max(needed - channel.waiting_from, 0) :].copy()
+            channel.waiting_from = max(needed, channel.waiting_from)
 
     def _end_stretch(self, number: int) -> None:
         """Windows that end with the stretch."""
         channel = self._channels[number]
-        end = channel.kept_from + len(channel.kept)
+        end = channel.waiting_from + len(channel.waiting)
         length = end - channel.stretch_from
         if length == 0:
             return
@@ -203,13 +203,13 @@ class QualityMeter:
         if end - covered > (SLIVER_S * self.fs_hz if covered else 0):
             start = max(end - self._window, channel.stretch_from)
             self._cut(number, start, end - start)
-        channel.kept, channel.kept_from, channel.stretch_from, channel.next_window = np.empty(0), end, end, end
+        channel.waiting, channel.waiting_from, channel.stretch_from, channel.next_window = np.empty(0), end, end, end
 
     def _cut(self, number: int, start: int, length: int) -> None:
         channel = self._channels[number]
-        at = start - channel.kept_from
+        at = start - channel.waiting_from
         before = min(self._context, start - channel.stretch_from)
-        samples = channel.kept[at - before : at + length + self._context]
+        samples = channel.waiting[at - before : at + length + self._context]
         inside = samples[before : before + length]
         if np.ptp(inside) <= FLAT * np.abs(inside).max():
             channel.n_flat += 1
@@ -283,10 +283,10 @@ def total_snr_db(snr_db: Float64, power: Float64) -> float:
 
 @functools.cache
 def pretrained_model() -> Predictor:
-    """The QASE-net in the box, read once.
+    """The pretrained QASE-net, read once.
 
     Raises:
-        UserError: it is not there.
+        UserError: its weights are absent.
     """
     from cleansemg.quality import models
 

@@ -61,11 +61,11 @@ def assess_file(recording: SignalFile, quality_weights: Path | None = None) -> A
     return Assessed(reports, model, closing)
 
 
-def report_of(recording: SignalFile, found: Assessed) -> dict[str, Any]:
+def report_of(recording: SignalFile, assessed: Assessed) -> dict[str, Any]:
     """The content of the JSON report."""
     return {
         "schema": SCHEMA,
         "input": sidecar.describe_file(recording.info),
-        "quality_model": describe_model(found.model),
-        "channels": [as_json(one) for one in found.reports],
+        "quality_model": describe_model(assessed.model),
+        "channels": [as_json(one) for one in assessed.reports],
     }

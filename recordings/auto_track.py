@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
 from cleansemg.denoising.base import Denoiser, FloatArray
-from cleansemg.denoising.resampled import for_any_rate
+from cleansemg.denoising.resampled import with_resampling
 from cleansemg.noise.labels import NoiseLabels
 from cleansemg.recordings.report import SHORTEST_S
 
@@ -44,7 +44,7 @@ class AutoTrack(Denoiser):
         if model is None:
             raise UserError("--track auto needs the quality network, and there are no weights of it")
         self.name, self.lowest_hz = denoiser.name, denoiser.lowest_hz
-        self._denoiser, self._model = for_any_rate(denoiser), model
+        self._denoiser, self._model = with_resampling(denoiser), model
 
     def shortest(self, fs_hz: float) -> int:
         """How many samples a signal has at least: those that the denoiser needs, and 1 s for the network."""

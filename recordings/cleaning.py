@@ -73,39 +73,39 @@ class Cleaned:
     closing: str
 
 
-def clean_file(recording: SignalFile, order: DenoiseOptions) -> Cleaned:
+def clean_file(recording: SignalFile, options: DenoiseOptions) -> Cleaned:
     """Denoise a recording into a file.
 
     Args:
         recording: opened.
-        order: what is to be done.
+        options: how.
 
     Raises:
-        UserError: whatever is wrong with the recording, the order or the disk; nothing is at the targets then.
+        UserError: whatever is wrong with the recording, the options or the disk; nothing is at the targets then.
     """
     info = recording.info
     if info.n_samples is not None:
         check_duration(info.n_samples, info.fs_hz, str(info.path))
-    plotted = plot_channel(info, order)
-    check_targets(info, order)
-    chosen = choose(order.denoiser, order.weights, order.parameters)
-    try_out(chosen.denoiser, info.fs_hz)
-    model = quality_model(order.quality_weights)
-    with single_threaded(), create_file(order.output, info, overwrite=order.overwrite) as writer:
+    plotted = plot_channel(info, options)
+    check_targets(info, options)
+    resolved = choose(options.denoiser, options.weights, options.parameters)
+    try_out(resolved.denoiser, info.fs_hz)
+    model = quality_model(options.quality_weights)
+    with single_threaded(), create_file(options.output, info, overwrite=options.overwrite) as writer:
         side = sidecar.sidecar_path(writer.path)
-        sidecar.check_target(side, overwrite=order.overwrite)
-        run = _Run(recording, writer, order, chosen, model, plotted)
+        sidecar.check_target(side, overwrite=options.overwrite)
+        run = _Run(recording, writer, options, resolved, model, plotted)
         try:
-            run.go()
+            run.run()
         except ItemError as error:
             raise UserError(str(error)) from error
         picture = run.picture()
         writer.commit()
-        if order.plot is not None and picture is not None:
-            sidecar.put(order.plot, picture)
-        if order.report is not None:
-            sidecar.put(order.report, sidecar.json_bytes(run.report()))
-        sidecar.put(side, sidecar.content(run.record(), run.circumstances()))
+        if options.plot is not None and picture is not None:
+            sidecar.write(options.plot, picture)
+        if options.report is not None:
+            sidecar.write(options.report, sidecar.json_bytes(run.report()))
+        sidecar.write(side, sidecar.content(run.record(), run.circumstances()))
     return run.cleaned(side)
 
 
@@ -116,22 +116,22 @@ class _Run:
         self,
         recording: SignalFile,
         writer: SignalWriter,
-        order: DenoiseOptions,
-        chosen: ResolvedDenoiser,
+        options: DenoiseOptions,
+        resolved: ResolvedDenoiser,
         model: Predictor | None,
         plotted: int | None,
     ) -> None:
-        self.recording, self.writer, self.order = recording, writer, order
-        self.chosen, self.model, self.plotted = chosen, model, plotted
+        self.recording, self.writer, self.options = recording, writer, options
+        self.resolved, self.model, self.plotted = resolved, model, plotted
         self.info = info = recording.info
-        denoiser = chosen.denoiser
-        if order.track == "auto":
+        denoiser = resolved.denoiser
+        if options.track == "auto":
             denoiser = AutoTrack(denoiser, model)
         n_channels = len(info.channels)
-        self.stream = OverlapAdd(denoiser, info.fs_hz, n_channels, order.window_s, order.overlap_s)
+        self.stream = OverlapAdd(denoiser, info.fs_hz, n_channels, options.window_s, options.overlap_s)
         self.trace = Trace(info.fs_hz) if plotted is not None else None
         self.waiting = Buffer(1, np.float64)  # of the plotted channel, until its denoised samples come
-        self.full = order.report is not None or order.plot is not None
+        self.full = options.report is not None or options.plot is not None
         self.meters = tuple(RecordingMeter(info.channels, info.fs_hz, model) for _ in range(2)) if self.full else ()
         self.hint = None
         if not self.full and model is not None:
@@ -142,7 +142,7 @@ class _Run:
         self.after: list[ChannelReport] = []
         self.has_values = np.zeros(n_channels, np.bool_)
 
-    def go(self) -> None:
+    def run(self) -> None:
         """Read, denoise, write; then the reports."""
         hint_left = round(HINT_S * self.info.fs_hz)
         for block in self.recording.blocks(progress.block_samples(len(self.info.channels))):
@@ -153,25 +153,25 @@ class _Run:
                 hint_left -= block.shape[1]
             if self.trace is not None:
                 self.waiting.append(block[self.plotted, :][None], block.shape[1])
-            self._put(self.stream.push(block))
+            self._write(self.stream.push(block))
             self.progress.add(block.shape[1])
         check_duration(self.progress.n_samples, self.info.fs_hz, str(self.info.path))
-        self._put(self.stream.finish())
+        self._write(self.stream.finish())
         self.progress.close()
         if self.n_written != self.progress.n_samples:
             raise RuntimeError(f"{self.n_written} samples came out of {self.progress.n_samples}")
         if self.meters:
             self.before, self.after = (meter.result() for meter in self.meters)
-        self._say(self.before or (self.hint.result() if self.hint is not None else []))
+        self._warn(self.before or (self.hint.result() if self.hint is not None else []))
 
     def picture(self) -> bytes | None:
         """The picture, drawn before anything is at its place."""
-        if self.trace is None or self.plotted is None or self.order.plot is None:
+        if self.trace is None or self.plotted is None or self.options.plot is None:
             return None
         channel = self.info.channels[self.plotted]
         before, after = self.before[self.plotted], self.after[self.plotted]
-        pair = pictures.Pair(before, after, self.trace, channel.volts_per_unit, self.chosen.title)
-        return pictures.draw(pair, self.order.plot.suffix)
+        pair = pictures.Pair(before, after, self.trace, channel.volts_per_unit, self.resolved.title)
+        return pictures.draw(pair, self.options.plot.suffix)
 
     def report(self) -> dict[str, Any]:
         """The content of the JSON report."""
@@ -179,7 +179,7 @@ class _Run:
             "schema": REPORT_SCHEMA,
             "input": sidecar.describe_file(self.info),
             "output": sidecar.describe_file(self.writer.info),
-            "denoiser": self.chosen.description,
+            "denoiser": self.resolved.description,
             "quality_model": describe_model(self.model),
             "before": [as_json(one) for one in self.before],
             "after": [as_json(one) for one in self.after],
@@ -187,23 +187,23 @@ class _Run:
 
     def record(self) -> dict[str, Any]:
         """Everything that decides the output, for the sidecar."""
-        stream, info, order = self.stream, self.info, self.order
+        stream, info, options = self.stream, self.info, self.options
         start = info.start_datetime
-        description = dict(self.chosen.description)
+        description = dict(self.resolved.description)
         return {
-            "command": list(order.command),
+            "command": list(options.command),
             "input": sidecar.describe_file(info),
             "output": sidecar.describe_file(self.writer.info),
             "denoiser": description,
             "seed": description["parameters"].get("seed"),
-            "track": order.track,
-            "quality_model": describe_model(self.model) if order.track == "auto" or self.full else None,
+            "track": options.track,
+            "quality_model": describe_model(self.model) if options.track == "auto" or self.full else None,
             "fs_hz": info.fs_hz,
             "start_s": info.start_s,
             "start": None if start is None else start.isoformat(),
             "n_samples": self.progress.n_samples,
-            "window_s": order.window_s,
-            "overlap_s": order.overlap_s,
+            "window_s": options.window_s,
+            "overlap_s": options.overlap_s,
             "channels": [
                 {
                     "name": channel.name,
@@ -243,7 +243,7 @@ class _Run:
         return Cleaned(
             output=self.writer.path,
             sidecar=side,
-            denoiser=self.chosen.title,
+            denoiser=self.resolved.title,
             n_samples=n_samples,
             n_gaps=self.stream.n_gaps,
             gap_s=float(self.stream.gap_samples.sum()) / fs_hz,
@@ -253,7 +253,7 @@ class _Run:
             closing=progress.closing_line(n_samples, fs_hz, n_channels, self.progress.seconds),
         )
 
-    def _put(self, part: NDArray[np.float32]) -> None:
+    def _write(self, part: NDArray[np.float32]) -> None:
         """Denoised samples that became final."""
         if not part.shape[1]:
             return
@@ -268,7 +268,7 @@ class _Run:
             self.waiting.drop(stop)
         self.n_written += part.shape[1]
 
-    def _say(self, before: Sequence[ChannelReport]) -> None:
+    def _warn(self, before: Sequence[ChannelReport]) -> None:
         """What the user should know about this recording."""
         stream = self.stream
         short = [gap for gap in stream.gaps if gap.reason == "short"]
@@ -278,7 +278,7 @@ class _Run:
         if short:
             LOG.warning(
                 "%s: %d stretches between gaps are too short for '%s' and became gaps, too",
-                self.info.path, len(short), self.chosen.title,
+                self.info.path, len(short), self.resolved.title,
             )  # fmt: skip
         names = [channel.name for channel in self.info.channels]
         empty = [name for name, has in zip(names, self.has_values, strict=True) if not has]

@@ -1,4 +1,4 @@
-"""What is to be done with a recording, and whether it can be."""
+"""How a recording is denoised, and whether that can be done."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cleansemg.recordings.auto_track import TRACKS
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    """What is to be done with a recording.
+    """How a recording is denoised.
 
     Attributes:
         output: the denoised recording; its suffix says its format.
         denoiser: a name, or `package.module:Class`; None: the project's default.
         weights: pretrained, open or a file; None: the default's.
         parameters: of the denoiser.
-        track: blind, or auto: the quality network tells the denoiser the kinds of noise, window by window.
+        track: blind, or auto: the denoiser is given the kinds of noise that the quality network predicts in a window.
         window_s: length of a window.
         overlap_s: of neighbouring windows.
         plot: a picture before and after.
-        plot_channel: its channel, a name or an index among those chosen; None: the first.
+        plot_channel: its channel, a name or an index among those selected; None: the first.
         report: JSON with the reports before and after.
         quality_weights: a file of the quality network; None: the pretrained one.
         overwrite: replace files that are there.
@@ -49,46 +49,46 @@ class DenoiseOptions:
     command: Sequence[str] = ()
 
 
-def plot_channel(info: FileInfo, order: DenoiseOptions) -> int | None:
-    """Index among the chosen channels of the one to draw; None: no picture.
+def plot_channel(info: FileInfo, options: DenoiseOptions) -> int | None:
+    """Index among the selected channels of the one to draw; None: no picture.
 
     Raises:
         UserError: no such channel, or a picture of another format.
     """
-    if order.plot is None:
-        if order.plot_channel is not None:
+    if options.plot is None:
+        if options.plot_channel is not None:
             raise UserError("--plot-channel needs --plot FILE")
         return None
-    pictures.check_format(order.plot)
-    if order.plot_channel is None:
+    pictures.check_format(options.plot)
+    if options.plot_channel is None:
         return 0
     names = [channel.name for channel in info.channels]
-    if order.plot_channel in names:
-        return names.index(order.plot_channel)
+    if options.plot_channel in names:
+        return names.index(options.plot_channel)
     columns = [str(channel.column) for channel in info.channels]
-    if order.plot_channel in columns:
-        return columns.index(order.plot_channel)
-    raise UserError(f"--plot-channel: no channel '{order.plot_channel}'{did_you_mean(order.plot_channel, names)}")
+    if options.plot_channel in columns:
+        return columns.index(options.plot_channel)
+    raise UserError(f"--plot-channel: no channel '{options.plot_channel}'{did_you_mean(options.plot_channel, names)}")
 
 
-def check_targets(info: FileInfo, order: DenoiseOptions) -> None:
+def check_targets(info: FileInfo, options: DenoiseOptions) -> None:
     """Refuse files that are one and the same, or that cannot be written, before the work.
 
     Raises:
         UserError: that; an unknown track.
     """
-    if order.track not in TRACKS:
-        raise UserError(f"--track is '{order.track}'{did_you_mean(order.track, TRACKS)}")
+    if options.track not in TRACKS:
+        raise UserError(f"--track is '{options.track}'{did_you_mean(options.track, TRACKS)}")
     sources = parts_of(info)
-    named = {"--output": order.output, "--plot": order.plot, "--report": order.report}
-    named["the sidecar"] = sidecar.sidecar_path(order.output)
-    seen: dict[Path, str] = {path.resolve(): "the input" for path in sources}
+    named = {"--output": options.output, "--plot": options.plot, "--report": options.report}
+    named["the sidecar"] = sidecar.sidecar_path(options.output)
+    roles: dict[Path, str] = {path.resolve(): "the input" for path in sources}
     for what, path in named.items():
         if path is None:
             continue
-        other = seen.setdefault(path.resolve(), what)
+        other = roles.setdefault(path.resolve(), what)
         if what not in {other, "--output"}:  # the writer has words of its own for the output
             raise UserError(f"{what} and {other} are the same file, {path}")
-    for extra in (order.plot, order.report):
+    for extra in (options.plot, options.report):
         if extra is not None:
-            sidecar.check_target(extra, overwrite=order.overwrite, inputs=sources)
+            sidecar.check_target(extra, overwrite=options.overwrite, inputs=sources)

@@ -203,9 +203,9 @@ def _coarse(frequency_hz: Float64, density: Float64) -> tuple[Float64, Float64]:
     """Means over `SPECTRUM_STEP_HZ`: the grid of the estimate is far finer than its scatter."""
     size = max(round(SPECTRUM_STEP_HZ / frequency_hz[1]), 1)
     n = len(density) // size
-    kept = slice(0, n * size)
-    means: Float64 = density[kept].reshape(n, size).mean(axis=1)
-    return frequency_hz[kept].reshape(n, size).mean(axis=1), means
+    whole = slice(0, n * size)
+    means: Float64 = density[whole].reshape(n, size).mean(axis=1)
+    return frequency_hz[whole].reshape(n, size).mean(axis=1), means
 
 
 def _level_db(density: Float64, pair: Pair) -> Float64:

@@ -75,9 +75,9 @@ def peak_memory_mb() -> float:
     """Resident memory of this process at its peak so far, MB; NaN where the system does not say."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux, where getrusage also counts what the process was forked from
-        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
-        if found:
-            return int(found[1]) / 1024
+        match = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
+        if match:
+            return int(match[1]) / 1024
     try:
         import resource
     except ModuleNotFoundError:  # Windows

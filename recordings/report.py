@@ -133,8 +133,8 @@ class RecordingMeter:
             UserError: the recording is shorter than 1 s.
         """
         check_duration(self._waveforms[0].n_samples, self._fs_hz)
-        found = self._quality.result() if self._quality is not None else [None] * len(self._channels)
-        parts = zip(self._channels, self._waveforms, found, strict=True)
+        qualities = self._quality.result() if self._quality is not None else [None] * len(self._channels)
+        parts = zip(self._channels, self._waveforms, qualities, strict=True)
         return [self._report(channel, waveform, quality) for channel, waveform, quality in parts]
 
     def _report(self, channel: ChannelInfo, waveform: WaveformMeter, quality: Quality | None) -> ChannelReport:

@@ -126,8 +126,8 @@ def find_line(spectrum: Spectrum) -> Line:
     harmonics = [1]
     for k in range(2, N_HARMONICS + 1):
         if k * peak_hz + SEARCH_HZ < NYQUIST_FRACTION * nyquist_hz:
-            _, own = _peak(spectrum, k * peak_hz, HARMONIC_SEARCH_HZ)
-            if own > HARMONIC_SHARE * THRESHOLD:
+            _, harmonic_ratio = _peak(spectrum, k * peak_hz, HARMONIC_SEARCH_HZ)
+            if harmonic_ratio > HARMONIC_SHARE * THRESHOLD:
                 harmonics.append(k)
     return Line(mains_hz, True, peak_hz, level_db, tuple(harmonics))
 

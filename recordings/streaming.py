@@ -32,7 +32,7 @@ class Pipe(ABC):
         self._rest = b""
 
     @abstractmethod
-    def take(self, data: bytes) -> Iterator[NDArray[np.float64]]:
+    def feed(self, data: bytes) -> Iterator[NDArray[np.float64]]:
         """Blocks [C, l] of the samples that are complete; what is left waits.
 
         Raises:
@@ -44,7 +44,7 @@ class Pipe(ABC):
         """What was waiting, if it is a sample; raises as `take`."""
 
     @abstractmethod
-    def give(self, block: NDArray[np.float32]) -> bytes:
+    def encode(self, block: NDArray[np.float32]) -> bytes:
         """Bytes of [C, l] samples."""
 
 
@@ -56,7 +56,7 @@ class CsvPipe(Pipe):
         self._line = 0
         self._format = ",".join(["%.9g"] * n_channels)  # nine digits hold a float32 exactly
 
-    def take(self, data: bytes) -> Iterator[NDArray[np.float64]]:
+    def feed(self, data: bytes) -> Iterator[NDArray[np.float64]]:
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         yield from self._parse(lines)
@@ -68,7 +68,7 @@ class CsvPipe(Pipe):
         if rest:
             yield from self._parse([rest])
 
-    def give(self, block: NDArray[np.float32]) -> bytes:
+    def encode(self, block: NDArray[np.float32]) -> bytes:
         return "".join(self._format % tuple(sample) + "\n" for sample in block.T.tolist()).encode()
 
     def _parse(self, lines: list[bytes]) -> Iterator[NDArray[np.float64]]:
@@ -104,7 +104,7 @@ class FloatPipe(Pipe):
         super().__init__(n_channels)
         self._frame = 0
 
-    def take(self, data: bytes) -> Iterator[NDArray[np.float64]]:
+    def feed(self, data: bytes) -> Iterator[NDArray[np.float64]]:
         data = self._rest + data
         whole = len(data) - len(data) % (4 * self.n_channels)
         self._rest = data[whole:]
@@ -125,7 +125,7 @@ class FloatPipe(Pipe):
             )
         yield from ()
 
-    def give(self, block: NDArray[np.float32]) -> bytes:
+    def encode(self, block: NDArray[np.float32]) -> bytes:
         return np.ascontiguousarray(block.T, "<f4").tobytes()
 
 
@@ -167,18 +167,18 @@ def run(form: Form, pipe: Pipe, source: int, target: BinaryIO) -> None:
     """
     try:
         while data := os.read(source, READ_BYTES):
-            for block in pipe.take(data):
-                _put(pipe, target, form.push(block))
+            for block in pipe.feed(data):
+                _write(pipe, target, form.push(block))
         for block in pipe.end():
-            _put(pipe, target, form.push(block))
-        _put(pipe, target, form.finish())
+            _write(pipe, target, form.push(block))
+        _write(pipe, target, form.finish())
     except ItemError as error:
         raise UserError(str(error)) from error
 
 
-def _put(pipe: Pipe, target: BinaryIO, block: NDArray[np.float32]) -> None:
+def _write(pipe: Pipe, target: BinaryIO, block: NDArray[np.float32]) -> None:
     if block.shape[1]:
-        target.write(pipe.give(block))
+        target.write(pipe.encode(block))
         target.flush()
 
 

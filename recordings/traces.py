@@ -93,7 +93,7 @@ class Spectrogram:
             part = frames[start : start + 256]
             part = (part - part.mean(axis=1, keepdims=True)) * self._window
             power = np.abs(np.fft.rfft(part)[:, : len(self.frequency_hz)]) ** 2 * self._scale
-            self._take(power)
+            self._add(power)
 
     def result(self) -> tuple[Float64, Float64, Float64]:
         """Middles of the columns in s, frequencies, power density [k, columns]; NaN where there is none."""
@@ -104,7 +104,7 @@ class Spectrogram:
         middle_s = np.asarray((np.arange(len(columns)) + 0.5) * step_s + self.hop / self.fs_hz / 2, np.float64)
         return middle_s, self.frequency_hz, columns.T
 
-    def _take(self, power: Float64) -> None:
+    def _add(self, power: Float64) -> None:
         power = np.concatenate((self._waiting, power))
         n = len(power) // self.frames
         whole = power[: n * self.frames].reshape(n, self.frames, len(self.frequency_hz))
@@ -136,7 +136,7 @@ class Trace:
         self.spectrograms = (Spectrogram(fs_hz), Spectrogram(fs_hz))
         self._length = round(EXCERPT_S * fs_hz)
         self._held = np.empty((2, 0))
-        self._seen = 0  # samples before those that are held
+        self._before = 0  # samples before those that are held
         self._best = -1.0
         self._excerpt: Excerpt | None = None
 
@@ -150,19 +150,19 @@ class Trace:
         while self._held.shape[1] >= self._length:
             self._consider(self._held[:, : self._length])
             self._held = self._held[:, self._length :].copy()
-            self._seen += self._length
+            self._before += self._length
 
     def excerpt(self) -> Excerpt:
         """The 2 s in which the denoised signal is strongest, without a gap where there is such a piece."""
         if self._excerpt is None:
-            return Excerpt(self._seen / self.fs_hz, self._held[0].copy(), self._held[1].copy())
+            return Excerpt(self._before / self.fs_hz, self._held[0].copy(), self._held[1].copy())
         return self._excerpt
 
     def _consider(self, pair: Float64) -> None:
         strength = float(np.std(pair[1])) if np.isfinite(pair).all() else -0.5
         if strength > self._best:
             self._best = strength
-            self._excerpt = Excerpt(self._seen / self.fs_hz, pair[0].copy(), pair[1].copy())
+            self._excerpt = Excerpt(self._before / self.fs_hz, pair[0].copy(), pair[1].copy())
 
 
 def _mean(groups: Float64) -> Float64:

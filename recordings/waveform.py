@@ -39,7 +39,7 @@ class _Extreme:
     value: float = -np.inf
     samples: int = 0
 
-    def take(self, value: float, length: int) -> None:
+    def add(self, value: float, length: int) -> None:
         if value > self.value:
             self.value, self.samples = value, 0
         if value == self.value:
@@ -151,8 +151,8 @@ class WaveformMeter:
 
     def _count_run(self, value: float, length: int) -> None:
         if length >= CLIPPED_RUN:
-            self._high.take(value, length)
-            self._low.take(-value, length)
+            self._high.add(value, length)
+            self._low.add(-value, length)
         if length >= FLAT_S * self.fs_hz:
             self._n_flat += 1
             self._flat_samples += length

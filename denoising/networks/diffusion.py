@@ -101,14 +101,14 @@ def fast_steps(levels: Sequence[float], n_steps: int) -> list[int]:
     if n_steps == 1:
         return [last]
     snr = [math.log(n / math.sqrt(1 - n * n)) for n in levels[1 : last + 1]]  # of steps 1 .. T - 1
-    chosen: list[int] = []
+    steps: list[int] = []
     for i in range(n_steps):
         wanted = snr[-1] + (snr[0] - snr[-1]) * i / (n_steps - 1)
         nearest = min(range(1, last + 1), key=lambda t: abs(snr[t - 1] - wanted))
         # distinct, and as many steps left as are still to be chosen
-        highest = chosen[-1] - 1 if chosen else last
-        chosen.append(max(min(nearest, highest), n_steps - i))
-    return chosen
+        highest = steps[-1] - 1 if steps else last
+        steps.append(max(min(nearest, highest), n_steps - i))
+    return steps
 
 
 def sample(predict: Predict, draw: Draw, levels: Sequence[float], sampling: Sampling) -> torch.Tensor:

@@ -127,11 +127,11 @@ def encoder_channels(
     Most tensors of a block decide, and `default` stands in for a block that is absent, so that one odd tensor
     is reported as the odd one.
     """
-    found = []
+    channels = []
     for block in blocks:
         tensors = [tensor for name, tensor in state.items() if name.startswith(f"{block}.conv_1d.") and tensor.dim()]
         lengths = Counter(len(tensor) for tensor in tensors if len(tensor))
-        found.append(lengths.most_common(1)[0][0] if lengths else None)
-    if not any(found):
+        channels.append(lengths.most_common(1)[0][0] if lengths else None)
+    if not any(channels):
         return None
-    return tuple(n or usual for n, usual in zip(found, default, strict=True))
+    return tuple(n or usual for n, usual in zip(channels, default, strict=True))

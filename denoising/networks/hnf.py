@@ -45,7 +45,7 @@ class HNFBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = torch.cat([convolution(x) for convolution in self.filters], dim=1)  # [n, c, L]
-        normed, kept = self.conv_1(y).chunk(2, dim=1)  # [n, c/2, L] each
-        y = torch.cat([functional.instance_norm(normed, eps=EPSILON), kept], dim=1)
+        normed, plain = self.conv_1(y).chunk(2, dim=1)  # [n, c/2, L] each
+        y = torch.cat([functional.instance_norm(normed, eps=EPSILON), plain], dim=1)
         y = functional.leaky_relu(y, SLOPE)
         return functional.leaky_relu(self.conv_2(y), SLOPE) + x

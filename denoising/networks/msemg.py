@@ -60,10 +60,10 @@ class MambaLayers(nn.Module):
 
     def __init__(self, size: MSEMGSize) -> None:
         super().__init__()
-        own = 1 if size.share_layers else size.n_layers
-        blocks = [MambaBlock(size.features, size.d_state, size.d_conv, size.expand) for _ in range(own)]
+        n_blocks = 1 if size.share_layers else size.n_layers
+        blocks = [MambaBlock(size.features, size.d_state, size.d_conv, size.expand) for _ in range(n_blocks)]
         self.forward_blocks = nn.ModuleList(blocks)
-        self.rounds = size.n_layers // own
+        self.rounds = size.n_layers // n_blocks
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         piece = x.shape[2] if torch.is_grad_enabled() else PIECE
@@ -116,7 +116,9 @@ class MSEMG(NeuralDenoiser):
         (features, *_), _, (d, d_state), (*_, d_conv) = shapes
         blocks = [name for name in state if _is_block(name)]
         shared = all(_same_as_first(state, name) for name in blocks)
-        own = {name: state[name] for name in state if not (shared and name in blocks) or name.startswith(BLOCKS + "0.")}
+        tensors = {
+            name: state[name] for name in state if not (shared and name in blocks) or name.startswith(BLOCKS + "0.")
+        }
         parameters = {
             "features": features,
             "d_state": d_state,
@@ -125,7 +127,7 @@ class MSEMG(NeuralDenoiser):
             "n_layers": len({name.split(".")[2] for name in blocks}),
             "share_layers": shared,
         }
-        return parameters, own
+        return parameters, tensors
 
 
 def _is_block(name: str) -> bool:

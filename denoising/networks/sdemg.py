@@ -236,8 +236,8 @@ class SDEMG(NeuralDenoiser):
 
 def _check_schedule(betas: torch.Tensor) -> None:
     levels = noise_levels(max(betas.numel(), 1))
-    own = 1 - (levels[1:] / levels[:-1]) ** 2
-    difference = (betas.double().flatten() - own).abs().max().item() if betas.numel() else math.inf
+    expected = 1 - (levels[1:] / levels[:-1]) ** 2
+    difference = (betas.double().flatten() - expected).abs().max().item() if betas.numel() else math.inf
     if betas.dim() != 1 or not difference <= SAME_BETA:
         raise UserError(
             f"'sdemg': betas of the checkpoint are not those of the cosine schedule (they differ by {difference:.2g}); "

@@ -84,12 +84,12 @@ def _scan(way: str, A: Tensor) -> Scan:
 
 def ways(A: Tensor) -> tuple[str, ...]:
     """The ways that are open to tensors like A, the fastest first."""
-    found = []
+    fast = []
     if A.is_cuda and A.dtype == torch.float32 and _has_mamba_ssm():
-        found.append("mamba-ssm")
+        fast.append("mamba-ssm")
     if A.device.type == "cpu" and A.dtype in (torch.float32, torch.float64):
-        found.append("kernel")
-    return (*found, "reference")
+        fast.append("kernel")
+    return (*fast, "reference")
 
 
 @cache

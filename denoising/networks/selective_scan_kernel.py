@@ -39,7 +39,7 @@ Tensor = torch.Tensor
 
 BLOCK = 128  # channels taken together; less for a single signal to be shared out
 BLOCK_BACK = 256  # the same backward, where each block and state adds up two sums: fewer are faster
-SEGMENT = 32  # samples between kept states
+SEGMENT = 32  # samples between saved states
 RANGES_PER_THREAD = 4  # so that a thread that is held up does not hold up the others
 COMPILATION_S = 20
 
@@ -95,16 +95,16 @@ class KernelScan(torch.autograd.Function):
         rate = (A.t() * LOG2_E).contiguous()  # [N, d]
         start = start.transpose(1, 2).contiguous()  # [n, N, d]
         segments = -(-L // SEGMENT) if any(ctx.needs_input_grad) else 0
-        kept = u.new_empty(n, segments, *rate.shape)
+        saved = u.new_empty(n, segments, *rate.shape)
         y, end = torch.empty_like(u), torch.empty_like(start)
-        _run(scan, n * -(-d // BLOCK), [u, delta, rate, B, C, D, start, y, end, kept])
-        ctx.save_for_backward(u, delta, rate, B, C, D, kept)
+        _run(scan, n * -(-d // BLOCK), [u, delta, rate, B, C, D, start, y, end, saved])
+        ctx.save_for_backward(u, delta, rate, B, C, D, saved)
         return y, end.transpose(1, 2)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        u, delta, rate, B, C, D, kept = ctx.saved_tensors
+        u, delta, rate, B, C, D, saved = ctx.saved_tensors
         n, L, d = u.shape
         N = len(rate)
         n_blocks = -(-d // BLOCK_BACK)
@@ -112,7 +112,7 @@ class KernelScan(torch.autograd.Function):
         g = gradients[1].transpose(1, 2).clone(memory_format=torch.contiguous_format)  # [n, N, d]
         du, ddelta, dA, dD = torch.empty_like(u), torch.empty_like(u), u.new_empty(n, N, d), u.new_empty(n, d)
         dB, dC = u.new_empty(n_blocks, n, L, N), u.new_empty(n_blocks, n, L, N)
-        _run(scan_back, n * n_blocks, [u, delta, rate, B, C, D, kept, dy, g, du, ddelta, dA, dB, dC, dD])
+        _run(scan_back, n * n_blocks, [u, delta, rate, B, C, D, saved, dy, g, du, ddelta, dA, dB, dC, dD])
         return du, ddelta, _in_order(dA).t(), _in_order(dB), _in_order(dC), _in_order(dD), g.transpose(1, 2)
 
 
@@ -140,31 +140,31 @@ def _run(kernel: Any, n_items: int, tensors: Sequence[Tensor]) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED_SUMS)
 def scan(
-    u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, start: Array, y: Array, end: Array, kept: Array,
+    u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, start: Array, y: Array, end: Array, saved: Array,
     first: int, stop: int,
 ) -> None:  # fmt: skip
     """Forward, for the items `first` to `stop`; an item is a signal and a block of channels.
 
-    Args: rate = A / ln 2, [N, d]; start, end [n, N, d]; kept [n, segments, N, d], no segments to keep none.
+    Args: rate = A / ln 2, [N, d]; start, end [n, N, d]; saved [n, segments, N, d], no segments to save none.
     """
     _, L, d = u.shape
     n_blocks = (d + BLOCK - 1) // BLOCK
     for item in range(first, stop):
         i, block = divmod(item, n_blocks)
         low, high = block * BLOCK, min((block + 1) * BLOCK, d)
-        h, own_rate, own_D = start[i, :, low:high].copy(), rate[:, low:high].copy(), D[low:high].copy()
-        into = np.empty_like(own_D)
+        h, rate_w, D_w = start[i, :, low:high].copy(), rate[:, low:high].copy(), D[low:high].copy()
+        into = np.empty_like(D_w)
         for t in range(L):
-            if kept.shape[1] > 0 and t % SEGMENT == 0:
-                kept[i, t // SEGMENT, :, low:high] = h
+            if saved.shape[1] > 0 and t % SEGMENT == 0:
+                saved[i, t // SEGMENT, :, low:high] = h
             u_t, delta_t, y_t = u[i, t, low:high], delta[i, t, low:high], y[i, t, low:high]
-            _step(u_t, delta_t, own_rate, B[i, t], C[i, t], own_D, h, y_t, into)
+            _step(u_t, delta_t, rate_w, B[i, t], C[i, t], D_w, h, y_t, into)
         end[i, :, low:high] = h
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED_SUMS)
 def _step(u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, h: Array, y: Array, into: Array) -> None:
-    """One sample of one block of w channels: renews h [N, w], gives y [w]; into [w] is scratch."""
+    """One sample of one block of w channels: renews h [N, w], writes y [w]; into [w] is scratch."""
     for c in range(u.size):
         y[c] = D[c] * u[c]
         into[c] = delta[c] * u[c]
@@ -178,7 +178,7 @@ def _step(u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, h: 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED_SUMS)
 def scan_back(
-    u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, kept: Array, dy: Array, g: Array,
+    u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, saved: Array, dy: Array, g: Array,
     du: Array, ddelta: Array, dA: Array, dB: Array, dC: Array, dD: Array, first: int, stop: int,
 ) -> None:  # fmt: skip
     """Backward, for the items `first` to `stop`.
@@ -192,32 +192,32 @@ def scan_back(
     for item in range(first, stop):
         i, block = divmod(item, n_blocks)
         low, high = block * BLOCK_BACK, min((block + 1) * BLOCK_BACK, d)
-        own_g, own_rate, own_D = g[i, :, low:high].copy(), rate[:, low:high].copy(), D[low:high].copy()
-        own_dA, own_dD = np.zeros_like(own_g), np.zeros_like(own_D)
+        g_w, rate_w, D_w = g[i, :, low:high].copy(), rate[:, low:high].copy(), D[low:high].copy()
+        dA_w, dD_w = np.zeros_like(g_w), np.zeros_like(D_w)
         h, a = np.empty((SEGMENT + 1, N, high - low), u.dtype), np.empty((SEGMENT, N, high - low), u.dtype)
         scratch = np.empty((3, high - low), u.dtype)
         for segment in range((L - 1) // SEGMENT, -1, -1):
             begin = segment * SEGMENT
             length = min(SEGMENT, L - begin)
-            h[0] = kept[i, segment, :, low:high]
+            h[0] = saved[i, segment, :, low:high]
             for j in range(length):
                 t = begin + j
-                _again(u[i, t, low:high], delta[i, t, low:high], own_rate, B[i, t], h[j], a[j], h[j + 1], scratch[0])
+                _again(u[i, t, low:high], delta[i, t, low:high], rate_w, B[i, t], h[j], a[j], h[j + 1], scratch[0])
             for j in range(length - 1, -1, -1):
                 t = begin + j
                 _step_back(
-                    u[i, t, low:high], delta[i, t, low:high], own_rate, B[i, t], C[i, t], own_D, h[j], a[j], h[j + 1],
-                    dy[i, t, low:high], own_g, du[i, t, low:high], ddelta[i, t, low:high], own_dA, dB[block, i, t],
-                    dC[block, i, t], own_dD, scratch[0], scratch[1], scratch[2],
+                    u[i, t, low:high], delta[i, t, low:high], rate_w, B[i, t], C[i, t], D_w, h[j], a[j], h[j + 1],
+                    dy[i, t, low:high], g_w, du[i, t, low:high], ddelta[i, t, low:high], dA_w, dB[block, i, t],
+                    dC[block, i, t], dD_w, scratch[0], scratch[1], scratch[2],
                 )  # fmt: skip
-        g[i, :, low:high] = own_g
-        dA[i, :, low:high] = own_dA
-        dD[i, low:high] = own_dD
+        g[i, :, low:high] = g_w
+        dA[i, :, low:high] = dA_w
+        dD[i, low:high] = dD_w
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED_SUMS)
 def _again(u: Array, delta: Array, rate: Array, B: Array, before: Array, a: Array, after: Array, into: Array) -> None:
-    """One sample of one block once more, with its decays: gives a and the state after it, [N, w]; into is scratch."""
+    """One sample of one block once more, with its decays: writes a and the state after it, [N, w]; into is scratch."""
     for c in range(u.size):
         into[c] = delta[c] * u[c]
     for k in range(B.size):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cleansemg.core import dsp
 from cleansemg.denoising import Denoiser, InputError, NoiseLabels, load, load_network
 from cleansemg.denoising.causal import CausalIdentity
-from cleansemg.denoising.resampled import Resampled, for_any_rate, native
+from cleansemg.denoising.resampled import Resampled, native, with_resampling
 from tests.denoising.signals import emg
 
 RATES_HZ = (200.0, 360.0, 999.7, 1111.0, 1259.26, 1926.0, 2000.0, 2048.0, 2148.1481, 2148.15, 4000.0, 10_240.0)
@@ -147,9 +147,9 @@ def test_what_takes_any_rate_is_not_wrapped() -> None:
     for name in ("identity", "hp"):
         denoiser = load(name)
         assert not isinstance(denoiser, Resampled)
-        assert for_any_rate(denoiser) is native(denoiser) is denoiser
+        assert with_resampling(denoiser) is native(denoiser) is denoiser
     inside = Unchanged()
-    assert native(for_any_rate(inside)) is inside
+    assert native(with_resampling(inside)) is inside
 
 
 def test_a_causal_form_serves_the_rate_of_its_denoiser_alone() -> None:

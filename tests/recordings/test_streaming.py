@@ -23,12 +23,12 @@ def through(form, pipe, data, sizes=(1, 13, 4096)):
     out, at, i = io.BytesIO(), 0, 0
     while at < len(data):
         size = sizes[i % len(sizes)]
-        for block in pipe.take(data[at : at + size]):
-            out.write(pipe.give(form.push(block)))
+        for block in pipe.feed(data[at : at + size]):
+            out.write(pipe.encode(form.push(block)))
         at, i = at + size, i + 1
     for block in pipe.end():
-        out.write(pipe.give(form.push(block)))
-    out.write(pipe.give(form.finish()))
+        out.write(pipe.encode(form.push(block)))
+    out.write(pipe.encode(form.finish()))
     return out.getvalue()
 
 
@@ -40,7 +40,7 @@ def test_output_is_that_of_the_form_itself_whatever_the_cuts(name, window_s):
     assert isinstance(direct, OverlapAdd) == (window_s is not None)
     wanted = np.concatenate([direct.push(x), direct.finish()], axis=1)
     pipe = streaming.pipe_of(name, 2)
-    data = pipe.give(x)
+    data = pipe.encode(x)
     out = through(best_streaming(load("hp"), FS_HZ, 2, window_s), pipe, data)
     if name == "f32":
         got = np.frombuffer(out, "<f4").reshape(-1, 2).T
@@ -51,7 +51,7 @@ def test_output_is_that_of_the_form_itself_whatever_the_cuts(name, window_s):
 
 def test_csv_takes_empty_cells_windows_line_ends_and_no_last_line_end():
     pipe = streaming.pipe_of("csv", 2)
-    blocks = [*pipe.take(b"1,2\r\n3,\r\n nan , 4"), *pipe.end()]
+    blocks = [*pipe.feed(b"1,2\r\n3,\r\n nan , 4"), *pipe.end()]
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), [[1, 3, np.nan], [2, np.nan, 4]])
 
 
@@ -70,19 +70,19 @@ def test_a_malformed_line_is_named_and_what_came_before_it_is_kept(data, message
     pipe = streaming.pipe_of("csv", 2)
     found = []
     with pytest.raises(UserError, match=message):
-        found.extend(pipe.take(data))
+        found.extend(pipe.feed(data))
     assert len(found) == 1
     np.testing.assert_array_equal(found[0], [[1], [2]])
 
 
 def test_frames_that_are_none():
     pipe = streaming.pipe_of("f32", 2)
-    assert [block.shape for block in pipe.take(b"\0" * 11)] == [(2, 1)]
+    assert [block.shape for block in pipe.feed(b"\0" * 11)] == [(2, 1)]
     with pytest.raises(UserError, match="frame 2: 3 bytes, expected 8"):
         list(pipe.end())
     pipe = streaming.pipe_of("f32", 1)
     with pytest.raises(UserError, match="frame 2: an infinite value"):
-        list(pipe.take(np.array([1, np.inf], "<f4").tobytes()))
+        list(pipe.feed(np.array([1, np.inf], "<f4").tobytes()))
     with pytest.raises(UserError, match="did you mean 'csv'"):
         streaming.pipe_of("cvs", 1)
 
