@@ -2,60 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from cleansemg.core import artifact, npz, registry
-from cleansemg.core.artifact import Manifest, Schema
+from cleansemg.core import npz, registry
+from cleansemg.core.artifact import Schema
 from cleansemg.core.console import setup_logging
-from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.errors import UserError
 from cleansemg.core.execution import map_items
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry
 from cleansemg.core.seeding import torch_seed
 from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.training import recipe as recipes
+from cleansemg.training.fitting import Fit
 from cleansemg.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from cleansemg.settings import Settings
-    from cleansemg.training.loop import Fitted
+    from cleansemg.training.checkpoint import StateDict
     from cleansemg.training.mixtures import Mixtures
 
 log = logging.getLogger(__name__)
 
 STAGE = "train"
 SCHEMA = Schema("weights", 1, "python training/train_neural.py")
-BEST, LOSSES, CURVES = "best.safetensors", "losses.csv", "curves.png"
-RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
+BEST = "best.safetensors"
 LOSS_NAMES = {"l1": "mean absolute error", "l2": "mean squared error", "snr": "-SNR, dB", "own": "network's own"}
-KEPT = ("loss", "normalise_clip", "optimizer", "betas", "weight_decay", "batch_size", "clip_norm")
-OWN_FILES = (BEST, LOSSES, CURVES, RECIPE, CHECKPOINT, artifact.MANIFEST)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One network to fit: what decides its weights, and the hash of all that."""
-
-    entry: Entry
-    parameters: dict[str, Any]  # the network's
-    recipe: Recipe
-    section: dict[str, Any]
-    inputs: dict[str, str]
-    seed: int
-
-    @property
-    def fingerprint(self) -> str:
-        return artifact.fingerprint(SCHEMA, self.section, self.inputs, self.seed)
+FIXED_BY_WEIGHTS = ("loss", "normalise_clip", "optimizer", "betas", "weight_decay", "batch_size", "clip_norm")
 
 
 def run(
@@ -83,12 +62,12 @@ def run(
     # threads takes up to ten times as long. Read when torch is first imported; changes no result.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     named = settings.train.models if models is None else models
-    chosen = list({entry.name: entry for entry in (registry.find("denoisers", name) for name in named)}.values())
-    if not chosen:
+    entries = list({entry.name: entry for entry in (registry.find("denoisers", name) for name in named)}.values())
+    if not entries:
         return Report(STAGE, ("nothing to train: train.models is empty",))
-    for entry in chosen:
+    for entry in entries:
         _require_network(entry)
-    resolved = [resolve_recipe(entry, settings, recipe_overrides) for entry in chosen]
+    resolved = [resolve_recipe(entry, settings, recipe_overrides) for entry in entries]
 
     asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # what `accelerate launch` passes on
     if asked != "no":
@@ -97,7 +76,7 @@ def run(
     quiet = not log.isEnabledFor(logging.INFO)
     trainings = [
         Training(entry, recipe, settings, layout, options, quiet)
-        for entry, recipe in zip(chosen, resolved, strict=True)
+        for entry, recipe in zip(entries, resolved, strict=True)
     ]
     at_once = _at_once(settings, options, accelerator)
     if at_once > 1:
@@ -178,12 +157,12 @@ def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, 
 
 
 def _fitted_with(entry: Entry) -> dict[str, Any]:
-    """What fitting on must keep, or the weights from the box are of no use: their loss, scaling and optimiser."""
+    """What fine-tuning must keep, or the pretrained weights are of no use: their loss, scaling and optimiser."""
     from cleansemg.core import weight_files
     from cleansemg.denoising import loading
 
     recipe = weight_files.read(loading.pretrained_weights(entry))[1].get("recipe", {})
-    return {key: recipe[key] for key in KEPT if key in recipe}
+    return {key: recipe[key] for key in FIXED_BY_WEIGHTS if key in recipe}
 
 
 def _train(
@@ -198,23 +177,21 @@ def _train(
     import torch
 
     from cleansemg.denoising.loading import PRETRAINED, load_network
-    from cleansemg.training import checkpoint, loop
+    from cleansemg.training import loop
 
-    folder = layout.weights(entry.name)
-    plan = _plan(entry, recipe, settings, source)
+    fit = _fit_of(entry, recipe, settings, layout, source)
     main = accelerator.is_main_process
     finished = False
     if not options.force:
-        finished = _finished(folder, plan.fingerprint)
-        checkpoint.load(folder / CHECKPOINT, plan.fingerprint)  # refuses another training's before anything changes
+        finished = fit.is_finished()
+        fit.checkpoint()  # refuses another training's before anything changes
     accelerator.wait_for_everyone()  # all have looked before one of them changes anything
     if main:
         log.info("%s: recipe %s", entry.name, recipes.describe(recipe))
     if finished:
-        return f"{entry.name}: was trained already, {_describe(folder)}"
+        return f"{entry.name}: was trained already, {fit.describe()}"
     if main:
-        _prepare(folder, options.force)
-        npz.atomic_write(folder / RECIPE, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False).encode())
+        fit.prepare(options.force)
     accelerator.wait_for_everyone()
 
     with loop.reproducible(settings.train.threads):
@@ -222,7 +199,7 @@ def _train(
         shipped = entry.name in registry.entries("denoisers")
         name = entry.name if shipped else entry.target
         first = PRETRAINED if settings.train.init == "pretrained" else None
-        network = load_network(name, first, **{**plan.parameters, "device": "cpu"}).network
+        network = load_network(name, first, **{**fit.parameters, "device": "cpu"}).network
         n_weights = sum(p.numel() for p in network.parameters() if p.requires_grad)
         if main:
             log.info(
@@ -234,16 +211,16 @@ def _train(
                     "%s: this processor has no bfloat16 arithmetic, so it takes several times as long as float32; "
                     "consider --recipe precision=float32", entry.name,
                 )  # fmt: skip
-        one = loop.Run(entry.name, settings.seed, plan.fingerprint, folder / CHECKPOINT)
-        fitted = loop.fit(network, source, recipe, one, accelerator)
+        fitted = loop.fit(network, source, recipe, fit.run, accelerator)
         network.load_state_dict(fitted.best)
         if main:
-            _write_results(folder, layout, plan, network.cpu(), fitted)
+            info = fit.write(network.cpu(), fitted.history, fitted.best_epoch, LOSS_NAMES[recipe.loss])
+            _write_published(entry, layout, fitted.best, info)
     accelerator.wait_for_everyone()
-    return f"{entry.name}: {_describe(folder)}"
+    return f"{entry.name}: {fit.describe()}"
 
 
-def _plan(entry: Entry, recipe: Recipe, settings: Settings, source: Mixtures) -> Plan:
+def _fit_of(entry: Entry, recipe: Recipe, settings: Settings, layout: Layout, source: Mixtures) -> Fit:
     """The network's parameters: its YAML's, its small form's, or those of the weights that it starts from."""
     from cleansemg.core import weight_files
     from cleansemg.denoising import loading
@@ -265,85 +242,17 @@ def _plan(entry: Entry, recipe: Recipe, settings: Settings, source: Mixtures) ->
         "mixtures": source.section,
         "threads": settings.train.threads,
     }
-    return Plan(entry, parameters, recipe, section, inputs, settings.seed)
+    folder = layout.weights(entry.name)
+    return Fit("denoiser", entry.name, folder, BEST, SCHEMA, parameters, recipe, section, inputs, settings.seed)
 
 
-def _finished(folder: Path, fingerprint: str) -> bool:
-    """Whether the folder holds this training, whole.
-
-    Raises:
-        ArtifactError: it holds another one.
-    """
-    if not (folder / artifact.MANIFEST).exists():
-        return False
-    manifest = artifact.read_manifest(folder, SCHEMA)
-    if manifest.fingerprint != fingerprint:
-        raise ArtifactError(
-            f"{folder}: trained with another recipe or on other data; "
-            "choose another --output, or start this training over with --force"
-        )
-    files = manifest.info["files"]
-    return all((folder / name).exists() and npz.sha256(folder / name) == digest for name, digest in files.items())
-
-
-def _prepare(folder: Path, force: bool) -> None:
-    """Until this run is done the folder must not look finished; with `force`, nothing of the old one stays."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in OWN_FILES if force else (artifact.MANIFEST,):
-        (folder / name).unlink(missing_ok=True)
-    for path in folder.glob(".*.tmp"):
-        path.unlink()
-
-
-def _write_results(folder: Path, layout: Layout, plan: Plan, network: Any, fitted: Fitted) -> None:
+def _write_published(entry: Entry, layout: Layout, state: StateDict, info: dict[str, Any]) -> None:
+    """The same weights under the file name that the published commands use, where the method has one."""
     from cleansemg.core import weight_files
-    from cleansemg.training.curves import write_curves, write_losses
 
-    best = fitted.best_epoch
-    info = {
-        "denoiser": plan.entry.name,  # this and the parameters are what `denoising.load` builds it from
-        "parameters": plan.parameters,
-        "recipe": plan.recipe.model_dump(mode="json"),
-        "seed": plan.seed,
-        "inputs": plan.inputs,
-        "fingerprint": plan.fingerprint,
-        "epoch": best.epoch,
-        "valid_loss": best.valid_loss,
-    }
-    weight_files.write(folder / BEST, network, info)
-    write_losses(folder / LOSSES, fitted.history)
-    write_curves(
-        folder / CURVES, fitted.history, best, LOSS_NAMES[plan.recipe.loss], f"{plan.entry.name}, seed {plan.seed}"
-    )
-    published = plan.entry.extra.get("published_name")
-    if published:
-        # under the file name that the published commands use
-        weight_files.write_checkpoint(layout.weights(str(published)) / f"{published}_best.pth", fitted.best, info)
-    manifest = Manifest(
-        schema=SCHEMA.name,
-        schema_version=SCHEMA.version,
-        fingerprint=plan.fingerprint,
-        seed=plan.seed,
-        inputs=plan.inputs,
-        shards=(),
-        n_failures=0,
-        versions=artifact.versions(),
-        info={
-            "epochs": len(fitted.history),
-            "best_epoch": best.epoch,
-            "valid_loss": best.valid_loss,
-            "files": {name: npz.sha256(folder / name) for name in (BEST, LOSSES, CURVES, RECIPE)},
-        },
-    )
-    artifact.write_manifest(folder, manifest)
-
-
-def _describe(folder: Path) -> str:
-    info = json.loads((folder / artifact.MANIFEST).read_text())["info"]
-    return (
-        f"{info['epochs']} epochs, best {info['best_epoch']} with validation loss {info['valid_loss']:.5g}; "
-        f"weights in {folder / BEST}"
-    )
+    name = entry.extra.get("published_name")
+    if name:
+        weight_files.write_checkpoint(layout.weights(str(name)) / f"{name}_best.pth", state, info)
 
 
 def _require_network(entry: Entry) -> None:

@@ -158,16 +158,16 @@ def test_altered_mixtures_are_refused(workspace, tmp_path) -> None:
         testing.Mixtures(own, "test")
 
 
-def test_the_box_gets_weights_and_a_card(trained, tmp_path) -> None:
+def test_weights_and_a_card_are_copied(trained, tmp_path) -> None:
     settings, layout = trained
     testing.run(settings, layout, RunOptions())
-    path = pretrained.put(layout, "qase", tmp_path, "qase_small")
+    path = pretrained.copy_weights(layout, "qase", tmp_path, "qase_small")
     assert path.read_bytes() == (layout.quality_weights("qase") / fitting.WEIGHTS).read_bytes()
-    card = pretrained.describe(settings, layout, "qase", "qase_small", path)
+    card = pretrained.describe(settings, layout, "qase", path)
     assert "129,366 parameters" in card
     assert "| all |" in card
     assert "| threshold |" in card
     assert (tmp_path / "qase_small.png").exists()
     (layout.tables / "quality_qase.png").unlink()
     with pytest.raises(UserError, match=r"training/quality/test\.py"):
-        pretrained.put(layout, "qase", tmp_path, "qase_small")
+        pretrained.copy_weights(layout, "qase", tmp_path, "qase_small")

@@ -21,12 +21,12 @@ from cleansemg.core.artifact import read_manifest
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
-from cleansemg.training import neural
+from cleansemg.training import fitting, neural
 from tests.conftest import ROOT
 from tests.processes import start
 from tests.training import workspace
 
-RESULTS = (neural.BEST, neural.LOSSES, neural.CURVES, neural.RECIPE, "manifest.json")
+RESULTS = (neural.BEST, fitting.LOSSES, fitting.CURVES, fitting.RECIPE, "manifest.json")
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_files_and_what_they_say(space: workspace.Workspace) -> None:
     (line,) = train(space)
     folder = space.layout.weights("tiny")
-    assert "tiny: 3 epochs, best" in line
-    assert len((folder / neural.LOSSES).read_text().splitlines()) == 4
+    assert "tiny: 3 epochs, epoch 1 used" in line
+    assert len((folder / fitting.LOSSES).read_text().splitlines()) == 4
     manifest = read_manifest(folder, neural.SCHEMA)
     assert set(manifest.inputs) == {"segments/train", "segments/valid", "noise/train", "noise/valid"}
-    saved = yaml.safe_load((folder / neural.RECIPE).read_text())
+    saved = yaml.safe_load((folder / fitting.RECIPE).read_text())
     assert (saved["epochs"], saved["learning_rate"], saved["optimizer"]) == (3, 0.003, "adam")
 
     # the weights work behind the common interface, and the published file holds the same ones
@@ -77,7 +77,7 @@ def test_a_finished_training_is_left_alone_and_a_damaged_one_mended(space: works
     assert "was trained already" in line
     assert times == {name: (folder / name).stat().st_mtime_ns for name in RESULTS}
     (folder / neural.BEST).write_bytes(b"damaged")
-    (folder / neural.CURVES).unlink()
+    (folder / fitting.CURVES).unlink()
     train(space)  # from the checkpoint, without training again
     assert contents(folder) == first
 
@@ -93,17 +93,17 @@ def test_another_recipe_or_other_data_are_refused_without_force(space: workspace
     train(space, force=True, learning_rate=0.1)
     after = contents(space.layout.weights("tiny"))
     assert after[neural.BEST] != before[neural.BEST]
-    assert yaml.safe_load(after[neural.RECIPE])["learning_rate"] == 0.1
+    assert yaml.safe_load(after[fitting.RECIPE])["learning_rate"] == 0.1
 
 
 def test_another_trainings_unfinished_state_is_refused_untouched(space: workspace.Workspace) -> None:
     train(space)
     folder = space.layout.weights("tiny")
     (folder / "manifest.json").unlink()  # as if it had been killed
-    before = (folder / neural.RECIPE).read_bytes()
+    before = (folder / fitting.RECIPE).read_bytes()
     with pytest.raises(UserError, match=r"checkpoint\.pt: left by a training with another recipe"):
         train(space, learning_rate=0.1)
-    assert (folder / neural.RECIPE).read_bytes() == before
+    assert (folder / fitting.RECIPE).read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(space: workspace.Workspace) -> None:
@@ -203,14 +203,14 @@ def test_killed_and_run_again_gives_the_same_bytes(space: workspace.Workspace) -
     process = start(words, env=environment, stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60
-        while not (folder / neural.CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
+        while not (folder / fitting.CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(0.05)  # into a later epoch
     finally:
         process.send_signal(signal.SIGKILL)
         _, errors = process.communicate()
     assert process.returncode == -signal.SIGKILL, errors.decode()
-    assert (folder / neural.CHECKPOINT).exists()
+    assert (folder / fitting.CHECKPOINT).exists()
     assert not (folder / "manifest.json").exists()
 
     again = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)

@@ -6,20 +6,17 @@ For maintainers, after the train and test steps of the same configuration (docs/
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cleansemg.core import config as configuration
-from cleansemg.core import npz, registry
-from cleansemg.core.artifact import read_manifest
 from cleansemg.core.commandline import ConfigOption, OutputOption, QuietOption, SetOption, prepare, run
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality import models
+from cleansemg.training import model_cards
 from cleansemg.training.quality.fitting import SCHEMA, WEIGHTS
 from cleansemg.training.quality.report import OURS
 
@@ -44,40 +41,28 @@ def main(
 ) -> int:
     """Copy a finished training to the pretrained weights and write its card from the tables of the test step."""
     settings, layout = prepare(config, output, overrides, quiet)
-    own = name or model
-    path = put(layout, model, folder, own)
-    card = folder / f"{own}.md"
-    npz.atomic_write(card, describe(settings, layout, model, own, path).encode())
-    typer.echo(f"{own}: {path} ({path.stat().st_size / 1e6:.2f} MB), {card}")
+    path = copy_weights(layout, model, folder, name or model)
+    typer.echo(model_cards.write_card(path, describe(settings, layout, model, path)))
     return 0
 
 
-def put(layout: Layout, model: str, folder: Path, name: str) -> Path:
+def copy_weights(layout: Layout, model: str, folder: Path, name: str) -> Path:
     """Copy weights and scatter plot; returns the file of weights.
 
     Raises:
         UserError: the training or the test is not there, the weights were altered or are too large, or the test was
             made with other weights.
     """
-    source = layout.quality_weights(model)
-    manifest = read_manifest(source, SCHEMA)
-    content = (source / WEIGHTS).read_bytes()
-    if npz.sha256(source / WEIGHTS) != manifest.info["files"][WEIGHTS]:
-        raise UserError(f"{source / WEIGHTS}: altered since it was trained; train it again")
-    if len(content) > LARGEST_BYTES:
-        raise UserError(f"{source / WEIGHTS}: {len(content)} bytes, at most {LARGEST_BYTES} are shipped")
+    weights = layout.quality_weights(model) / WEIGHTS
     picture = layout.tables / f"quality_{model}.png"
     if not picture.exists():
         raise UserError(f"{picture}: not there; run: python training/quality/test.py --config FILE")
-    if picture.stat().st_mtime_ns < (source / WEIGHTS).stat().st_mtime_ns:
+    if weights.exists() and picture.stat().st_mtime_ns < weights.stat().st_mtime_ns:
         raise UserError(f"{picture}: older than the weights; run: python training/quality/test.py --config FILE")
-    path = folder / f"{name}.safetensors"
-    npz.atomic_write(path, content)
-    npz.atomic_write(folder / f"{name}.png", picture.read_bytes())
-    return path
+    return model_cards.copy_weights(weights, SCHEMA, picture, folder, name, LARGEST_BYTES)
 
 
-def describe(settings: Settings, layout: Layout, model: str, name: str, path: Path) -> str:
+def describe(settings: Settings, layout: Layout, model: str, path: Path) -> str:
     """The card, as Markdown.
 
     Raises:
@@ -85,20 +70,19 @@ def describe(settings: Settings, layout: Layout, model: str, name: str, path: Pa
     """
     predictor = models.load(path)
     info, quality = predictor.info, settings.quality
-    config = _relative(settings)
-    datasets = ", ".join(f"{key} ({_plain(d.parameters)})" for key, d in settings.enabled_datasets.items())
-    noise = ", ".join(f"{kind} ({' and '.join(s.source for s in own)})" for kind, own in settings.noise.kinds.items())
+    config = model_cards.name_of_configuration(settings)
+    parameters = model_cards.describe_values(info["parameters"])
     lines = [
-        f"# {name}, the quality pretrained weights",
+        f"# {path.stem}, the quality pretrained weights",
         "",
         "Reads the SNR of surface EMG off the noisy signal"
         + (", and the kinds of noise in it." if info["thresholds"] else "."),
         "",
         "| | |",
         "|---|---|",
-        f"| file | `{path.name}`, {path.stat().st_size / 1e6:.2f} MB, SHA-256 `{predictor.sha256}` |",
-        f"| model | {model}, {models.count(predictor.network):,} parameters ({_plain(info['parameters'])}) |",
-        f"| data | {datasets}; noise {noise}{'; fine-tuned' if quality.init == 'pretrained' else ''} |",
+        f"| file | {model_cards.describe_file(path)} |",
+        f"| model | {model}, {models.count(predictor.network):,} parameters ({parameters}) |",
+        f"| data | {model_cards.describe_data(settings)}{'; fine-tuned' if quality.init == 'pretrained' else ''} |",
         (
             f"| mixtures | SNR {info['snr_db'][0]:g} to {info['snr_db'][1]:g} dB, windows of "
             f"{', '.join(f'{length:g}' for length in info['lengths_s'])} s, "
@@ -106,11 +90,11 @@ def describe(settings: Settings, layout: Layout, model: str, name: str, path: Pa
         ),
         f"| seed | {info['seed']} |",
         f"| command | `python training/quality/train.py --config {config}` |",
-        f"| recipe | {_plain(info['recipe'])} |",
+        f"| recipe | {model_cards.describe_values(info['recipe'])} |",
         f"| epoch | {info['epoch']} |",
-        f"| licence | the project's (MIT); {_origin(settings)} |",
+        f"| licence | {model_cards.describe_licence(settings)} |",
         "",
-        f"![Predicted against true SNR]({name}.png)",
+        f"![Predicted against true SNR]({path.stem}.png)",
         "",
         *_scores(layout, model),
     ]
@@ -119,18 +103,12 @@ def describe(settings: Settings, layout: Layout, model: str, name: str, path: Pa
     return "\n".join(lines)
 
 
-def _origin(settings: Settings) -> str:
-    if all(name.startswith("simulated") for name in settings.enabled_datasets):
-        return "no recording of a person is in the data"
-    return "sources and licences of the recordings are in configs/datasets/ and docs/noise.md"
-
-
 def _scores(layout: Layout, model: str) -> list[str]:
     row = next((row for row in _rows(layout, "table", model) if row["source"] == OURS), None)
     if row is None:
         raise UserError(f"{layout.tables / 'quality_table.csv'}: has no row for '{model}'; run the test step again")
     lines = [
-        f"{row['n_mixtures']} test mixtures of {row['n_subjects']} people that training has not seen:",
+        f"{row['n_mixtures']} test mixtures of {row['n_subjects']} people that are not in the training:",
         "",
         "| condition | LCC | SRCC | MSE (dB²) | MAE (dB) |",
         "|---|---:|---:|---:|---:|",
@@ -160,16 +138,6 @@ def _rows(layout: Layout, table: str, model: str) -> list[dict[str, str]]:
 
 def _rounded(text: str, digits: int) -> str:
     return f"{float(text):.{digits}f}" if text else ""
-
-
-def _plain(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {json.dumps(value)}" for key, value in values.items())
-
-
-def _relative(settings: Settings) -> str:
-    path = configuration.locate(Path(settings.config_file)).resolve()
-    root = registry.project_root()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 if __name__ == "__main__":

@@ -1,0 +1,166 @@
+"""One fit: what decides its weights, and the folder that holds them, its losses and its manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from cleansemg.core import artifact, npz, weight_files
+from cleansemg.core.artifact import Manifest, Schema
+from cleansemg.core.errors import ArtifactError
+from cleansemg.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+    from cleansemg.training.checkpoint import Checkpoint, EpochResult
+    from cleansemg.training.loop import Run
+
+LOSSES, CURVES, RECIPE, CHECKPOINT = "losses.csv", "curves.png", "recipe.yaml", "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One network to fit.
+
+    Attributes:
+        role: what the network is, the key of its name in the file of weights: denoiser or quality_model.
+        name: of the network.
+        folder: where its files go.
+        weights: the name of the file of weights there.
+        schema: of the folder's manifest.
+        parameters: the network's.
+        recipe: how it is fitted.
+        section: the settings that decide the weights.
+        inputs: fingerprints of the data.
+        seed: of the configuration.
+    """
+
+    role: str
+    name: str
+    folder: Path
+    weights: str
+    schema: Schema
+    parameters: Mapping[str, Any]
+    recipe: Recipe
+    section: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    seed: int
+
+    @property
+    def fingerprint(self) -> str:
+        return artifact.fingerprint(self.schema, self.section, self.inputs, self.seed)
+
+    @property
+    def run(self) -> Run:
+        """What the loop has to know."""
+        from cleansemg.training.loop import Run
+
+        return Run(self.name, self.seed, self.fingerprint, self.folder / CHECKPOINT)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The state that an interrupted fit left.
+
+        Raises:
+            UserError: it belongs to another fit, or cannot be read.
+        """
+        from cleansemg.training import checkpoint
+
+        return checkpoint.load(self.folder / CHECKPOINT, self.fingerprint)
+
+    def is_finished(self) -> bool:
+        """Whether the folder holds this fit, whole.
+
+        Raises:
+            ArtifactError: it holds another one.
+        """
+        if not (self.folder / artifact.MANIFEST).exists():
+            return False
+        manifest = artifact.read_manifest(self.folder, self.schema)
+        if manifest.fingerprint != self.fingerprint:
+            raise ArtifactError(
+                f"{self.folder}: trained with another recipe or on other data; "
+                "choose another --output, or start this training over with --force"
+            )
+        files = manifest.info["files"].items()
+        return all((self.folder / n).exists() and npz.sha256(self.folder / n) == digest for n, digest in files)
+
+    def prepare(self, force: bool) -> None:
+        """Make the folder look unfinished until this fit is done, and write the recipe; `force` empties it first."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        old = (self.weights, LOSSES, CURVES, RECIPE, CHECKPOINT, artifact.MANIFEST) if force else (artifact.MANIFEST,)
+        for name in old:
+            (self.folder / name).unlink(missing_ok=True)
+        for path in self.folder.glob(".*.tmp"):
+            path.unlink()
+        recipe = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False)
+        npz.atomic_write(self.folder / RECIPE, recipe.encode())
+
+    def write(
+        self,
+        network: torch.nn.Module,
+        history: Sequence[EpochResult],
+        used: EpochResult,
+        loss: str,
+        about: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Write weights, losses, curves and, last, the manifest.
+
+        Args:
+            network: holds the weights of the epoch `used`.
+            history: all epochs.
+            used: one of them.
+            loss: its name, for the curves.
+            about: what else the file of weights says about itself.
+
+        Returns:
+            What the file of weights says about itself.
+        """
+        from cleansemg.training.curves import write_curves, write_losses
+
+        info = {
+            self.role: self.name,  # this and the parameters are what the network is built from
+            "parameters": dict(self.parameters),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "seed": self.seed,
+            "inputs": dict(self.inputs),
+            "fingerprint": self.fingerprint,
+            "epoch": used.epoch,
+            "valid_loss": used.valid_loss,
+            **(about or {}),
+        }
+        weight_files.write(self.folder / self.weights, network, info)
+        write_losses(self.folder / LOSSES, history)
+        write_curves(self.folder / CURVES, history, used, loss, f"{self.name}, seed {self.seed}")
+        files = (self.weights, LOSSES, CURVES, RECIPE)
+        manifest = Manifest(
+            schema=self.schema.name,
+            schema_version=self.schema.version,
+            fingerprint=self.fingerprint,
+            seed=self.seed,
+            inputs=dict(self.inputs),
+            shards=(),
+            n_failures=0,
+            versions=artifact.versions(),
+            info={
+                "epochs": len(history),
+                "epoch": used.epoch,
+                "valid_loss": used.valid_loss,
+                "files": {name: npz.sha256(self.folder / name) for name in files},
+            },
+        )
+        artifact.write_manifest(self.folder, manifest)
+        return info
+
+    def describe(self) -> str:
+        """One line about the finished fit."""
+        info = json.loads((self.folder / artifact.MANIFEST).read_text())["info"]
+        return (
+            f"{info['epochs']} epochs, epoch {info['epoch']} used, its validation loss {info['valid_loss']:.5g}; "
+            f"weights in {self.folder / self.weights}"
+        )
