@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.execution import single_threaded
+from cleansemg.core.threads import single_threaded
 from cleansemg.denoising.ceemdan import ceemdan
 from cleansemg.denoising.emd import emd
 from cleansemg.denoising.vmd import vmd

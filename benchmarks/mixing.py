@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from cleansemg.core import artifact
-from cleansemg.core.execution import single_threaded
 from cleansemg.core.seeding import generator
+from cleansemg.core.threads import single_threaded
 from cleansemg.noise import mixing
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.noise.settings import KIND_ORDER

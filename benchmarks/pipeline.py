@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from cleansemg.core import artifact
-from cleansemg.core.execution import single_threaded
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
+from cleansemg.core.threads import single_threaded
 from cleansemg.evaluation.settings import Mix
 from cleansemg.noise.settings import Noise, Source
 from cleansemg.settings import Settings

@@ -18,8 +18,9 @@ from scipy import signal as scipy_signal
 from scipy.ndimage import median_filter
 
 from cleansemg.core import dsp
-from cleansemg.core.execution import map_items, single_threaded
+from cleansemg.core.execution import map_items
 from cleansemg.core.seeding import generator
+from cleansemg.core.threads import single_threaded
 from cleansemg.data_pipeline.qc import SubjectJob, measure_subject
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.data_pipeline.settings import Qc

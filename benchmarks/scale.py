@@ -123,7 +123,7 @@ def measure(root: Path, stage: str, workers: int) -> Cost:
 
 def child(root: str, stage: str, workers: int) -> None:
     """Run a stage and print its cost, as JSON; workers are counted once they have ended."""
-    from cleansemg.core.execution import single_threaded
+    from cleansemg.core.threads import single_threaded
     from cleansemg.evaluation import evaluating, tables, test_set
 
     functions: dict[str, Any] = {"mix": test_set.run, "evaluate": evaluating.run, "tables": tables.run}

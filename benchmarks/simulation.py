@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cleansemg.core.execution import single_threaded
+from cleansemg.core.threads import single_threaded
 from cleansemg.data_pipeline.readers.simulated import SimulatedReader
 
 

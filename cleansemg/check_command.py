@@ -48,7 +48,7 @@ def check(
     A class of your own is looked for in the working folder, too. Example: cleansemg check my_package.my_file:MyDenoiser
     """
     from cleansemg.core.commandline import EXIT_FAILED_ITEMS
-    from cleansemg.core.execution import single_threaded
+    from cleansemg.core.threads import single_threaded
     from cleansemg.denoising.conformance import iter_checks
 
     build, about = _builder(name, _assignments(parameter or ()), weights)

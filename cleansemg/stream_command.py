@@ -36,7 +36,7 @@ def stream(
     """
     from cleansemg.core.console import setup_logging
     from cleansemg.core.errors import UserError
-    from cleansemg.core.execution import single_threaded
+    from cleansemg.core.threads import single_threaded
     from cleansemg.denoising.overlap_add import best_streaming
     from cleansemg.recording_options import parameters_of
     from cleansemg.recordings import streaming

@@ -21,8 +21,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import cleansemg
 from cleansemg.core import artifact, registry, user_modules
 from cleansemg.core.errors import UserError, one_line
+from cleansemg.core.threads import single_threaded
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -31,7 +33,6 @@ log = logging.getLogger(__name__)
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-FLOORS = ("core", "noise", "denoising", "data_pipeline", "training", "evaluation", "downstream", "cleansemg")
 CONNECT_S = 10.0
 LOOK_S = 5.0  # how often the cluster is asked for its size
 TASKS_A_WORKER = 3  # one that runs and two that wait
@@ -132,8 +133,6 @@ def execute(packed: bytes, theirs: dict[str, str], folder: str, modules: Mapping
     """
     from distributed import get_worker
 
-    from cleansemg.core.execution import single_threaded
-
     worker = get_worker()
     ours = identity()
     other = [f"{name} {ours[name]} (here: {theirs[name]})" for name in theirs if ours.get(name) != theirs[name]]
@@ -165,17 +164,23 @@ def identity() -> dict[str, str]:
 
     Taken once a process, so that a worker which was started before the code changed does not pass for a new one.
     """
-    root = Path(__file__).resolve().parent.parent
     configs = registry.configs_folder()
-    folders = [*((floor, root / floor) for floor in FLOORS), *((kind, configs / kind) for kind in registry.KINDS)]
+    folders = [Path(cleansemg.__file__).parent, *(configs / kind for kind in registry.KINDS)]
     digest = hashlib.sha256()
-    for name, folder in folders:
-        for path in sorted(folder.rglob("*")):
-            relative = path.relative_to(folder)
-            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in relative.parts):
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
-                digest.update(f"{name}/{relative.as_posix()} {content}\n".encode())
+    for folder in folders:
+        for path in _files(folder):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(folder.parent).as_posix()} {content}\n".encode())
     return {**artifact.versions(), "code": digest.hexdigest()[:12]}
+
+
+def _files(folder: Path) -> list[Path]:
+    """All below a folder, those of linked folders, too; without hidden and compiled ones, and without settings."""
+    paths = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if name not in {"__pycache__", "configs"} and not name.startswith(".")]
+        paths += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(paths)
 
 
 def _connect(scheduler: str) -> Client:

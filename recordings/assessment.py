@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cleansemg.core.execution import single_threaded
+from cleansemg.core.threads import single_threaded
 from cleansemg.formats import SignalFile
 from cleansemg.recordings import sidecar
 from cleansemg.recordings.denoiser_choice import describe_model

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import ItemError, UserError
-from cleansemg.core.execution import single_threaded
+from cleansemg.core.threads import single_threaded
 from cleansemg.denoising.blocks import Buffer
 from cleansemg.denoising.overlap_add import OverlapAdd
 from cleansemg.formats import SignalFile, SignalWriter, create_file

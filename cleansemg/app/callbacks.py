@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cleansemg.app import figures, tables
 from cleansemg.app.jobs import Job, Jobs, State
 from cleansemg.app.methods import methods
-from cleansemg.app.sessions import Session, Sessions
-from cleansemg.app.work import Denoised, Loaded, Said, denoise_recording, formats_for, load_recording
+from cleansemg.app.recording import Denoised, Loaded, Said, Session
+from cleansemg.app.sessions import Sessions
+from cleansemg.app.work import denoise_recording, formats_for, load_recording
 from cleansemg.core.errors import UserError
 
 if TYPE_CHECKING:

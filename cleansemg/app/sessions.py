@@ -9,46 +9,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from cleansemg.app.recording import Session
 from cleansemg.core.errors import UserError
 from cleansemg.formats import FORMATS
-
-if TYPE_CHECKING:
-    from cleansemg.app.jobs import Job
-    from cleansemg.app.work import Denoised, Loaded
 
 LOG = logging.getLogger(__name__)
 LIFETIME_S = 3600.0  # since the last request
 MAX_SESSIONS = 8  # the one that was not looked at for longest makes room
 MAX_NAME = 150  # characters; file systems hold 255 bytes
 SWEEP_S = 60.0
-
-
-@dataclass
-class Session:
-    """One recording.
-
-    Attributes:
-        id: unguessable; whoever has it may see the recording.
-        folder: of its files.
-        used_s: when it was last asked for, on the monotonic clock.
-        path: of the recording; of a WFDB record the header.
-        loaded: what was read; None before, and where that failed.
-        denoised: the last result.
-        job: what is being done, or was done last.
-    """
-
-    id: str
-    folder: Path
-    used_s: float
-    path: Path
-    loaded: Loaded | None = None
-    denoised: Denoised | None = None
-    job: Job | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Sessions:

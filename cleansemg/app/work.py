@@ -6,85 +6,21 @@ import shlex
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.app.jobs import Job
+from cleansemg.app.recording import Denoised, Loaded, Said, Session
 from cleansemg.app.samples import Samples
-from cleansemg.app.sessions import Session
 from cleansemg.core.errors import UserError
 from cleansemg.formats import FORMATS, FileInfo, SignalFile, open_file
 from cleansemg.formats.info import TableLayout
-from cleansemg.recordings import ChannelReport, DenoiseOptions, assess_file, clean_file
+from cleansemg.recordings import DenoiseOptions, assess_file, clean_file
 from cleansemg.recordings.progress import n_samples_about
 
 TARGETS = ("csv", "tsv", "xlsx", "mat", "npz", "edf", "bdf", "wfdb")  # formats that state rate and units
-
-
-@dataclass(frozen=True)
-class Said:
-    """What the user says about the file; None and "": what the file says. As the arguments of `open_file`."""
-
-    fs_hz: float | None = None
-    unit: str | None = None
-    offset: float = 0.0
-    channels: tuple[str, ...] | None = None
-    sheet: str | None = None
-    key: str | None = None
-    time: str | None = None
-
-    def options(self) -> list[str]:
-        """The same for the command line, but for the channels."""
-        pairs = {
-            "--fs": None if self.fs_hz is None else f"{self.fs_hz:.12g}",
-            "--unit": self.unit,
-            "--offset": f"{self.offset:.12g}" if self.offset else None,
-            "--sheet": self.sheet,
-            "--key": self.key,
-            "--time": self.time,
-        }
-        return [part for option, value in pairs.items() if value is not None for part in (option, value)]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A recording as it came."""
-
-    said: Said
-    info: FileInfo
-    reports: list[ChannelReport]
-    samples: Samples
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Denoised:
-    """A result.
-
-    Attributes:
-        chosen: indexes of its channels among those loaded.
-        before: a report for each of them.
-        after: likewise.
-        samples: read back from the file that is handed out.
-        files: what can be taken away, by the word in the address.
-        title: of the denoiser.
-        command: that does the same.
-        closing: a line on time and memory.
-        notes: warnings.
-    """
-
-    chosen: tuple[int, ...]
-    before: list[ChannelReport]
-    after: list[ChannelReport]
-    samples: Samples
-    files: dict[str, Path]
-    title: str
-    command: str
-    closing: str
-    notes: tuple[str, ...]
 
 
 def load_recording(session: Session, said: Said, job: Job) -> None:

@@ -9,8 +9,9 @@ from cleansemg.app import work
 from cleansemg.app.callbacks import said_of
 from cleansemg.app.jobs import CancelledError, Job, Jobs
 from cleansemg.app.methods import default_key, methods
+from cleansemg.app.recording import Said
 from cleansemg.app.sessions import Sessions
-from cleansemg.app.work import Said, denoise_recording, formats_for, load_recording
+from cleansemg.app.work import denoise_recording, formats_for, load_recording
 from cleansemg.core.errors import UserError
 from cleansemg.formats import FORMATS, open_file
 from tests.cleansemg.app_server import FS_HZ, like_emg, write_csv

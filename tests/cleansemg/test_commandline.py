@@ -5,9 +5,9 @@ from importlib.metadata import packages_distributions
 import pytest
 
 from cleansemg import stages
-from cleansemg.core.cluster import FLOORS
 from cleansemg.core.errors import UserError
 from tests.conftest import ROOT
+from tests.vocabulary import ROOMS
 
 
 def cleansemg(*arguments):
@@ -83,7 +83,7 @@ def test_every_stage_script_has_its_own_help(script):
 def test_nothing_beside_a_script_hides_a_module_that_it_imports():
     """Python looks first in a script's own folder: a package `statistics` there would stand before the standard one."""
     foreign = {*sys.stdlib_module_names, *packages_distributions()} - {"__init__", "__main__"}
-    scripts = [path for top in FLOORS for path in (ROOT / top).rglob("*.py") if '"__main__"' in path.read_text()]
+    scripts = [path for room in ROOMS for path in (ROOT / room).rglob("*.py") if '"__main__"' in path.read_text()]
     assert len(scripts) > len(SCRIPTS)
     folders = {path.parent for path in [*scripts, *(ROOT / "benchmarks").glob("*.py")]}
     beside = [path.relative_to(ROOT) for folder in folders for path in folder.iterdir() if path.stem in foreign]

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import cleansemg
 from cleansemg.core import cluster as core_cluster
 from cleansemg.core.artifact import Artifact, Schema
 from cleansemg.core.errors import ArtifactError, UserError
@@ -18,6 +19,7 @@ from cleansemg.core.execution import map_items
 from cleansemg.core.stage import Job, RunOptions, run_stage
 from tests.core import cluster_work as work
 from tests.core.clusters import Cluster, cluster
+from tests.vocabulary import ROOMS
 
 SCHEMA = Schema("squares", 1, command="make squares")
 
@@ -115,6 +117,13 @@ def test_another_version_is_refused_and_named(two, monkeypatch, name):
     monkeypatch.setattr(core_cluster, "identity", lambda: other)
     with pytest.raises(UserError, match=rf"worker tcp://.* another version: {name} .*here: 0\.0\.1"):
         over(two, work.square, [1, 2])
+
+
+def test_the_identity_covers_the_code_of_every_room_and_no_settings():
+    package = Path(cleansemg.__file__).parent
+    folders = {path.relative_to(package).parts[0] for path in core_cluster._files(package)}
+    assert folders >= {*ROOMS, "__main__.py"} - {"cleansemg"}
+    assert "configs" not in folders
 
 
 def test_a_worker_killed_in_the_middle_costs_no_byte(two, tmp_path):
