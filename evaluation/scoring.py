@@ -59,7 +59,13 @@ def evaluate(
     folder = layout.denoised(candidate.label, candidate.track, data.name)
     wanted = settings.evaluate
     custom = metrics.custom_metrics(wanted.metrics)
-    about = {"denoiser": candidate.label, "track": candidate.track, "set": data.name, **candidate.identity}
+    about = {
+        "denoiser": candidate.label,
+        "track": candidate.track,
+        "set": data.name,
+        "metrics": metrics.described(wanted.profiles, wanted.metrics),
+        **candidate.identity,
+    }
     result = run_stage(
         folder,
         SCHEMA,
@@ -70,7 +76,7 @@ def evaluate(
         seed=settings.seed,
         options=options,
         label=f"{candidate.label} ({candidate.track}) on {data.name}",
-        info={**about, "custom_metrics": custom} if custom else about,
+        info=about,
     )
     if data.name == "combined":
         _write_csv(result.artifact, folder / "metrics.csv")

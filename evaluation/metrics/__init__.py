@@ -21,6 +21,7 @@ from cleansemg.evaluation.metrics.interface import (
     catalogue,
     check_profile,
     custom_metrics,
+    described,
     select,
 )
 from cleansemg.evaluation.metrics.protocol_features import ARV_SAMPLES
@@ -36,6 +37,7 @@ __all__ = [
     "catalogue",
     "compute",
     "custom_metrics",
+    "described",
     "select",
 ]
 

@@ -71,7 +71,7 @@ def catalogue(profile: str = "standard", custom: Sequence[str] = ()) -> dict[str
 
 
 def custom_metrics(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What results store about a user's metrics: by key, the class, its file's SHA-256, and the tables' scale."""
+    """What decides the values of a user's metrics: by key, the class, its file's SHA-256, and the tables' scale."""
     infos = [_describe(registry.find("metrics", name)) for name in names]
     return {
         info.key: {
@@ -80,6 +80,15 @@ def custom_metrics(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             "table_scale": info.table_scale,
         }
         for info in infos
+    }
+
+
+def described(profiles: Iterable[str], custom: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """What results say of their metrics, for whoever reads them without this code: class, unit and tables' scale."""
+    infos = {key: info for profile in profiles for key, info in catalogue(profile, custom).items()}
+    return {
+        key: {"class": info.entry.target, "unit": info.unit, "table_scale": info.table_scale}
+        for key, info in infos.items()
     }
 
 

@@ -1,11 +1,14 @@
-"""Metrics computed anew from their definitions in docs/metrics.md, a signal at a time.
+"""Every metric again, from its definition in docs/metrics.md, one segment and one window at a time.
 
-c is the clean, x the noisy, e the denoised segment, all float64 [L] in volts.
+Slow and plain on purpose: scores are recomputed with it by the verification, and the metrics of the project are
+compared with it by their tests. Nothing here comes from what it checks. c is the clean, x the noisy, e the denoised
+segment, all float64 [L] in volts. A metric of the project needs one formula here, in `FORMULAS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +23,26 @@ ARV_WINDOWS = {"ecg_paper": 1000, "trustemg": 200}  # samples; 200 ms in the oth
 LOW_HZ, HIGH_HZ = 20.0, 500.0
 
 
-def recomputed(c: Signal, x: Signal, e: Signal, fs_hz: float, profile: str) -> dict[str, float]:
-    """Every metric of a profile that is computed here, by key."""
-    found = {
-        "SNRimp": snr_db(c, e, profile) - snr_db(c, x, profile),
-        "RMSE": float(np.sqrt(np.mean((e - c) ** 2))),
-        "PRD": 100 * float(np.sqrt(_energy(e - c) / (_energy(c) + (EPSILON if profile == "published" else 0.0)))),
-        "RMSE_ARV": _over_windows(
-            c, e, ARV_WINDOWS.get(profile, round(0.2 * fs_hz)), lambda w: float(np.abs(w).mean())
-        ),
-        "RMSE_ZCR": _over_windows(c, e, round(0.2 * fs_hz), lambda w: _sign_changes(w) / (round(0.2 * fs_hz) / fs_hz)),
-    }
-    if profile in ("standard", "published"):
-        still = FLOOR * float(np.mean(c * c)) if profile == "standard" else EPSILON**2
-        found["RMSE_Kurtosis"] = _over_windows(c, e, round(0.2 * fs_hz), lambda w: _kurtosis(w, still))
-    else:
-        found["KR"] = abs(_quantile_ratio(e) - _quantile_ratio(c))
-    if profile == "standard":
-        found |= _spectral(c, e, fs_hz)
-    return found
+@dataclass(frozen=True)
+class Segment:
+    """One row of a test set with what a denoiser made of it; `active` [L]: where the subject contracts, if known."""
+
+    clean: Signal
+    noisy: Signal
+    denoised: Signal
+    fs_hz: float
+    profile: str
+    active: NDArray[np.bool_] | None = None
+
+
+def recomputed(segment: Segment, keys: Iterable[str]) -> dict[str, float]:
+    """Those of some metrics that have a formula here, by key."""
+    return {key: FORMULAS[key](segment) for key in keys if key in FORMULAS}
+
+
+def snr_improvement_db(s: Segment) -> float:
+    """SNR of the denoised minus that of the noisy segment."""
+    return snr_db(s.clean, s.denoised, s.profile) - snr_db(s.clean, s.noisy, s.profile)
 
 
 def snr_db(c: Signal, y: Signal, profile: str) -> float:
@@ -49,8 +53,160 @@ def snr_db(c: Signal, y: Signal, profile: str) -> float:
     return 10 * float(np.log10(signal / max(error, ROUNDING**2 * signal)))
 
 
+def rmse(s: Segment) -> float:
+    """Root mean square of e - c, V."""
+    return float(np.sqrt(np.mean((s.denoised - s.clean) ** 2)))
+
+
+def prd_percent(s: Segment) -> float:
+    """Norm of e - c in percent of that of c."""
+    epsilon = EPSILON if s.profile == "published" else 0.0
+    return 100 * float(np.sqrt(_energy(s.denoised - s.clean) / (_energy(s.clean) + epsilon)))
+
+
+def log_spectral_distance_db(s: Segment) -> float:
+    """Mean over frames of the root mean square over bins of the difference of two levels."""
+    if s.profile != "published":
+        clean, denoised, _ = _floored_powers(s)
+        return float(np.mean([_rms(10 * np.log10(b) - 10 * np.log10(a)) for a, b in zip(clean, denoised, strict=True)]))
+    if len(s.clean) < 1536:
+        return float("nan")
+    clean, denoised = published_levels_db(s.clean, s.fs_hz), published_levels_db(s.denoised, s.fs_hz)
+    return float(np.mean([_rms(b - a) for a, b in zip(clean, denoised, strict=True)]))
+
+
+def published_levels_db(x: Signal, fs_hz: float) -> Signal:
+    """[frames, bins]: frames of 512 under a symmetric Hann window, hop 128, zeros at both ends, 1e-10 V^2 added."""
+    taper = np.hanning(512)
+    in_zeros = np.concatenate([np.zeros(256), x, np.zeros(256 + -len(x) % 128)])
+    frames = [in_zeros[start : start + 512] for start in range(0, len(in_zeros) - 511, 128)]
+    frequency = np.fft.rfftfreq(512, 1 / fs_hz)
+    band = (frequency >= LOW_HZ) & (frequency <= HIGH_HZ)
+    return np.array([10 * np.log10(np.abs(np.fft.rfft(f * taper)[band] / taper.sum()) ** 2 + 1e-10) for f in frames])
+
+
+def arv_error(s: Segment) -> float:
+    """Of the mean of abs(x) in windows, V."""
+    length = ARV_WINDOWS.get(s.profile, round(0.2 * s.fs_hz))
+    return _error(s, lambda x: [float(np.abs(w).mean()) for w in _windows(x, length)])
+
+
+def zero_crossing_error_hz(s: Segment) -> float:
+    """Of the changes of sign a second in windows."""
+    length = round(0.2 * s.fs_hz)
+    return _error(s, lambda x: [_sign_changes(w) / (length / s.fs_hz) for w in _windows(x, length)])
+
+
+def mean_frequency_error_hz(s: Segment) -> float:
+    """Of the mean frequencies of windows or frames."""
+    if s.profile == "standard":
+        clean, denoised, hertz = _floored_powers(s)
+        return _rms(denoised @ hertz / denoised.sum(axis=1) - clean @ hertz / clean.sum(axis=1))
+    if s.profile == "published":
+        return _error(s, lambda x: published_mean_frequencies_hz(x, s.fs_hz))
+    if s.active is None:
+        raise ValueError(f"the mean frequency of {s.profile} is that of active frames, and none are known")
+    hop = 32 if s.profile == "ecg_paper" else 200
+    clean, denoised = (frame_mean_frequencies_hz(x, s.fs_hz, s.profile) for x in (s.clean, s.denoised))
+    frames = [frame for frame in range(len(clean)) if s.active[frame * hop]]
+    return _rms(denoised[frames] - clean[frames]) if frames else float("nan")
+
+
+def published_mean_frequencies_hz(x: Signal, fs_hz: float) -> Signal:
+    """Frames of 200 from 100 samples early on, the ends held, padded to 1024; an empty one has the others' median."""
+    held = np.concatenate([np.full(100, x[0]), x, np.full(100, x[-1]), np.zeros(-len(x) % 200)])
+    frequency = np.fft.rfftfreq(1024, 1 / fs_hz)
+    band = (frequency >= LOW_HZ) & (frequency < HIGH_HZ)
+    amplitudes = [np.abs(np.fft.rfft(frame, 1024)[band]) for frame in _windows(held, 200)]
+    means = [float(frequency[band] @ a / a.sum()) if a.sum() > 1e-12 else None for a in amplitudes]
+    known = [mean for mean in means if mean is not None]
+    median = float(np.median(known)) if known else float("nan")
+    return np.array([median if mean is None else mean for mean in means])
+
+
+def frame_mean_frequencies_hz(x: Signal, fs_hz: float, profile: str) -> Signal:
+    """Amplitude-weighted from 10 Hz, of the frame around every 32nd (`ecg_paper`) or 200th sample (`trustemg`)."""
+    window, hop, padded = (128, 32, 256) if profile == "ecg_paper" else (200, 200, 1024)
+    frequency = np.fft.rfftfreq(padded, 1 / fs_hz)
+    band = frequency >= 10
+    means = []
+    for centre in range(0, len(x), hop):
+        at = np.arange(centre - window // 2, centre + window // 2)
+        frame = x[np.clip(at, 0, len(x) - 1)]
+        if profile == "ecg_paper":
+            frame = np.where((at >= 0) & (at < len(x)), frame, 0.0) * np.hamming(window)
+        amplitude = np.abs(np.fft.rfft(frame, padded)[band])
+        flat = not amplitude.any()
+        means.append(float(frequency[band].mean() if flat else frequency[band] @ amplitude / amplitude.sum()))
+    return np.array(means)
+
+
+def median_frequency_error_hz(s: Segment) -> float:
+    """Of the frequencies that halve the power of windows."""
+    if s.profile == "published":
+        return _error(s, lambda x: _published_median_frequencies_hz(x, s.fs_hz))
+    clean, denoised, hertz = _floored_powers(s)
+    return _rms(np.array([_halfway(b, hertz) - _halfway(a, hertz) for a, b in zip(clean, denoised, strict=True)]))
+
+
+def _halfway(power: Signal, hertz: Signal) -> float:
+    """Where half the power lies below, each bin's spread over its width."""
+    step = hertz[1] - hertz[0]
+    edges = np.append(hertz - step / 2, hertz[-1] + step / 2)
+    return float(np.interp(power.sum() / 2, np.append(0.0, np.cumsum(power)), edges))
+
+
+def _published_median_frequencies_hz(x: Signal, fs_hz: float) -> list[float]:
+    """Windows of 200 padded to 1024, then under a symmetric Hann of 1024: the first bin that reaches half the power."""
+    frequency = np.fft.rfftfreq(1024, 1 / fs_hz)
+    band = (frequency >= LOW_HZ) & (frequency <= HIGH_HZ)
+    medians = []
+    for window in _windows(x, 200):
+        power = np.abs(np.fft.rfft(np.pad(window, (0, 824)) * np.hanning(1024))[band]) ** 2
+        medians.append(float(frequency[band][np.flatnonzero(np.cumsum(power) >= power.sum() / 2)[0]]))
+    return medians
+
+
+def kurtosis_error(s: Segment) -> float:
+    """Of the excess kurtosis of windows."""
+    still = FLOOR * float(np.mean(s.clean**2)) if s.profile == "standard" else EPSILON**2
+    return _error(s, lambda x: [_kurtosis(w, still) for w in _windows(x, round(0.2 * s.fs_hz))])
+
+
+def quantile_ratio_error(s: Segment) -> float:
+    """Difference of the kurtosis by quantiles."""
+    return abs(_quantile_ratio(s.denoised) - _quantile_ratio(s.clean))
+
+
+def correlation(s: Segment) -> float:
+    """Pearson's; 0 where one of the two is constant."""
+    c, e = s.clean - s.clean.mean(), s.denoised - s.denoised.mean()
+    norm = float(np.sqrt(_energy(c) * _energy(e)))
+    return float(c @ e) / norm if norm > 0 else 0.0
+
+
+FORMULAS: dict[str, Callable[[Segment], float]] = {
+    "SNRimp": snr_improvement_db,
+    "RMSE": rmse,
+    "PRD": prd_percent,
+    "LSD": log_spectral_distance_db,
+    "RMSE_ARV": arv_error,
+    "RMSE_ZCR": zero_crossing_error_hz,
+    "RMSE_MNF": mean_frequency_error_hz,
+    "RMSE_MDF": median_frequency_error_hz,
+    "RMSE_Kurtosis": kurtosis_error,
+    "KR": quantile_ratio_error,
+    "CC": correlation,
+    "R2": lambda s: correlation(s) ** 2,
+}
+
+
 def _energy(x: Signal) -> float:
     return float(np.sum(x * x))
+
+
+def _rms(x: Signal) -> float:
+    return float(np.sqrt(np.mean(x**2)))
 
 
 def _windows(x: Signal, length: int) -> Iterator[Signal]:
@@ -58,10 +214,9 @@ def _windows(x: Signal, length: int) -> Iterator[Signal]:
         yield x[start : start + length]
 
 
-def _over_windows(c: Signal, e: Signal, length: int, feature: Callable[[Signal], float]) -> float:
-    """Root mean square difference of a feature of the windows side by side."""
-    pairs = [(feature(a), feature(b)) for a, b in zip(_windows(c, length), _windows(e, length), strict=True)]
-    return float(np.sqrt(np.mean([(a - b) ** 2 for a, b in pairs])))
+def _error(s: Segment, feature: Callable[[Signal], Signal | list[float]]) -> float:
+    """Root mean square difference of what a feature reads in the windows of two signals."""
+    return _rms(np.asarray(feature(s.denoised)) - np.asarray(feature(s.clean)))
 
 
 def _sign_changes(window: Signal) -> int:
@@ -81,23 +236,20 @@ def _quantile_ratio(x: Signal) -> float:
     return float((high - low) / (third - first)) - 2.91 if third > first else float("nan")
 
 
-def _spectral(c: Signal, e: Signal, fs_hz: float) -> dict[str, float]:
-    """LSD and the mean frequency of 200 ms windows under a Hann window, bins from 20 to 500 Hz, floored at -80 dB."""
-    length = round(0.2 * fs_hz)
+def _floored_powers(s: Segment) -> tuple[Signal, Signal, Signal]:
+    """[windows, bins] of the clean and the denoised segment, and [bins] Hz.
+
+    Windows of 200 ms under a Hann window, bins from 20 to 500 Hz, none below -80 dB re the clean segment's mean power.
+    """
+    length = round(0.2 * s.fs_hz)
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-    frequency = np.arange(length // 2 + 1) * fs_hz / length
-    band = (frequency >= LOW_HZ) & (frequency <= HIGH_HZ)
-    weight = np.where(frequency == fs_hz / 2, 0.5, 1.0)[band]
+    frequency = np.arange(length // 2 + 1) * s.fs_hz / length
+    band = (frequency >= LOW_HZ - 1e-6) & (frequency <= HIGH_HZ + 1e-6)
+    weight = np.where(frequency == s.fs_hz / 2, 0.5, 1.0)[band]
 
     def powers(x: Signal) -> Signal:
-        return np.array([np.abs(np.fft.rfft(w * taper))[band] ** 2 * weight for w in _windows(x, length)])
+        return np.array([np.abs(np.fft.rfft(w * taper)[band]) ** 2 * weight for w in _windows(x, length)])
 
-    clean, denoised = powers(c), powers(e)
+    clean, denoised = powers(s.clean), powers(s.denoised)
     least = FLOOR * clean.mean()
-    clean, denoised = np.maximum(clean, least), np.maximum(denoised, least)
-    level = 10 * np.log10(denoised / clean)
-    mean_hz = [(p * frequency[band]).sum(axis=1) / p.sum(axis=1) for p in (clean, denoised)]
-    return {
-        "LSD": float(np.sqrt((level**2).mean(axis=1)).mean()),
-        "RMSE_MNF": float(np.sqrt(np.mean((mean_hz[1] - mean_hz[0]) ** 2))),
-    }
+    return np.maximum(clean, least), np.maximum(denoised, least), frequency[band]

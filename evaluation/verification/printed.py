@@ -10,7 +10,7 @@ import numpy as np
 from cleansemg.evaluation.verification import bootstrap
 from cleansemg.evaluation.verification.bootstrap import Bootstrap
 from cleansemg.evaluation.verification.findings import Finding
-from cleansemg.evaluation.verification.scored import SCALE, Rows, Scored, differences, read_csv, same
+from cleansemg.evaluation.verification.scored import Rows, Scored, differences, read_csv, same
 
 
 def beside(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding) -> int:
@@ -26,12 +26,12 @@ def beside(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding
         if found is None:
             finding.problems.append(f"{path}: {row['denoiser']}, {row['source']} was not evaluated")
             continue
-        own = {key: found.mean("published", key) / SCALE.get(key, 1.0) for key in keys}
+        own = {key: found.mean("published", key) / found.scales[key] for key in keys}
         if how is not None and f"{keys[0]}_low" in header:
             values = np.stack([found.values[f"published.{key}"] for key in keys], axis=1)
             low, high = bootstrap.limits(values, found.subject, how[0], how[1], found.seed)
             for at, key in enumerate(keys):
-                scale = SCALE.get(key, 1.0)
+                scale = found.scales[key]
                 own |= {f"{key}_low": float(low[at]) / scale, f"{key}_high": float(high[at]) / scale}
         finding.problems += differences(path, " ".join(found.who), row, own)
     return len(own_rows) * (len(header) - 2)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cleansemg.core.errors import UserError
 from cleansemg.evaluation.verification.findings import Finding
-from cleansemg.evaluation.verification.folders import Folder
+from cleansemg.evaluation.verification.folders import MANIFEST, Folder
 
-SCALE = {"RMSE": 1e-5, "RMSE_ARV": 1e-5}  # tables print these in 1e-5 V, the others as they are (docs/metrics.md)
 DIGITS = 2e-8  # relative; CSVs have nine significant digits
 
 Rows = list[dict[str, str]]
@@ -30,6 +29,7 @@ class Scored:
         subject: [n] "database/subject".
         seed: of the run.
         values: by "profile.metric", [n].
+        scales: by metric: what tables divide it by.
     """
 
     who: tuple[str, str]
@@ -40,9 +40,7 @@ class Scored:
     subject: NDArray[np.str_]
     seed: int
     values: Mapping[str, NDArray[np.float64]]
-    scales: Mapping[str, float] = field(
-        default_factory=lambda: SCALE
-    )  # by metric: what tables divide it by, if not by 1
+    scales: Mapping[str, float]
 
     @property
     def keys(self) -> set[str]:
@@ -80,14 +78,35 @@ def read_scored(folder: Folder) -> Scored:
         subject=np.array([f"{database}/{subject}" for database, subject in people]),
         seed=folder.seed,
         values={name: columns[name] for name in names},
-        scales={**SCALE, **{key: about["table_scale"] for key, about in users_metrics(folder).items()}},
+        scales={key: about.table_scale for key, about in metrics_of(folder).items()},
     )
 
 
-def users_metrics(folder: Folder) -> Mapping[str, Any]:
-    """What a denoised set says of metrics whose classes are not the project's, by key."""
-    found: Mapping[str, Any] = folder.info.get("custom_metrics", {})
-    return found
+@dataclass(frozen=True)
+class MetricAbout:
+    """What a denoised set says of one metric: its class, the unit of its values, and what tables divide it by."""
+
+    target: str
+    unit: str
+    table_scale: float
+
+
+def metrics_of(folder: Folder) -> dict[str, MetricAbout]:
+    """By key, what a denoised set says of its metrics.
+
+    Raises:
+        UserError: its manifest says nothing of them, or something else.
+    """
+    try:
+        return {
+            str(key): MetricAbout(str(about["class"]), str(about["unit"]), float(about["table_scale"]))
+            for key, about in folder.info["metrics"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{folder.path / MANIFEST}: describes no metrics, as results of earlier versions do not "
+            f"({type(error).__name__}: {error}); evaluate again with --force"
+        ) from None
 
 
 def read_csv(path: Path, finding: Finding) -> tuple[list[str], Rows]:

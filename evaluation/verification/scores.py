@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from cleansemg.evaluation.verification.findings import Finding, Track
 from cleansemg.evaluation.verification.folders import Columns, Folder, Results, Shard, mapped
-from cleansemg.evaluation.verification.independent_metrics import ROUNDING, recomputed
-from cleansemg.evaluation.verification.scored import users_metrics
+from cleansemg.evaluation.verification.independent_metrics import FORMULAS, ROUNDING, Segment, recomputed
+from cleansemg.evaluation.verification.scored import MetricAbout, metrics_of
 
 RELATIVE = 1e-6  # of a metric, or of 1 dB, 1 %, 1 Hz; sums in another order differ by some 1e-12
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
-VOLTS = ("RMSE", "RMSE_ARV")  # metrics that have no absolute tolerance: volts are small
 
 
 def check(results: Results, sample: int, track: Track) -> list[Finding]:
@@ -39,7 +38,7 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
         if [s.path.name for s in data.shards] != [s.path.name for s in folder.shards]:
             labels.problems.append(f"{folder.path}: its shards are not those of {data.path}")
             continue
-        chosen = _sample(folder, sample)
+        sampled_rows, about = _sample(folder, sample), metrics_of(folder)
         first = 0
         for source, shard in zip(data.shards, folder.shards, strict=True):
             mixtures, scores = mapped(source.path), mapped(shard.path)
@@ -49,8 +48,8 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
                 continue
             n += shard.count
             n_tied += _tied(shard, mixtures, scores, tied)
-            rows = chosen[(chosen >= first) & (chosen < first + shard.count)] - first
-            n_values += _from_waveforms(shard, mixtures, scores, rows, sampled)
+            rows = sampled_rows[(sampled_rows >= first) & (sampled_rows < first + shard.count)] - first
+            n_values += _from_waveforms(shard, mixtures, scores, rows, about, sampled)
             first += shard.count
         _metrics_csv(folder, labels)
     if n:
@@ -59,8 +58,9 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
         tied.summary = (
             f"SNRimp, RMSE and PRD of all {n_tied} rows agree with one another and with clean and noisy signals"
         )
-    for key, about in sorted({(k, str(v["class"])) for folder in folders for k, v in users_metrics(folder).items()}):
-        sampled.notes.append(f"{key} is of {about}: it has no second formula here, so its values were not recomputed")
+    for key, target in sorted({(key, about.target) for folder in folders for key, about in metrics_of(folder).items()}):
+        if key not in FORMULAS:
+            sampled.notes.append(f"{key} is of {target}: it has no second formula here, so it was not recomputed")
     if n_values:
         sampled.summary = f"{n_values} values recomputed from waveforms, up to {sample} mixtures of each denoiser"
     elif n:
@@ -68,12 +68,12 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
     return [labels, tied, sampled]
 
 
-def close(stored: float, own: float, key: str) -> bool:
-    """Whether a stored metric is the one computed here."""
-    if math.isnan(stored) or math.isnan(own):
-        return math.isnan(stored) and math.isnan(own)
-    scale = abs(own) if key in VOLTS else max(abs(own), 1.0)
-    return abs(stored - own) <= RELATIVE * scale
+def close(stored: float, expected: float, unit: str) -> bool:
+    """Whether a stored metric is the one computed here; volts are small, so those have no absolute tolerance."""
+    if math.isnan(stored) or math.isnan(expected):
+        return math.isnan(stored) and math.isnan(expected)
+    scale = abs(expected) if unit == "V" else max(abs(expected), 1.0)
+    return abs(stored - expected) <= RELATIVE * scale
 
 
 def _sample(folder: Folder, count: int) -> NDArray[np.int64]:
@@ -102,14 +102,14 @@ def _tied(shard: Shard, mixtures: Columns, scores: Columns, finding: Finding) ->
     prd = np.asarray(scores["standard.PRD"])[done]
     after = (prd / 100) ** 2 * signal
     least = ROUNDING**2 * signal
-    own = {
-        "RMSE": np.sqrt(after / clean.shape[1]),
-        "SNRimp": 10 * np.log10(np.maximum(before, least) / np.maximum(after, least)),
+    implied = {
+        ("RMSE", "V"): np.sqrt(after / clean.shape[1]),
+        ("SNRimp", "dB"): 10 * np.log10(np.maximum(before, least) / np.maximum(after, least)),
     }
     at = np.flatnonzero(done)
-    for key, values in own.items():
+    for (key, unit), values in implied.items():
         stored = np.asarray(scores[f"standard.{key}"])[done]
-        bad = [i for i in range(len(values)) if not close(float(stored[i]), float(values[i]), key)]
+        bad = [i for i in range(len(values)) if not close(float(stored[i]), float(values[i]), unit)]
         if bad:
             finding.problems.append(
                 f"{shard.path}, row {at[bad[0]]}: standard.{key} is {stored[bad[0]]:.9g}, its PRD and signals give "
@@ -118,7 +118,15 @@ def _tied(shard: Shard, mixtures: Columns, scores: Columns, finding: Finding) ->
     return int(done.sum())
 
 
-def _from_waveforms(shard: Shard, mixtures: Columns, scores: Columns, rows: NDArray[np.int64], finding: Finding) -> int:
+def _from_waveforms(
+    shard: Shard,
+    mixtures: Columns,
+    scores: Columns,
+    rows: NDArray[np.int64],
+    about: Mapping[str, MetricAbout],
+    finding: Finding,
+) -> int:
+    """How many scores of some rows were computed again."""
     if "denoised" not in scores:
         return 0
     count = 0
@@ -127,13 +135,15 @@ def _from_waveforms(shard: Shard, mixtures: Columns, scores: Columns, rows: NDAr
             continue
         c, x, e = (np.asarray(a[row], np.float64) for a in (mixtures["clean"], mixtures["noisy"], scores["denoised"]))
         for profile, keys in _profiles(scores).items():
-            own = recomputed(c, x, e, float(mixtures["fs_hz"][row]), profile)
-            for key in own.keys() & set(keys):
+            active = np.asarray(mixtures["active"][row]) if "active" in mixtures else None
+            for key, value in recomputed(
+                Segment(c, x, e, float(mixtures["fs_hz"][row]), profile, active), keys
+            ).items():
                 count += 1
                 stored = float(scores[f"{profile}.{key}"][row])
-                if not close(stored, own[key], key):
+                if not close(stored, value, about[key].unit):
                     finding.problems.append(
-                        f"{shard.path}, row {row}: {profile}.{key} is {stored:.9g}, its waveforms give {own[key]:.9g}"
+                        f"{shard.path}, row {row}: {profile}.{key} is {stored:.9g}, its waveforms give {value:.9g}"
                     )
     return count
 

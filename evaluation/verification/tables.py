@@ -128,7 +128,7 @@ def _row(
     chosen = np.ones(len(scored.failed), bool)
     for name in conditions:
         chosen &= CONDITIONS[name](scored, row[name])
-    own: dict[str, float] = {key: scored.mean(profile, key, chosen) / scored.scales.get(key, 1.0) for key in keys}
+    own: dict[str, float] = {key: scored.mean(profile, key, chosen) / scored.scales[key] for key in keys}
     counts = (int(chosen.sum()), len(set(scored.subject[chosen].tolist())), int(scored.failed[chosen].sum()))
     own |= {name: count for name, count in zip(COUNTS, counts, strict=True) if name in row}
     who = " ".join([*scored.who, *(f"{name} {row[name]}" for name in conditions)])
@@ -146,8 +146,8 @@ def _intervals(
     low, high = bootstrap.limits(values, scored.subject[chosen], how[0], how[1], scored.seed)
     found: dict[str, float] = {}
     for at, (name, key) in enumerate(names.items()):
-        found[f"{name}_low"] = float(low[at]) / scored.scales.get(key, 1.0)
-        found[f"{name}_high"] = float(high[at]) / scored.scales.get(key, 1.0)
+        found[f"{name}_low"] = float(low[at]) / scored.scales[key]
+        found[f"{name}_high"] = float(high[at]) / scored.scales[key]
     return found
 
 

@@ -6,12 +6,13 @@ import doctest
 import importlib
 import math
 import pkgutil
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import signal, stats
 
 from cleansemg.core import registry
 from cleansemg.core.errors import UserError
@@ -19,11 +20,17 @@ from cleansemg.core.seeding import generator
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.metrics import published_spectra, spectral, waveform, window_features
 from cleansemg.evaluation.metrics.framing import split_windows
-from tests.evaluation import reference_metrics
+from cleansemg.evaluation.verification.independent_metrics import (
+    FORMULAS,
+    Segment,
+    published_levels_db,
+    published_mean_frequencies_hz,
+    recomputed,
+)
 
 FS_HZ = 1000.0
-ALL = list(reference_metrics.KEYS)
-SCALED_WITH_UNIT = ("RMSE", "RMSE_ARV")
+ALL = list(metrics.catalogue())
+SCALED_WITH_UNIT = [key for key, info in metrics.catalogue().items() if info.unit == "V"]
 
 
 def surface_emg(n: int, length: int = 2000, scale_v: float = 1e-4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,7 +59,7 @@ def test_every_metric_equals_the_independent_loop(profile, length):
     got = metrics.compute(clean, noisy, denoised, FS_HZ, profile)
     assert list(got) == ALL
     for row in range(5):
-        expected = reference_metrics.score(clean[row], noisy[row], denoised[row], FS_HZ, profile)
+        expected = recomputed(Segment(clean[row], noisy[row], denoised[row], FS_HZ, profile), ALL)
         for key in ALL:
             np.testing.assert_allclose(got[key][row], expected[key], rtol=1e-9, atol=1e-11, err_msg=f"{key} {row}")
 
@@ -61,7 +68,7 @@ def test_every_metric_equals_the_independent_loop(profile, length):
 def test_standard_follows_the_sampling_rate(fs_hz):
     clean, noisy, denoised = surface_emg(2, 2000)
     got = metrics.compute(clean, noisy, denoised, fs_hz, "standard")
-    expected = reference_metrics.score(clean[1], noisy[1], denoised[1], fs_hz, "standard")
+    expected = recomputed(Segment(clean[1], noisy[1], denoised[1], fs_hz, "standard"), ALL)
     for key in ALL:
         np.testing.assert_allclose(got[key][1], expected[key], rtol=1e-9, err_msg=key)
 
@@ -182,6 +189,18 @@ def test_published_epsilons():
     tiny = 1e-8 * clean / 1e-4  # energy 2e-14: the epsilon is the denominator
     assert waveform.prd_percent(tiny, 0 * tiny, "published")[0] == pytest.approx(100 * math.sqrt(2e-14 / 1.02e-12))
     assert waveform.prd_percent(tiny, 0 * tiny)[0] == pytest.approx(100.0)
+
+
+def test_the_published_spectra_are_scipys_stft():
+    x = surface_emg(1, 2137)[0][0]
+    hertz, _, spectrum = signal.stft(x, FS_HZ, np.hanning(512), 512, 384)
+    band = (hertz >= 20) & (hertz <= 500)
+    np.testing.assert_allclose(published_levels_db(x, FS_HZ), 10 * np.log10(np.abs(spectrum[band]) ** 2 + 1e-10).T)
+    hertz, _, spectrum = signal.stft(x, FS_HZ, "boxcar", 200, 0, 1024, boundary="constant")
+    band = (hertz >= 20) & (hertz < 500)
+    amplitude = np.abs(spectrum[band])
+    expected = (amplitude * hertz[band, None]).sum(0) / amplitude.sum(0)
+    np.testing.assert_allclose(published_mean_frequencies_hz(x, FS_HZ), expected)
 
 
 def test_published_lsd_needs_1536_samples():
@@ -315,17 +334,32 @@ def test_a_class_of_ones_own_is_a_metric():
 
 
 def test_every_registered_metric_is_described():
-    catalogue = metrics.catalogue()
-    assert list(catalogue) == ALL  # the order of the tables
-    text = (registry.project_root() / "docs" / "metrics.md").read_text()
+    """A file, a YAML, a line of documentation, and, as its test, an independent formula."""
+    catalogue = {key: info for profile in get_args(metrics.Profile) for key, info in metrics.catalogue(profile).items()}
+    assert len(catalogue) == len(registry.entries("metrics"))
+    lines = (registry.project_root() / "docs" / "metrics.md").read_text().splitlines()
     fields = {"key", "display_name", "unit", "better", "table_scale", "decimals", "table_position"}
     for key, info in catalogue.items():
         assert set(info.entry.extra) - {"profiles"} == fields, key
         assert info.entry.summary
         assert key in info.entry.aliases
-        assert f"`{key}`" in text
-    assert {key for key, info in catalogue.items() if info.better == "higher"} == {"SNRimp"}
-    assert {key for key, info in catalogue.items() if info.table_scale == 1e-5} == set(SCALED_WITH_UNIT)
+        assert any(line.startswith(f"| `{key}` |") for line in lines), f"{key}: no row in docs/metrics.md"
+    assert catalogue.keys() == FORMULAS.keys()  # compared with the metrics in every profile, here and by `verify`
+    rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    assert [key for key in rows if key in ALL][: len(ALL)] == ALL  # the order of the tables
+
+
+@pytest.mark.parametrize("profile", get_args(metrics.Profile))
+def test_a_better_output_scores_better(profile):
+    """In the direction that the metric's YAML names."""
+    clean, noisy, _ = surface_emg(3)
+    active = np.ones(clean.shape, np.bool_)
+    outputs = [clean + share * (noisy - clean) for share in (0.0, 0.5, 2.0)]
+    scored = [metrics.compute(clean, noisy, e, FS_HZ, profile, active=active) for e in outputs]
+    for key, info in metrics.catalogue(profile).items():
+        best, middle, worst = (values[key] if info.better == "higher" else -values[key] for values in scored)
+        assert np.all(best > middle), key
+        assert np.all(middle > worst), key
 
 
 def test_worked_examples_in_the_docstrings():
@@ -346,8 +380,7 @@ def test_loop_and_batch_agree_on_recordings(real_data):
     for profile in metrics.PROFILES:
         got = metrics.compute(clean, clean + noise, clean + 0.3 * noise, FS_HZ, profile)
         for row in range(len(clean)):
-            expected = reference_metrics.score(
-                clean[row], clean[row] + noise[row], clean[row] + 0.3 * noise[row], FS_HZ, profile
-            )
+            signals = (clean[row], clean[row] + noise[row], clean[row] + 0.3 * noise[row])
+            expected = recomputed(Segment(*signals, FS_HZ, profile), ALL)
             for key in ALL:
                 np.testing.assert_allclose(got[key][row], expected[key], rtol=1e-8, atol=1e-11, err_msg=key)
