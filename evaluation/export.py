@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from cleansemg.noise.settings import KIND_ORDER
 
 PUBLISHED_KEY = "data"
 PUBLISHED_FS_HZ = 1000.0
+SHARD = "shard"  # column: the shard that a row is from
+FILE_SHARD_ROWS = 1000  # of files that name no shards
 NEEDED = ("clean", "noisy", "snr_db", "n_kinds", "kinds", "fs_hz")
 
 
@@ -36,6 +40,10 @@ def write(artifact: Artifact, path: Path) -> str:
             dtype = np.result_type(*(shard[name].dtype for shard in shards))
             shape = (artifact.manifest.count, *shards[0][name].shape[1:])
             yield name, dtype, shape, (shard[name] for shard in shards)
+        sources = [(shard.name, shard.count) for shard in artifact.manifest.shards]
+        width = max(len(name) for name, _ in sources)
+        texts = (np.full(count, name, f"<U{width}") for name, count in sources)
+        yield SHARD, np.dtype(f"<U{width}"), (artifact.manifest.count,), texts
 
     npz.remove_leftovers(path)
     return npz.write_stream(path, members())
@@ -66,6 +74,29 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         if len(array) != n:
             raise ArtifactError(f"{path}: '{name}' has {len(array)} rows, 'clean' has {n}")
     return arrays
+
+
+def shards(path: Path, columns: Mapping[str, NDArray[Any]]) -> dict[str, slice]:
+    """The shards of a single-file test set by name: those it was written from, or as many rows as fit the memory.
+
+    Raises:
+        ArtifactError: the rows of a shard do not stand together, or its name is not a file's.
+    """
+    n = len(columns["clean"])
+    if SHARD not in columns:
+        starts = range(0, n, FILE_SHARD_ROWS)
+        return {f"rows_{start:09d}": slice(start, min(start + FILE_SHARD_ROWS, n)) for start in starts}
+    names = np.asarray(columns[SHARD]).astype(str)
+    edges = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1).tolist(), n] if n else []
+    parts = {str(names[start]): slice(start, stop) for start, stop in pairwise(edges)}
+    odd = [name for name in parts if not re.fullmatch(r"\w[\w.-]*", name)]
+    if odd or len(parts) < len(edges) - 1:
+        raise ArtifactError(
+            f"{path}: its column '{SHARD}' names no shards ({odd[0]!r} is no name)"
+            if odd
+            else f"{path}: its column '{SHARD}' names no shards (rows of one do not stand together)"
+        )
+    return parts
 
 
 @lru_cache(maxsize=1)  # pickles can't be read in part, and shards are asked for one by one

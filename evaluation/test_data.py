@@ -1,8 +1,13 @@
-"""Opens a test set, whatever it comes as, and hands it out in shards."""
+"""Opens a test set, whatever it comes as, and reads it in shards.
+
+One content has one fingerprint: the shards of the mix stage and the single file that is written from them are the same
+input, wherever the file lies. The fingerprint is a hash of the mixtures themselves, so an edited file has another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,22 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core import npz
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import UserError
 from cleansemg.evaluation import export
 from cleansemg.evaluation.test_set import SCHEMA
 
-FILE_SHARD_ROWS = 1000
+Columns = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class TestData:
-    """A test set: a folder of shards, or one file cut into as many.
+    """A test set: a folder of shards, or one file cut into the same shards.
 
     Attributes:
         name: of the set: "combined" or "grid"; a file is a combined set.
-        fingerprint: changes when the contents change.
+        fingerprint: of the contents, see `content_fingerprint`.
         shards: names and row counts.
     """
 
@@ -41,27 +45,55 @@ class TestData:
         """Open a folder written by the mix stage, our single-file export, or a published file.
 
         Raises:
-            UserError: nothing there, or not a test set.
+            UserError: nothing there, not a test set, or a shard that was altered.
         """
         if path.is_dir():
             artifact = Artifact.open(path, SCHEMA)
             shards = tuple((shard.name, shard.count) for shard in artifact.manifest.shards)
-            return cls(path, path.name, artifact.manifest.fingerprint, shards)
+            digest = content_fingerprint((shard.name, columns) for shard, columns in artifact)
+            return cls(path, path.name, digest, shards)
         if not path.exists():
             raise UserError(f"{path}: no such test set; make it: {SCHEMA.command}")
-        n = len(export.read(path)["clean"])
-        starts = range(0, n, FILE_SHARD_ROWS)
-        shards = tuple((f"rows_{start:09d}", min(FILE_SHARD_ROWS, n - start)) for start in starts)
-        return cls(path, "combined", npz.sha256(path), shards)
+        columns = export.read(path)
+        parts = export.shards(path, columns)
+        digest = content_fingerprint((name, _rows(columns, rows)) for name, rows in parts.items())
+        return cls(path, "combined", digest, tuple((name, rows.stop - rows.start) for name, rows in parts.items()))
 
     @property
     def count(self) -> int:
         return sum(rows for _, rows in self.shards)
 
-    def load(self, shard: str) -> Mapping[str, NDArray[Any]]:
+    def load(self, shard: str) -> Columns:
         """The columns of one shard, checked against its hash where it has one."""
         if self.path.is_dir():
             return Artifact.open(self.path, SCHEMA).load(shard)
-        start = int(shard.removeprefix("rows_"))
         columns = export.read(self.path)
-        return {name: np.array(array[start : start + FILE_SHARD_ROWS]) for name, array in columns.items()}
+        rows = export.shards(self.path, columns)[shard]
+        return {name: np.array(array) for name, array in _rows(columns, rows).items()}
+
+
+def content_fingerprint(shards: Iterable[tuple[str, Columns]]) -> str:
+    """SHA-256 over the mixtures: of each shard its name, then of its columns, by name, name, type, shape and values.
+
+    A text counts as it reads, not by the width that its array happens to have.
+
+    >>> narrow, wide = np.array(["S1", "S2"], "<U2"), np.array(["S1", "S2"], "<U9")
+    >>> content_fingerprint([("a", {"subject": narrow})]) == content_fingerprint([("a", {"subject": wide})])
+    True
+    """
+    digest = hashlib.sha256()
+    for shard, columns in shards:
+        digest.update(f"shard {shard}\n".encode())
+        for name in sorted(columns):
+            array = np.asarray(columns[name])
+            kind = "text" if array.dtype.kind == "U" else array.dtype.str
+            digest.update(f"column {name} {kind} {array.shape}\n".encode())
+            if kind == "text":
+                digest.update("".join(f"{len(text)}:{text}" for text in array.ravel().tolist()).encode())
+            else:
+                digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _rows(columns: Columns, rows: slice) -> dict[str, NDArray[Any]]:
+    return {name: array[rows] for name, array in columns.items() if name != export.SHARD}

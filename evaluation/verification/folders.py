@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ class Results:
     folders: tuple[Folder, ...]
     broken: tuple[str, ...]
     _by_fingerprint: dict[tuple[str, str], Folder] = field(default_factory=dict)
+    _by_content: dict[str, Folder] = field(default_factory=dict)
 
     def of(self, schema: str) -> list[Folder]:
         """The folders of one schema."""
@@ -104,6 +106,29 @@ class Results:
         if not self._by_fingerprint:
             self._by_fingerprint.update({(one.schema, one.fingerprint): one for one in self.folders})
         return self._by_fingerprint.get((schema, fingerprint or ""))
+
+    def test_set(self, content: str | None) -> Folder | None:
+        """The test set with that fingerprint of its contents; None where it is not here."""
+        if not self._by_content:
+            self._by_content.update({content_of(folder): folder for folder in self.of("test-set")})
+        return self._by_content.get(content or "")
+
+
+def content_of(folder: Folder) -> str:
+    """SHA-256 over the mixtures of a test set: names of shards, then names, types, shapes and values of columns.
+
+    Texts are written as length, colon, text; a test set has the same fingerprint as a folder and as a single file.
+    """
+    digest = hashlib.sha256()
+    for shard, columns in folder.tables():
+        digest.update(b"shard %s\n" % shard.path.stem.encode())
+        for name, values in sorted(columns.items()):
+            is_text = values.dtype.kind == "U"
+            about = "text" if is_text else values.dtype.str
+            digest.update(f"column {name} {about} {tuple(values.shape)}\n".encode())
+            texts = "".join(f"{len(text)}:{text}" for text in values.ravel().tolist()).encode() if is_text else b""
+            digest.update(texts if is_text else values.tobytes())
+    return digest.hexdigest()
 
 
 def open_results(root: Path) -> Results:

@@ -32,7 +32,7 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
     n = n_tied = n_values = 0
     folders = results.of("denoised")
     for folder in track(folders, len(folders), "metrics"):
-        data = results.made_as("test-set", folder.inputs.get("test_data"))
+        data = results.test_set(folder.inputs.get("test_data"))
         if data is None:
             continue  # said under `inputs`
         if [s.path.name for s in data.shards] != [s.path.name for s in folder.shards]:
@@ -190,11 +190,13 @@ def check_export(results: Results) -> Finding:
     whole: Mapping[str, NDArray[Any]] = mapped(path)
     first = 0
     for shard, columns in folder.tables():
-        wrong = sorted(set(columns) ^ set(whole)) or [
+        wrong = sorted((set(columns) | {"shard"}) ^ set(whole)) or [
             name
             for name, column in columns.items()
             if not np.array_equal(whole[name][first : first + shard.count], column, equal_nan=column.dtype.kind == "f")
         ]
+        if not wrong and set(whole["shard"][first : first + shard.count].tolist()) - {shard.path.stem}:
+            wrong = ["shard"]
         if wrong:
             finding.problems.append(f"{path}: '{wrong[0]}' is not that of {shard.path}")
         first += shard.count

@@ -33,7 +33,7 @@ def table(tmp_path):
         values["ecg_paper.PRD"][:7] = np.nan
         failed = np.zeros(n, bool)
         scores.append(Scores(label, "blind", snr_db, ones, none, subject, failed, values))
-        scored.append(Scored((label, "blind"), snr_db, ones, none, failed, subject, SETTINGS.seed, values))
+        scored.append(Scored((label, "blind"), snr_db, ones, none, failed, subject, SETTINGS.seed, values, {}))
     path = tmp_path / "table1.csv"
     path.write_text(to_csv(main_table(scores, read_printed(SETTINGS), [], SETTINGS)))
     return path, scored
