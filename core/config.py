@@ -164,7 +164,7 @@ def _names() -> list[str]:
         name = file.relative_to(configs_folder()).as_posix().removesuffix(".yaml")
         if _packaged(Path(name)) is not None:
             content = yaml_text.load(file.read_text(encoding="utf-8"))
-            if isinstance(content, dict) and set(content) <= {"extends", *Settings.model_fields}:
+            if isinstance(content, dict) and set(content) <= {"extends", *load_class(SETTINGS).model_fields}:
                 names.append(name)
     return names
 
