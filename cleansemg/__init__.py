@@ -1,4 +1,14 @@
-"""CleanSEMG: benchmark and toolkit for single-channel surface-EMG denoising."""
+"""CleanSEMG: benchmark and toolkit for single-channel surface-EMG denoising.
+
+The names of `__all__` are the public interface (docs/python-interface.md); each is imported when it is first used.
+
+>>> import cleansemg
+>>> clean = cleansemg.simulate(3)
+>>> noisy = cleansemg.mix(clean, 1000.0, "PLI", snr_db=0.0)
+>>> denoised = cleansemg.denoise(noisy, 1000.0, "line_interpolation")
+>>> bool((cleansemg.score(clean, noisy, denoised, 1000.0)["SNRimp"] > 5.0).all())
+True
+"""
 
 import os
 import sys
@@ -21,3 +31,61 @@ def _first_on_path_is_foreign() -> bool:
 
 if _first_on_path_is_foreign():
     del sys.path[0]
+
+TYPE_CHECKING = False  # `typing` would cost more than all else here
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cleansemg.denoising import Denoiser as Denoiser
+    from cleansemg.denoising import load as load
+    from cleansemg.formats import open_file as open_recording
+    from cleansemg.interface import assess, denoise, denoise_file, mix, run_benchmark, score, simulate
+
+    __version__: str
+    default_denoiser: str
+
+__all__ = [
+    "Denoiser",
+    "__version__",
+    "assess",
+    "default_denoiser",
+    "denoise",
+    "denoise_file",
+    "load",
+    "mix",
+    "open_recording",
+    "run_benchmark",
+    "score",
+    "simulate",
+]
+
+_ELSEWHERE = {
+    "Denoiser": ("cleansemg.denoising", "Denoiser"),
+    "load": ("cleansemg.denoising", "load"),
+    "open_recording": ("cleansemg.formats", "open_file"),
+}
+
+
+def __getattr__(name: str) -> "Any":
+    if name not in __all__:
+        raise AttributeError(f"module 'cleansemg' has no attribute '{name}'")
+    value: Any
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value = version("cleansemg")
+    elif name == "default_denoiser":
+        from cleansemg.denoising.loading import DEFAULT_DENOISER
+
+        value = DEFAULT_DENOISER[0]
+    else:
+        from importlib import import_module
+
+        module, attribute = _ELSEWHERE.get(name, ("cleansemg.interface", name))
+        value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,9 +18,9 @@ from cleansemg.core.commandline import (
     SchedulerOption,
     SetOption,
     WorkersOption,
-    prepare,
 )
 from cleansemg.core.commandline import run as run_app
+from cleansemg.core.stage import Report
 from cleansemg.denoise_command import denoise
 from cleansemg.quality_command import quality
 from cleansemg.report_command import report
@@ -64,23 +64,19 @@ def run(
     quiet: QuietOption = False,
 ) -> int:
     """Run the stages of a configuration. Finished work is kept: the same command goes on where it stopped."""
-    from cleansemg import stages as pipeline
-    from cleansemg import user_classes, user_denoisers
-    from cleansemg.core.stage import RunOptions
+    from cleansemg.core.console import setup_logging
+    from cleansemg.running import run_stages
 
-    settings, layout = prepare(config, output, overrides, quiet)
-    user_classes.require_all(settings)
-    settings = user_denoisers.add(settings, denoiser or ())
-    known = pipeline.of(settings)
-    names = pipeline.parse(stages, known)
-    failed = False
-    for name, function in pipeline.functions(names, known):
-        work = user_denoisers.stage(name, function, denoiser or ())
-        report = work(settings, layout, RunOptions(workers, force, scheduler))
-        failed |= report.n_failures > 0
+    def show(stage: str, report: Report) -> None:
         for line in report.lines:
-            typer.echo(f"{name}: {line}")
-    return EXIT_FAILED_ITEMS if failed else 0
+            typer.echo(f"{stage}: {line}")
+
+    setup_logging(quiet)
+    done = run_stages(
+        config, output, stages=stages, denoisers=denoiser or (), overrides=overrides or (), workers=workers,
+        scheduler=scheduler, force=force, on_report=show,
+    )  # fmt: skip
+    return EXIT_FAILED_ITEMS if done.n_failures else 0
 
 
 @app.command(name="list")
