@@ -10,11 +10,12 @@ them. No constant is added anywhere: every value is a ratio of powers.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cleansemg.core.periodogram import welch
 
 FloatArray = NDArray[np.float64]
 
@@ -52,44 +53,6 @@ def spectral_quality(
             shr_db=10 * np.log10(m0 / _integral(power[:, fast], frequency_hz[fast])),
             ohm=np.sqrt(m2 / m0) / (m1 / m0),
         )
-
-
-def welch(signal: FloatArray, fs_hz: float, longest: int) -> tuple[FloatArray, FloatArray]:
-    """Welch's power spectral density: Hann pieces of min(T, longest), half overlapping, each freed of its mean.
-
-    Args:
-        signal: [C, T].
-        fs_hz: sampling rate.
-        longest: samples of a piece.
-
-    Returns:
-        Frequencies [F] in Hz, and density [C, F] in the signal's unit squared per Hz; `scipy.signal.welch`
-        gives the same, several times slower.
-    """
-    from scipy import fft
-
-    n_samples = signal.shape[-1]
-    length = min(n_samples, longest)
-    window = _hann(length)
-    pieces = np.lib.stride_tricks.sliding_window_view(signal, length, axis=-1)[:, :: length - length // 2]
-    power = np.empty((len(signal), length // 2 + 1))
-    for channel, own in enumerate(pieces):  # one at a time stays in the processor's cache
-        tapered = own - own.mean(axis=-1, keepdims=True)
-        tapered *= window
-        spectrum = fft.rfft(tapered, axis=-1, workers=1, overwrite_x=True)  # [K, F]
-        parts = spectrum.view(np.float64)
-        power[channel] = np.einsum("kf,kf->f", parts, parts).reshape(-1, 2).sum(axis=1)  # |X|^2, summed over pieces
-    power /= pieces.shape[1] * fs_hz * np.sum(window**2)
-    power[:, 1 : -1 if length % 2 == 0 else None] *= 2  # negative frequencies
-    return fft.rfftfreq(length, 1 / fs_hz), power
-
-
-@lru_cache(maxsize=64)
-def _hann(length: int) -> FloatArray:
-    from scipy.signal import get_window
-
-    window: FloatArray = get_window("hann", length)
-    return window
 
 
 def _integral(values: FloatArray, at: FloatArray) -> FloatArray:

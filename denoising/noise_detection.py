@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core import dsp
+from cleansemg.core.periodogram import half_overlapping, hann, power
 from cleansemg.denoising.heartbeats import Detector, find_beats, look_like_a_heart
 from cleansemg.denoising.power_line import THRESHOLD, PowerLine, find_power_line
 from cleansemg.noise.labels import NoiseLabels
@@ -105,9 +106,9 @@ def is_slow(x: FloatArray, cutoff_hz: float, fs_hz: float, ratio: float = SLOW_R
 def share_below(x: FloatArray, cutoff_hz: float, fs_hz: float) -> float:
     """Share of the power of a signal [L] below a frequency, its mean left out."""
     frequency_hz = np.fft.rfftfreq(len(x), 1 / fs_hz)
-    power = np.abs(np.fft.rfft(without_mean(x))) ** 2
-    total = float(power.sum())
-    return float(power[frequency_hz < cutoff_hz].sum()) / total if total > 0 else 0.0
+    untapered = np.abs(np.fft.rfft(without_mean(x))) ** 2
+    total = float(untapered.sum())
+    return float(untapered[frequency_hz < cutoff_hz].sum()) / total if total > 0 else 0.0
 
 
 def emg_share_below(cutoff_hz: float, fs_hz: float) -> float:
@@ -136,9 +137,7 @@ def white_power(x: FloatArray, fs_hz: float) -> float | None:
     n = round(WELCH_S * fs_hz)
     if fs_hz * dsp.NYQUIST_MARGIN / 2 < WHITE_BAND_HZ[1] or len(x) < n:
         return None
-    window = np.hanning(n + 2)[1:-1]
-    pieces = np.lib.stride_tricks.sliding_window_view(without_mean(x), n)[:: max(n // 2, 1)]
-    density = np.mean(np.abs(np.fft.rfft(window * pieces, axis=-1)) ** 2, axis=0) / np.sum(window**2)
+    density = np.mean(power(half_overlapping(without_mean(x), n)), axis=0) / np.sum(hann(n) ** 2)
     frequency_hz = np.fft.rfftfreq(n, 1 / fs_hz)
     band = (frequency_hz >= WHITE_BAND_HZ[0]) & (frequency_hz <= WHITE_BAND_HZ[1])
     return float(np.median(density[band]))

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cleansemg.core.periodogram import half_overlapping, power_of_centred
+
 MAINS_HZ = (50.0, 60.0)
 SEARCH_HZ = 1.0  # on either side of a mains frequency
 HARMONIC_SEARCH_HZ = 0.5
@@ -69,7 +71,7 @@ def find_power_line(
         threshold: of the ratio of powers, for the fundamental.
 
     Returns:
-        What was found. A signal shorter than 1 s is not searched: it holds no line, or the known one
+        The line. A signal shorter than 1 s is not searched: it holds no line, or the known one
         without further harmonics; one known to hold a line of unknown frequency is searched all the same.
     """
     long_enough = len(x) >= MIN_DURATION_S * fs_hz
@@ -78,41 +80,55 @@ def find_power_line(
         return PowerLine(known_hz, (1,)) if given else PowerLine(float("nan"))
     frequency_hz, power = _periodogram(x, fs_hz)
     if given:
-        fundamental_hz, ratio = float(known_hz), _peak(frequency_hz, power, known_hz, HARMONIC_SEARCH_HZ)[1]
+        fundamental_hz, ratio = float(known_hz), peak(frequency_hz, power, known_hz, HARMONIC_SEARCH_HZ)[1]
     else:
-        usable = [mains for mains in MAINS_HZ if mains + SEARCH_HZ < NYQUIST_FRACTION * fs_hz / 2]
-        candidates = [_peak(frequency_hz, power, mains, SEARCH_HZ) for mains in usable]
+        candidates = [peak(frequency_hz, power, mains, SEARCH_HZ) for mains in searched_mains(fs_hz)]
         fundamental_hz, ratio = max(candidates, key=lambda candidate: candidate[1], default=(float("nan"), 0.0))
         if not np.isfinite(fundamental_hz) or (ratio <= threshold and not known_present):
             return PowerLine(float("nan"), (), ratio)
-    harmonics = [1]
+    n_harmonics = n_harmonics if long_enough else 1
+    return PowerLine(fundamental_hz, harmonics(frequency_hz, power, fundamental_hz, n_harmonics, threshold), ratio)
+
+
+def searched_mains(fs_hz: float) -> list[float]:
+    """The mains frequencies that lie low enough for a sampling rate."""
+    return [mains for mains in MAINS_HZ if mains + SEARCH_HZ < NYQUIST_FRACTION * fs_hz / 2]
+
+
+def harmonics(
+    frequency_hz: NDArray[np.float64],
+    power: NDArray[np.float64],
+    fundamental_hz: float,
+    n_harmonics: int,
+    threshold: float = THRESHOLD,
+) -> tuple[int, ...]:
+    """Numbers of the harmonics that stand out in a spectrum; the fundamental, 1, is always among them."""
+    numbers = [1]
     for k in range(2, n_harmonics + 1):
-        if long_enough and k * fundamental_hz + SEARCH_HZ < NYQUIST_FRACTION * fs_hz / 2:
-            _, harmonic_ratio = _peak(frequency_hz, power, k * fundamental_hz, HARMONIC_SEARCH_HZ)
-            if harmonic_ratio > HARMONIC_SHARE * threshold:
-                harmonics.append(k)
-    return PowerLine(fundamental_hz, tuple(harmonics), ratio)
+        if k * fundamental_hz + SEARCH_HZ < NYQUIST_FRACTION * frequency_hz[-1]:
+            _, ratio = peak(frequency_hz, power, k * fundamental_hz, HARMONIC_SEARCH_HZ)
+            if ratio > HARMONIC_SHARE * threshold:
+                numbers.append(k)
+    return tuple(numbers)
 
 
 def _periodogram(x: NDArray[np.float64], fs_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Frequencies and power, relative to the peak of the signal, on a grid finer than the resolution."""
-    peak = np.abs(x).max()
-    x = x / peak if peak > 0 else x
+    largest = np.abs(x).max()
+    x = x / largest if largest > 0 else x
     n = min(len(x), round(PIECE_S * fs_hz))
-    starts = range(0, len(x) - n + 1, max(n // 2, 1))
-    window = np.hanning(n + 2)[1:-1]
     n_fft = OVERSAMPLING * n
+    pieces = half_overlapping(x, n)
     power = np.zeros(n_fft // 2 + 1)
-    for start in starts:
-        piece = x[start : start + n]
-        power += np.abs(np.fft.rfft(window * (piece - piece.mean()), n_fft)) ** 2
-    return np.linspace(0.0, n_fft // 2 * fs_hz / n_fft, n_fft // 2 + 1), power / len(starts)
+    for piece in pieces:  # one at a time: its transform is eight times as long
+        power += power_of_centred(piece, n_fft)
+    return np.linspace(0.0, n_fft // 2 * fs_hz / n_fft, n_fft // 2 + 1), power / len(pieces)
 
 
-def _peak(
+def peak(
     frequency_hz: NDArray[np.float64], power: NDArray[np.float64], centre_hz: float, search_hz: float
 ) -> tuple[float, float]:
-    """Frequency of the highest point near `centre_hz`, and its ratio to the median around."""
+    """Frequency of the highest point near `centre_hz`, and its ratio to the median around; NaN and 0 of none."""
     distance_hz = np.abs(frequency_hz - centre_hz)
     near = np.flatnonzero(distance_hz <= search_hz)
     around = power[(distance_hz >= NEIGHBOURS_HZ[0]) & (distance_hz <= NEIGHBOURS_HZ[1])]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cleansemg.core import npz, seeding
 from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.even_rows import first_to_last
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
@@ -198,9 +199,9 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
     n_segments = int(ends[-1])
     cells: list[tuple[str, tuple[float, int] | None, NDArray[np.int64]]]
     if set_name == "combined":
-        cells = [("combined", None, _spread(n_segments, settings.mix.combined_segments))]
+        cells = [("combined", None, first_to_last(n_segments, settings.mix.combined_segments))]
     else:
-        some = _spread(n_segments, settings.mix.grid_segments)
+        some = first_to_last(n_segments, settings.mix.grid_segments)
         letter, numbers = ("k", settings.mix.n_kinds)
         if settings.mix.files is not None:
             letter, numbers = ("d", tuple(range(settings.mix.draws)))
@@ -220,13 +221,6 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
                 settings.segment.fs_hz,
             )
             yield Job(f"{cell_name}_{number:05d}", job)
-
-
-def _spread(n: int, at_most: int | None) -> NDArray[np.int64]:
-    """The numbers of all n segments, or of `at_most` at even distances, so that every subject is among them."""
-    if at_most is None or at_most >= n:
-        return np.arange(n)
-    return np.linspace(0, n - 1, at_most).round().astype(np.int64)
 
 
 def _by_shard(chosen: NDArray[np.int64], segments: Artifact, ends: NDArray[np.int64]) -> tuple[Rows, ...]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cleansemg.core.periodogram import density_factor, half_overlapping, power_of_centred
+
 Float64 = NDArray[np.float64]
 
 MAX_BINS = 1000  # of an envelope
@@ -75,8 +77,7 @@ class Spectrogram:
         self.frames = 1  # in a column
         frequency_hz = np.arange(self.n // 2 + 1) * fs_hz / self.n
         self.frequency_hz = frequency_hz[frequency_hz <= HIGHEST_HZ]
-        window = np.hanning(self.n + 2)[1:-1]
-        self._window, self._scale = window, 2 / (fs_hz * float(np.sum(window**2)))
+        self._factor = density_factor(self.n, fs_hz)
         self._columns = np.empty((0, len(self.frequency_hz)))
         self._waiting = np.empty((0, len(self.frequency_hz)))  # frames that do not fill a column
         self._rest = np.empty(0)
@@ -87,13 +88,11 @@ class Spectrogram:
         if len(x) < self.n:
             self._rest = x
             return
-        frames = np.lib.stride_tricks.sliding_window_view(x, self.n)[:: self.hop]
+        frames = half_overlapping(x, self.n)
         self._rest = x[len(frames) * self.hop :].copy()
         for start in range(0, len(frames), 256):  # a few at a time: overlapping frames are twice the signal
-            part = frames[start : start + 256]
-            part = (part - part.mean(axis=1, keepdims=True)) * self._window
-            power = np.abs(np.fft.rfft(part)[:, : len(self.frequency_hz)]) ** 2 * self._scale
-            self._add(power)
+            power = power_of_centred(frames[start : start + 256])[:, : len(self.frequency_hz)]
+            self._add(power * self._factor)
 
     def result(self) -> tuple[Float64, Float64, Float64]:
         """Middles of the columns in s, frequencies, power density [k, columns]; NaN where there is none."""

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from cleansemg.core import seeding
 from cleansemg.core.artifact import MANIFEST, Failure, Schema, read_manifest
 from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.even_rows import starts_of_parts
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.noise import mixing, pool
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.noise.settings import KIND_ORDER
-from cleansemg.training.mixtures import spread
 from cleansemg.training.search_space import Calibration
 from cleansemg.training.segments import Segments
 
@@ -147,13 +147,14 @@ def spread_over_subjects(subjects: NDArray[np.str_], at_most: int) -> NDArray[np
     while left:
         hungry = np.flatnonzero(quota < counts)
         if left < len(hungry):
-            quota[hungry[spread(len(hungry), left)]] += 1
+            quota[hungry[starts_of_parts(len(hungry), left)]] += 1
             break
         share = np.minimum(left // len(hungry), (counts - quota)[hungry])
         quota[hungry] += share
         left -= int(share.sum())
     rows = [
-        np.flatnonzero(subjects == name)[spread(c, int(q))] for name, c, q in zip(names, counts, quota, strict=True)
+        np.flatnonzero(subjects == name)[starts_of_parts(c, int(q))]
+        for name, c, q in zip(names, counts, quota, strict=True)
     ]
     return np.sort(np.concatenate(rows))
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.even_rows import starts_of_parts
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
 from cleansemg.denoising.neural import normalise
@@ -55,7 +56,7 @@ class Mixtures:
             for part, segments in (("train", train), ("valid", valid)):
                 self._fixed[part] = FixedSet(part, segments, noise[part], settings)
         self._n = {"train": len(self._fixed.get("train", train)), "valid": len(self._fixed.get("valid", valid))}
-        self._valid_rows = spread(self._n["valid"], wanted.valid_mixtures)
+        self._valid_rows = starts_of_parts(self._n["valid"], wanted.valid_mixtures)
         self.n_train = self._n["train"] if wanted.mixtures_per_epoch is None else wanted.mixtures_per_epoch
         self.n_valid = len(self._valid_rows)
         self.section: dict[str, Any] = {
@@ -150,16 +151,6 @@ class Mixtures:
     def _scaled(self, noisy: NDArray[np.float32], clean: NDArray[np.float32]) -> Batch:
         scaled_noisy, scaled_clean, _ = normalise(noisy, clean, self._clip)
         return Batch(scaled_noisy, scaled_clean)
-
-
-def spread(n: int, at_most: int | None) -> NDArray[np.int64]:
-    """`at_most` of n rows, spread evenly; all where None.
-
-    >>> spread(10, 4).tolist()
-    [0, 2, 5, 7]
-    """
-    count = n if at_most is None else min(n, at_most)
-    return np.arange(count) * n // count
 
 
 def require_disjoint(what: str, train: set[str], valid: set[str], setting: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.even_rows import first_to_last
 from cleansemg.core.seeding import generator
 from cleansemg.downstream.common.task import Examples, Float32, Int64, Stream
 
@@ -68,7 +69,7 @@ def cut(stream: Stream, cutting: Cutting) -> Examples:
     label = _labels(stream, cutting)[start + length // 2]
     kept = np.flatnonzero(label > 0)
     if cutting.per_class is not None:
-        own = [_spread(kept[label[kept] == c], cutting.per_class) for c in range(1, len(cutting.classes) + 1)]
+        own = [_at_most(kept[label[kept] == c], cutting.per_class) for c in range(1, len(cutting.classes) + 1)]
         kept = np.sort(np.concatenate(own))
     start, label = start[kept], label[kept]
     signal = stream.signal
@@ -157,6 +158,6 @@ def _labels(stream: Stream, cutting: Cutting) -> Int64:
     return stream.label
 
 
-def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def _at_most(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """At most so many, evenly."""
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)] if len(rows) > most else rows
+    return rows[first_to_last(len(rows), most)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import Artifact, Schema
+from cleansemg.core.periodogram import welch
 from cleansemg.evaluation import pictures
 from cleansemg.evaluation.report.figures import to_svg
 from cleansemg.evaluation.report.run import Run
@@ -114,8 +115,6 @@ def _draw(
     gains: dict[tuple[str, str], float],
     run: Run,
 ) -> str:
-    from scipy.signal import welch
-
     fs_hz = run.settings.segment.fs_hz
     clean = np.asarray(mixture["clean"], np.float64)
     signals: list[tuple[str, str, FloatArray]] = [
@@ -128,7 +127,7 @@ def _draw(
         signals.append((f"{label} ({track})\n{gain}", colours[label][0], np.asarray(output, np.float64)))
     figure = pictures.new_figure(9.4, 0.5 + 0.62 * len(signals))
     grid = figure.subplots(len(signals), 2, sharex="col", squeeze=False, gridspec_kw={"width_ratios": [2.3, 1]})
-    reference = _spectrum_db(welch(clean, fs_hz, nperseg=min(256, len(clean)))[1])
+    reference = _spectrum_db(welch(clean[None], fs_hz, 256)[1][0])
     top_db = float(reference.max())
     for (wave, spectrum), (name, colour, signal) in zip(grid, signals, strict=True):
         wave.set_ylabel(pictures.plain(_short(name)), rotation=0, ha="right", va="center", fontsize=7.5)
@@ -137,9 +136,9 @@ def _draw(
             wave.plot(t_s, 1e6 * y, color=colour, linewidth=0.6)
             limit = 1.08e6 * float(np.abs(signal).max()) or 1.0
             wave.set_ylim(-limit, limit)
-            f_hz, power = welch(signal, fs_hz, nperseg=min(256, len(signal)))
+            f_hz, power = welch(signal[None], fs_hz, 256)
             spectrum.plot(f_hz, reference, color="0.7", linewidth=0.8)
-            spectrum.plot(f_hz, _spectrum_db(power), color=colour, linewidth=0.9)
+            spectrum.plot(f_hz, _spectrum_db(power[0]), color=colour, linewidth=0.9)
             spectrum.set_ylim(top_db - 45, top_db + 25)
         else:
             wave.text(0.5, 0.5, "failed", transform=wave.transAxes, ha="center", va="center", fontsize=9)

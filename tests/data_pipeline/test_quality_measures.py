@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import signal as scipy_signal
 
-from cleansemg.data_pipeline.quality_measures import spectral_quality, welch
+from cleansemg.core.periodogram import welch
+from cleansemg.data_pipeline.quality_measures import spectral_quality
 
 FS_HZ = 2000.0
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.even_rows import starts_of_parts
 from cleansemg.denoising.neural import quantile_scale
 from cleansemg.training.batches import Batch, Share
-from cleansemg.training.mixtures import Mixtures, spread
+from cleansemg.training.mixtures import Mixtures
 from cleansemg.training.segments import Segments
 from tests.training import workspace
 
@@ -152,6 +153,6 @@ def test_signals_belong_to_their_ids(space: workspace.Workspace) -> None:
 
 
 def test_spread() -> None:
-    assert spread(5, None).tolist() == [0, 1, 2, 3, 4]
-    assert spread(5, 9).tolist() == [0, 1, 2, 3, 4]
-    assert spread(100, 4).tolist() == [0, 25, 50, 75]
+    assert starts_of_parts(5, None).tolist() == [0, 1, 2, 3, 4]
+    assert starts_of_parts(5, 9).tolist() == [0, 1, 2, 3, 4]
+    assert starts_of_parts(100, 4).tolist() == [0, 25, 50, 75]
