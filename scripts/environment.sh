@@ -1,4 +1,4 @@
-# Sourced by the other scripts: makes .venv from requirements.txt once, and again when the pins change.
+# Sourced by the other scripts: creates .venv from requirements.txt once, and again when the pins change.
 # Sets PYTHON to its interpreter. The working folder becomes the project's root.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
@@ -20,7 +20,7 @@ prepare_environment() {
   rm -f "$stamp"
   [ -x "$PYTHON" ] || "$base" -m venv .venv
   local pip=("$PYTHON" -m pip --disable-pip-version-check install --quiet)
-  # torch first and by its pin: anything that asks for torch without one may bring gigabytes of CUDA.
+  # torch comes first and with its pin: a package that requires torch without a pin may install gigabytes of CUDA.
   "${pip[@]}" "$(grep '^torch==' requirements.txt)"
   "${pip[@]}" -r requirements.txt
   "${pip[@]}" --no-deps --editable .

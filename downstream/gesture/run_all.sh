@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All eight denoisers of the published table on Ninapro DB2: segments of the test set pasted over the recordings, then STCNet.
+# All eight denoisers of the published table on Ninapro DB2: segments of the test set written into the recordings, then STCNet.
 #
 #   bash downstream/gesture/run_all.sh                # the published protocol; needs DB2 and a test set of it
 #   bash downstream/gesture/run_all.sh --open         # the open set, every blind denoiser, noise in all samples
