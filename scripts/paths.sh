@@ -1,6 +1,6 @@
-# Sourced by scripts that go to the project's root: paths that they are given are the caller's.
+# Sourced by scripts that change to the project's root: paths in their arguments start from the caller's working folder.
 
-# Puts the arguments into the array `given`, --flag=PATH as two. What is written lies where the caller says; what is read
+# Writes the arguments into the array `given`, --flag=PATH as two. Output is written where the caller says; input files
 # may also be named from the project's root, as in the documentation.
 own_paths() {
   given=()

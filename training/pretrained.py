@@ -86,16 +86,16 @@ def describe(settings: Settings, layout: Layout, name: str, path: Path, results:
         f"| data | {settings.title}: {model_cards.describe_data(settings)} |",
         (
             f"| mixtures | SNR {settings.train.snr_db[0]:g} to {settings.train.snr_db[1]:g} dB, 1 to 5 kinds of noise, "
-            f"drawn anew every epoch |"
+            f"new ones in every epoch |"
         ),
         f"| seed | {info['seed']} |",
         (f"| command | `cleansemg run --config {config} --stages qc,grade,split,segment,noise`, then `{command}` |"),
         f"| recipe | {model_cards.describe_values(recipe)} |",
         f"| epochs | {len(history)}, best {info['epoch']} |",
-        f"| validation loss | {info['valid_loss']:.4g}, on people and noise pieces that training has not seen |",
+        f"| validation loss | {info['valid_loss']:.4g}, on held-out people and noise pieces |",
         f"| licence | {model_cards.describe_licence(settings)} |",
         "",
-        f"Made for 1000 Hz, windows of 2 s and more. {_advice(settings)}",
+        f"The network works at 1000 Hz, on windows of 2 s and more. {_advice(settings)}",
         "",
         f"![Losses by epoch]({name}.png)",
         "",
@@ -126,7 +126,7 @@ def _scores(results: Path, name: str, fitted_there: bool) -> list[str]:
     lines = [
         (
             f'On the test set of "{title}", {mine[0]["n_mixtures"]} mixtures of {mine[0]["n_subjects"]} '
-            "people, none of them in the training:"
+            "people, none of them in the training data:"
         ),
         "",
         "| denoiser | SNRimp (dB) | PRD (%) | RMSE of mean frequency (Hz) |",
@@ -141,10 +141,13 @@ def _scores(results: Path, name: str, fitted_there: bool) -> list[str]:
 def _advice(settings: Settings) -> str:
     if model_cards.is_simulated(settings):
         return (
-            "Fitted to simulated recordings alone: for those of people, fit it on with `--set train.init=pretrained` "
-            "(docs/training.md)."
+            "Trained on simulated recordings alone: for recordings of people, fine-tune it with "
+            "`--set train.init=pretrained` (docs/training.md)."
         )
-    return 'Fitted on from the simulated set to the training people of these recordings: `load(NAME, weights="open")`.'
+    return (
+        "Trained on the simulated set, then fine-tuned on the training people of these recordings: "
+        '`load(NAME, weights="open")`.'
+    )
 
 
 def classical_methods() -> set[str]:

@@ -73,9 +73,9 @@ def describe(settings: Settings, layout: Layout, model: str, path: Path) -> str:
     config = model_cards.name_of_configuration(settings)
     parameters = model_cards.describe_values(info["parameters"])
     lines = [
-        f"# {path.stem}, the quality pretrained weights",
+        f"# {path.stem}, pretrained weights of the quality network",
         "",
-        "Reads the SNR of surface EMG off the noisy signal"
+        "Predicts the SNR of surface EMG from the noisy signal"
         + (", and the kinds of noise in it." if info["thresholds"] else "."),
         "",
         "| | |",
@@ -86,7 +86,7 @@ def describe(settings: Settings, layout: Layout, model: str, path: Path) -> str:
         (
             f"| mixtures | SNR {info['snr_db'][0]:g} to {info['snr_db'][1]:g} dB, windows of "
             f"{', '.join(f'{length:g}' for length in info['lengths_s'])} s, "
-            f"{100 * quality.clean_share:g} % without noise, {100 * quality.band_limited_share:g} % behind a low-pass |"
+            f"{100 * quality.clean_share:g} % without noise, {100 * quality.band_limited_share:g} % after a low-pass |"
         ),
         f"| seed | {info['seed']} |",
         f"| command | `python training/quality/train.py --config {config}` |",
@@ -108,7 +108,7 @@ def _scores(layout: Layout, model: str) -> list[str]:
     if row is None:
         raise UserError(f"{layout.tables / 'quality_table.csv'}: has no row for '{model}'; run the test step again")
     lines = [
-        f"{row['n_mixtures']} test mixtures of {row['n_subjects']} people that are not in the training:",
+        f"{row['n_mixtures']} test mixtures of {row['n_subjects']} held-out people:",
         "",
         "| condition | LCC | SRCC | MSE (dB²) | MAE (dB) |",
         "|---|---:|---:|---:|---:|",
@@ -124,7 +124,7 @@ def _kinds(layout: Layout, model: str, thresholds: list[float]) -> list[str]:
     lines = ["| kind | " + " | ".join(KIND_ORDER) + " |", "|---|" + "---:|" * len(KIND_ORDER)]
     lines += [f"| {row['what']} | " + " | ".join(_rounded(row[kind], 3) for kind in KIND_ORDER) + " |" for row in rows]
     limits = " | ".join(f"{limit:.2f}" for limit in thresholds)
-    note = "A kind counts as there, on the `auto` track, from the threshold on that gave the best F1 in validation."
+    note = "On the `auto` track, a kind counts as present from the threshold that had the best F1 in validation."
     return [*lines, f"| threshold | {limits} |", "", note, ""]
 
 
