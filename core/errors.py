@@ -27,6 +27,10 @@ class ItemError(Exception):
     """One item among many cannot be processed; a stage records it in `failures.csv` and goes on."""
 
 
+class DamagedFileError(ItemError):
+    """A file whose bytes are not what its format wants; another copy may be whole."""
+
+
 def one_line(error: BaseException) -> str:
     """The first line of an error's text, or its type where it says nothing; some of zipfile quote half the file."""
     lines = str(error).splitlines()

@@ -20,13 +20,12 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from cleansemg.core.archive_limits import refuse_zip_bomb
 from cleansemg.core.errors import ArtifactError, one_line
 
 Arrays = Mapping[str, NDArray[Any]]
 Member = tuple[str, np.dtype[Any], tuple[int, ...], Iterable[NDArray[Any]]]  # name, dtype, shape, pieces along axis 0
 
-BOMB_BYTES = 1 << 28  # from here on, archives that unpack to more than BOMB_RATIO times their size are refused
-BOMB_RATIO = 200  # recordings have 1 to 10; deflate can reach 1032
 DAMAGED = (  # what zipfile and numpy raise on bytes that are no npz
     zipfile.BadZipFile,
     zlib.error,
@@ -184,7 +183,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            require_plausible(archive)
+            refuse_zip_bomb(archive)
             for info in archive.infolist():
                 _read_header(archive, info)
         with np.load(path, allow_pickle=False) as archive:
@@ -193,18 +192,6 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         raise ArtifactError(f"{path}: no such file") from None
     except DAMAGED as error:
         raise ArtifactError(f"{path}: not a readable npz file ({one_line(error)})") from error
-
-
-def require_plausible(archive: zipfile.ZipFile) -> None:
-    """Refuse an archive that unpacks to what no data of its size do.
-
-    Raises:
-        BadZipFile: it does.
-    """
-    packed = sum(info.compress_size for info in archive.infolist())
-    unpacked = sum(info.file_size for info in archive.infolist())
-    if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * max(packed, 1):
-        raise zipfile.BadZipFile(f"{packed} bytes announce to unpack to {unpacked}; refused")
 
 
 def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:

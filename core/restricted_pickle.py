@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from cleansemg.core import npz
+from cleansemg.core.archive_limits import refuse_zip_bomb
 from cleansemg.core.errors import ArtifactError, one_line
 
 
@@ -33,7 +34,7 @@ def read_object_array(path: Path, key: str) -> NDArray[np.object_]:
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as member:
-            npz.require_plausible(archive)
+            refuse_zip_bomb(archive)
             magic = npy.read_magic(member)
             read_header = npy.read_array_header_1_0 if magic == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = read_header(member)

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cleansemg.core.errors import DamagedFileError, ItemError
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -86,6 +88,24 @@ class RecordingReader(ABC):
         Raises:
             ItemError: missing, truncated, without a needed key, of an unexpected rate; names file and cause.
         """
+
+
+class FileReader(RecordingReader):
+    """A reader of files below a folder; its errors name the database and the recording."""
+
+    folder: Path
+
+    def read(self, ref: RecordingRef) -> Recording:
+        """Read one; see `RecordingReader.read`."""
+        try:
+            return self._read(ref)
+        except ItemError as error:
+            advice = "; download it again" if isinstance(error, DamagedFileError) else ""
+            raise ItemError(f"{self.database}: {ref.key}: {error}{advice}") from error
+
+    @abstractmethod
+    def _read(self, ref: RecordingRef) -> Recording:
+        """Read one; an `ItemError` names neither the database nor the recording."""
 
 
 def content_fingerprint(path: Path) -> str:

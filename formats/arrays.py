@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from cleansemg.core.archive_limits import refuse_zip_bomb
 from cleansemg.core.errors import UserError, one_line
 from cleansemg.core.npz import float64
 from cleansemg.formats.array_keys import SelectedArray, Variable, describe, pick_signal, rate_of_stamps
@@ -24,8 +25,6 @@ from cleansemg.formats.signal_file import SignalFile
 
 MAX_COMPANION_BYTES = 1 << 20
 MAX_STAMPS_BYTES = 1 << 29
-MAX_RATIO = 500  # of unpacked to packed; recordings have 1 to 10
-RATIO_FROM_BYTES = 1 << 27
 SKIP_BYTES = 1 << 20
 DAMAGED = (
     zipfile.BadZipFile,
@@ -103,6 +102,7 @@ class NpzFile(SignalFile):
         self._stack = ExitStack()
         try:
             archive = self._stack.enter_context(zipfile.ZipFile(path))
+            refuse_zip_bomb(archive)
             self._members = {
                 info.filename.removesuffix(".npy"): info
                 for info in archive.infolist()
@@ -182,9 +182,6 @@ class NpzFile(SignalFile):
             raise UserError(
                 f"{path}: '{name}' is damaged: {info.file_size - header.n_bytes} bytes, not {header.data_bytes}"
             )
-        if info.file_size > RATIO_FROM_BYTES and info.file_size > MAX_RATIO * max(1, info.compress_size):
-            sizes = f"{info.file_size / 1e6:.0f} MB from {info.compress_size / 1e6:.1f}"
-            raise UserError(f"{path}: '{name}' unpacks to {sizes}: refused")
         return header
 
     def _is_companion(self, name: str, signal: Variable) -> bool:

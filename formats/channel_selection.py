@@ -120,6 +120,25 @@ def choose_channels(path: Path, candidates: Sequence[Candidate], options: ReadOp
     return tuple(_with_unit(path, candidate, asked, options) for candidate in chosen)
 
 
+def require_one_rate(path: Path, rates_hz: Sequence[tuple[str, float]]) -> float:
+    """The one sampling rate of all channels.
+
+    Args:
+        path: of the file.
+        rates_hz: name and rate of each channel.
+
+    Raises:
+        UserError: there are several; lists them.
+    """
+    by_rate: dict[float, list[str]] = {}
+    for name, rate in rates_hz:
+        by_rate.setdefault(rate, []).append(name)
+    if len(by_rate) > 1:
+        groups = "; ".join(f"{rate:g} Hz: {', '.join(names)}" for rate, names in sorted(by_rate.items(), reverse=True))
+        raise UserError(f"{path}: channels have different rates; choose some of one with --channels ({groups})")
+    return next(iter(by_rate))
+
+
 def check_length(path: Path, n_samples: int, n_channels: int, fs_hz: float) -> None:
     """Refuse what no recording is, before anything is made for it.
 

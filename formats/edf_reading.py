@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
-from cleansemg.formats.channel_selection import Candidate, ReadOptions, check_length, choose_channels, choose_rate
+from cleansemg.formats.channel_selection import (
+    Candidate,
+    ReadOptions,
+    check_length,
+    choose_channels,
+    choose_rate,
+    require_one_rate,
+)
 from cleansemg.formats.edf_header import (
     ANNOTATIONS,
     MISSING,
@@ -88,15 +95,7 @@ class EdfFile(SignalFile):
         record_s = float(self._header.record_s)
         if record_s <= 0:
             return choose_rate(path, None, options, "the header")
-        by_rate: dict[float, list[str]] = {}
-        for signal in signals:
-            by_rate.setdefault(signal.samples_per_record / record_s, []).append(signal.label)
-        if len(by_rate) > 1:
-            groups = "; ".join(
-                f"{rate:g} Hz: {', '.join(names)}" for rate, names in sorted(by_rate.items(), reverse=True)
-            )
-            raise UserError(f"{path}: channels have different rates; choose some of one with --channels ({groups})")
-        fs_hz = next(iter(by_rate))
+        fs_hz = require_one_rate(path, [(signal.label, signal.samples_per_record / record_s) for signal in signals])
         near = round(fs_hz)  # a record's length has 8 characters: 0.333333
         return choose_rate(path, float(near) if abs(fs_hz - near) < 1e-6 * fs_hz else fs_hz, options, "the header")
 

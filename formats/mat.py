@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import UserError, one_line
-from cleansemg.core.npz import BOMB_BYTES, BOMB_RATIO, float64
+from cleansemg.core.errors import UserError
+from cleansemg.core.npz import float64
 from cleansemg.formats.array_keys import (
     CHANNEL_KEYS,
     RATE_KEYS,
@@ -25,11 +24,8 @@ from cleansemg.formats.array_keys import (
 )
 from cleansemg.formats.channel_selection import ReadOptions, check_length
 from cleansemg.formats.info import FileInfo
-from cleansemg.formats.mat_tags import untrusted_variables
+from cleansemg.formats.mat_variables import NUMERIC, list_variables, load_variables
 from cleansemg.formats.signal_file import SignalFile
-
-NUMERIC = frozenset({"double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"})
-MAX_VALUES = 2**31 // 8 * 2
 
 
 class MatFile(SignalFile):
@@ -40,23 +36,10 @@ class MatFile(SignalFile):
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
-        import scipy.io
-
-        with open(path, "rb") as file:
-            beginning = file.read(128)
-        if beginning.startswith((b"MATLAB 7.3", b"\x89HDF")):
-            raise UserError(f"{path}: is a MATLAB 7.3 file (HDF5); load it in MATLAB and save it with -v7")
-        size = path.stat().st_size
-        variables, structs = [], []
-        untrusted: set[str] = _call(path, untrusted_variables, path)
-        for name, shape, kind in _call(path, scipy.io.whosmat, str(path)):
-            variable = Variable(name, tuple(int(n) for n in shape), kind in NUMERIC)
-            bomb = 8 * variable.size > max(BOMB_BYTES, BOMB_RATIO * size)
-            if variable.size > MAX_VALUES or bomb:
-                raise UserError(f"{path}: '{name}' announces {variable.size} values in a file of {size} bytes; refused")
-            variables.append(variable)
-            if kind == "struct":
-                structs.append(name)
+        listed = list_variables(path)
+        variables = [Variable(v.name, v.shape, v.kind in NUMERIC) for v in listed]
+        structs = [v.name for v in listed if v.kind == "struct"]
+        trusted = {v.name for v in listed if v.trusted}
         asked = (options.key or "").partition(".")[0]
         if asked in structs or (structs and not any(v.numeric and v.size > 1 for v in variables)):
             name = ascii((asked if asked in structs else structs[0])[:64])[1:-1]
@@ -66,41 +49,28 @@ class MatFile(SignalFile):
             )
         known = {*RATE_KEYS, *UNIT_KEYS, *CHANNEL_KEYS, *TIME_KEYS, *START_KEYS}
         signal = pick_signal(path, variables, options)
-        if signal.name in untrusted:
+        if signal.name not in trusted:
             raise UserError(f"{path}: '{signal.name}' is no table of real numbers")
-        wanted = [signal.name, *(v.name for v in variables if v.name.lower() in known and v.name not in untrusted)]
-        found: dict[str, Any] = _call(path, scipy.io.loadmat, str(path), variable_names=wanted)
-        array = found[signal.name]
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        names = [signal.name, *(v.name for v in variables if v.name.lower() in known and v.name in trusted)]
+        companions = load_variables(path, names)
+        array = companions.pop(signal.name)
+        if array.dtype.kind not in "fiu":
             raise UserError(f"{path}: '{signal.name}' is no table of real numbers")
-        said = {name: found[name] for name in wanted[1:] if name in found and isinstance(found[name], np.ndarray)}
 
         def stamps(name: str, length: int) -> float | None:
-            values = said[name]
+            values = companions[name]
             fits = values.size == length and length >= 3 and values.dtype.kind in "fiu"
             return rate_of_stamps(path, name, values) if fits else None
 
-        chosen = describe(path, signal, said, array.dtype.name, options, stamps)
-        check_length(path, chosen.n_samples, len(chosen.channels), chosen.fs_hz)
-        self._table = array if chosen.layout.time_first else array.T  # [T, C]
-        layout = replace(chosen.layout, compressed=True)
-        self.info = FileInfo(path, "mat", chosen.fs_hz, chosen.channels, chosen.n_samples, layout, chosen.start_s)
+        selected = describe(path, signal, companions, array.dtype.name, options, stamps)
+        check_length(path, selected.n_samples, len(selected.channels), selected.fs_hz)
+        self._table = array if selected.layout.time_first else array.T  # [T, C]
+        layout = replace(selected.layout, compressed=True)
+        self.info = FileInfo(
+            path, "mat", selected.fs_hz, selected.channels, selected.n_samples, layout, selected.start_s
+        )
 
     def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
         columns = [channel.column for channel in self.info.channels]
         for start in range(0, self._table.shape[0], max_samples):
             yield float64(self._table[start : start + max_samples, columns]).T
-
-
-def _call(path: Path, function: Any, *arguments: Any, **options: Any) -> Any:
-    """Call scipy, whose errors on bad files are of many kinds.
-
-    Raises:
-        UserError: truncated, or no MATLAB file.
-    """
-    try:
-        return function(*arguments, **options)
-    except NotImplementedError as error:
-        raise UserError(f"{path}: {one_line(error)}; load it in MATLAB and save it with -v7") from None
-    except Exception as error:  # damaged bytes make scipy raise anything, even UnboundLocalError; it means one thing
-        raise UserError(f"{path}: truncated, or no MATLAB file ({one_line(error)[:120]})") from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cleansemg.core.errors import UserError
+from cleansemg.core.errors import ItemError, UserError
 from cleansemg.formats.channel_selection import Channel, ReadOptions, nearest
 from cleansemg.formats.info import (
     ArrayLayout,
@@ -20,6 +20,7 @@ from cleansemg.formats.info import (
 )
 from cleansemg.formats.signal_file import SignalFile, SignalWriter
 from cleansemg.formats.units import volts_per_unit
+from cleansemg.formats.wfdb_record import files_of_record
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "csv": (".csv",),
@@ -83,6 +84,8 @@ def open_file(
         return _reader(path, file_format, options)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ItemError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def create_file(
@@ -123,9 +126,7 @@ def parts_of(info: FileInfo) -> list[Path]:
     """The files of a recording: a WFDB record has a header, and the signal files that it names."""
     if info.format != "wfdb":
         return [info.path]
-    from cleansemg.formats import wfdb_reading
-
-    return wfdb_reading.files_of_record(info.path)
+    return files_of_record(info.path)
 
 
 def _format(path: Path, asked: str | None) -> str:

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import UserError
+from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.npz import remove_leftovers
 from cleansemg.formats.info import FileInfo, offset_of, scale_of
 
@@ -46,13 +46,16 @@ class SignalFile(ABC):
             raise ValueError(f"max_samples is {max_samples}, expected at least 1")
         scale, offset = scale_of(self.info.channels), offset_of(self.info.channels)
         infinite = 0
-        for block in self._blocks(max_samples):
-            volts = (block - offset) * scale
-            bad = np.isinf(volts)
-            if bad.any():
-                infinite += int(bad.sum())
-                volts[bad] = np.nan
-            yield np.ascontiguousarray(volts)
+        try:
+            for block in self._blocks(max_samples):
+                volts = (block - offset) * scale
+                bad = np.isinf(volts)
+                if bad.any():
+                    infinite += int(bad.sum())
+                    volts[bad] = np.nan
+                yield np.ascontiguousarray(volts)
+        except ItemError as error:
+            raise UserError(f"{self.info.path}: {error}") from error
         if infinite:
             LOG.warning("%s: %d infinite values taken as missing", self.info.path, infinite)
 

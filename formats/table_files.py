@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core import npz
-from cleansemg.core.errors import ArtifactError, ItemError, one_line
-from cleansemg.formats.exponents import absurd_in_file
+from cleansemg.core.errors import ArtifactError, ItemError
+from cleansemg.formats import workbook
+from cleansemg.formats.text_dialect import Dialect, split_line
+from cleansemg.formats.text_table import MAX_LINE_CHARACTERS, TextTable
 
 Column = int | str  # an index from 0, or a name in the header
 TEXT = (".csv", ".tsv", ".txt")
@@ -57,19 +57,6 @@ class Table:
     read: Callable[[Sequence[int]], NDArray[np.float64]]
 
 
-def sheet_names(path: Path) -> list[str]:
-    """Sheets of a workbook.
-
-    Raises:
-        ItemError: not a workbook, or a damaged one.
-    """
-    workbook = _open_workbook(path)
-    try:
-        return [str(name) for name in workbook.sheetnames]
-    finally:
-        workbook.close()
-
-
 def open_text(path: Path, layout: Layout) -> Table:
     """A text file.
 
@@ -77,94 +64,46 @@ def open_text(path: Path, layout: Layout) -> Table:
         ItemError: missing, or without samples. Its `read` raises it for rows longer than the first, and for text
             among the numbers (says which line).
     """
-    import pandas as pd
-
     delimiter = layout.delimiter_of(path)
-    how: dict[str, Any] = {
-        "sep": delimiter,
-        "decimal": layout.decimal,
-        "header": None,
-        "skiprows": layout.header_lines,
-        "skip_blank_lines": False,
-        "skipinitialspace": True,
-        "encoding": "utf-8-sig",
-        "encoding_errors": "replace",
-        "engine": "c",
-    }
-    names = _names(_header(path, layout.header_lines), delimiter)
-    absurd = absurd_in_file(path)
-    if absurd:
-        raise ItemError(f"'{absurd}...' is not a number")
     try:
-        width = pd.read_csv(path, dtype=str, nrows=1, **how).shape[1]
-    except pd.errors.EmptyDataError:
-        raise ItemError(
-            f"holds no sample in the line after {layout.header_lines} header lines (empty lines count)"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise ItemError(f"cannot be read ({error})") from error
-
-    def read(columns: Sequence[int]) -> NDArray[np.float64]:
-        try:  # all columns, as rows that are too long go unnoticed when some are chosen
-            table = pd.read_csv(path, dtype=dict.fromkeys(columns, np.float64), low_memory=False, **how)
-        except pd.errors.ParserError as error:
-            raise ItemError(f"rows of different lengths ({str(error).strip().splitlines()[-1]})") from None
-        except ValueError as error:
-            try:
-                text = pd.read_csv(path, dtype=str, usecols=sorted(set(columns)), **how)
-            except ValueError:
-                raise ItemError(one_line(error)) from None
-            raise ItemError(_first_text(text, layout) or one_line(error)) from None
-        if not set(columns) <= set(table.columns):
-            raise ItemError(f"rows of different lengths ({table.shape[1]} columns in all, {width} in the first row)")
-        return np.asarray(table[list(columns)], np.float64)
-
-    return Table(names, width, read)
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
+            header = list(itertools.islice(file, layout.header_lines))
+            first = file.readline(MAX_LINE_CHARACTERS).rstrip("\n")
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise ItemError("no such file" if missing else f"cannot be read ({error.strerror or error})") from None
+    if not first.strip():
+        lines = f"in the line after {layout.header_lines} header lines"
+        raise ItemError(f"holds no sample {lines} (empty lines count)")
+    width = len(split_line(first, delimiter))
+    dialect = Dialect("utf-8-sig", "\n", delimiter, layout.decimal)
+    table = TextTable(path, dialect, layout.header_lines, width, errors="replace")
+    last = next((line for line in reversed(header) if line.strip()), "")
+    names = [name.strip().strip('"') for name in last.rstrip("\n").split(delimiter)] if last else []
+    return Table(names, width, lambda columns: _with_header(table.read, columns, layout))
 
 
 def open_sheet(path: Path, sheet: str, layout: Layout) -> Table:
-    """A sheet of a workbook, read in one pass.
+    """A sheet of a workbook.
 
     Raises:
         ItemError: missing file or sheet, or no samples. Its `read` raises it for text among the numbers (says which
             row).
     """
-    workbook = _open_workbook(path)
-    try:
-        if sheet not in workbook.sheetnames:
-            raise ItemError(f"no sheet '{sheet}'; there are {', '.join(workbook.sheetnames)}")
-        worksheet = workbook[sheet]
-        worksheet.reset_dimensions()  # some programs write wrong ones, and rows would be cut to them
-        rows = worksheet.iter_rows(values_only=True)
-        header = list(itertools.islice(rows, layout.header_lines))
-        body = list(rows)
-    except ItemError:
-        raise
-    except Exception as error:  # damaged bytes make openpyxl raise anything, and it means one thing
-        raise ItemError(f"sheet '{sheet}' is damaged ({one_line(error)})") from error
-    finally:
-        workbook.close()
-    width = max((len(row) for row in body), default=0)
+    with workbook.open_workbook(path) as book:
+        if sheet not in book.sheetnames:
+            raise ItemError(f"no sheet '{sheet}'; there are {', '.join(book.sheetnames)}")
+        rows = workbook.read_rows(book, sheet)
+    header, body = rows[: layout.header_lines], rows[layout.header_lines :]
+    width = max(map(len, body), default=0)
     if width == 0:
         raise ItemError(f"sheet '{sheet}' holds no sample after {layout.header_lines} header lines")
-    last = next((row for row in reversed(header) if any(cell is not None for cell in row)), ())
-    names = ["" if cell is None else str(cell).strip() for cell in last]
+    names = ["" if cell is None else str(cell).strip() for cell in next(filter(None, reversed(header)), ())]
 
     def read(columns: Sequence[int]) -> NDArray[np.float64]:
-        table = np.full((len(body), len(columns)), np.nan)
-        for index, row in enumerate(body):
-            for place, column in enumerate(columns):
-                cell = row[column] if column < len(row) else None
-                if isinstance(cell, int | float):
-                    table[index, place] = cell
-                elif cell is not None:
-                    raise ItemError(
-                        f"sheet '{sheet}', row {index + layout.header_lines + 1}, column {column}: "
-                        f"'{cell}' is not a number (header_lines: {layout.header_lines})"
-                    )
-        return table
+        return workbook.read_numbers(body, columns, sheet, layout.header_lines)
 
-    return Table(names, width, read)
+    return Table(names, width, lambda columns: _with_header(read, columns, layout))
 
 
 def open_npz(path: Path, signal_key: str, fs_key: str | None) -> tuple[Table, float | None]:
@@ -213,45 +152,11 @@ def column_index(column: Column, names: Sequence[str], width: int) -> int:
     raise ItemError(f"has no column called '{column}'; names are {there}")
 
 
-def _header(path: Path, n_lines: int) -> list[str]:
+def _with_header(
+    read: Callable[[Sequence[int]], NDArray[np.float64]], columns: Sequence[int], layout: Layout
+) -> NDArray[np.float64]:
+    """[T, n] what is read; an error says how many lines were taken for the header, as that may be what is wrong."""
     try:
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            return list(itertools.islice(file, n_lines))
-    except FileNotFoundError:
-        raise ItemError("no such file") from None
-
-
-def _first_text(text: Any, layout: Layout) -> str:
-    """Where a data frame of texts first holds one that is no number."""
-    import pandas as pd
-
-    stripped = text.apply(lambda column: column.str.strip().replace("", np.nan))
-    numbers = stripped.apply(
-        lambda column: pd.to_numeric(column.str.replace(layout.decimal, ".", regex=False), errors="coerce")
-    )
-    bad = np.argwhere((numbers.isna() & stripped.notna()).to_numpy())
-    if not bad.size:
-        return ""
-    row, place = bad[0]
-    return (
-        f"line {row + layout.header_lines + 1}, column {text.columns[place]}: '{stripped.iat[row, place]}' is not a "
-        f"number (header_lines: {layout.header_lines})"
-    )
-
-
-def _names(header: Sequence[str], delimiter: str) -> list[str]:
-    last = next((line for line in reversed(header) if line.strip()), "")
-    return [name.strip().strip('"') for name in last.rstrip("\r\n").split(delimiter)] if last else []
-
-
-def _open_workbook(path: Path) -> Any:
-    import openpyxl
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            npz.require_plausible(archive)
-        return openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except FileNotFoundError:
-        raise ItemError("no such file") from None
-    except Exception as error:  # as for a damaged sheet
-        raise ItemError(f"truncated, or not an .xlsx workbook ({one_line(error)})") from error
+        return read(columns).T
+    except ItemError as error:
+        raise ItemError(f"{error} (header_lines: {layout.header_lines})") from None

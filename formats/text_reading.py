@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import logging
 import re
@@ -13,19 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import UserError
 from cleansemg.formats.channel_selection import ReadOptions
-from cleansemg.formats.exponents import absurd_in_text
 from cleansemg.formats.info import FileInfo, TableLayout
 from cleansemg.formats.reblocking import fill_gaps, reblock
 from cleansemg.formats.signal_file import SignalFile
 from cleansemg.formats.table_shape import choose_columns, find_shape, time_column
-from cleansemg.formats.text_sniffing import ALONE, BLANK, MISSING, parse, parse_line, sniff, split_line
+from cleansemg.formats.text_dialect import MISSING, parse, parse_line, sniff, split_line
+from cleansemg.formats.text_table import TextTable
 from cleansemg.formats.time_stamps import MissingSamples
 
 LOG = logging.getLogger(__name__)
-CHUNK_CHARACTERS = 1 << 22
-MAX_LINE_CHARACTERS = 1 << 20
 MAX_NOTES = 20  # lines after the last sample
 SPACED_OUT = 0.4  # share of blank lines from which on they are a matter of layout, as every other line may be
 _BLANK_LINE = re.compile(r"^ *$", re.MULTILINE)
@@ -63,6 +59,7 @@ class TextFile(SignalFile):
         # stamps say themselves where something is missing
         spaced = len(_BLANK_LINE.findall(body)) >= SPACED_OUT * (body.count("\n") + 1)
         self._blank_is_sample = layout.time is None and not spaced
+        self._table = TextTable(path, dialect, layout.header_lines, layout.width, self._blank_is_sample)
 
     def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
         yield from reblock(self._pieces(max_samples), max_samples)
@@ -85,7 +82,7 @@ class TextFile(SignalFile):
                     waiting -= length
                 after = whole[len(text) :].count("\n")
                 waiting = after if text else waiting + after + 1
-            table = self._parse(text, line, read)
+            table = self._table.parse(text, line, read)
             if missing is None:
                 yield table
                 continue
@@ -100,7 +97,7 @@ class TextFile(SignalFile):
     def _without_notes(self, columns: list[int]) -> Iterator[tuple[str, int]]:
         """The chunks, less the lines after the last sample in which somebody says something."""
         held: tuple[str, int] | None = None
-        for chunk in self._chunks():
+        for chunk in self._table.chunks():
             if held is not None:
                 yield held
             held = chunk
@@ -123,75 +120,6 @@ class TextFile(SignalFile):
         if len(cells) >= self._layout.width:  # a row of the table may hold texts, but not in these columns
             cells = [cells[column] for column in columns]
         return any(isinstance(cell, str) for cell in cells) and not any(isinstance(cell, float) for cell in cells)
-
-    def _chunks(self) -> Iterator[tuple[str, int]]:
-        """Whole lines, and the number of the first (from 1)."""
-        path, line = self.info.path, self._layout.header_lines + 1
-        with open(path, encoding=self._layout.encoding, newline=None) as file:
-            for _ in itertools.islice(file, self._layout.header_lines):
-                pass
-            rest = ""
-            try:
-                while chunk := file.read(CHUNK_CHARACTERS):
-                    whole, mark, after = (rest + chunk).rpartition("\n")
-                    rest = after
-                    if len(rest) > MAX_LINE_CHARACTERS:
-                        raise UserError(
-                            f"{path}: a line after line {line} is longer than {MAX_LINE_CHARACTERS} characters"
-                        )
-                    if mark:
-                        yield whole, line
-                        line += whole.count("\n") + 1
-            except UnicodeDecodeError as error:
-                raise UserError(f"{path}: after line {line}: bytes that are no text ({error.reason})") from None
-            if rest:
-                yield rest, line
-
-    def _parse(self, text: str, line: int, columns: list[int]) -> NDArray[np.float64]:
-        """[n, l] the columns' numbers."""
-        import pandas as pd
-
-        layout = self._layout
-        if "\0" in text:
-            raise UserError(f"{self.info.path}: after line {line}: bytes that are no text")
-        absurd = absurd_in_text(text)
-        if absurd:
-            raise UserError(f"{self.info.path}: after line {line}: '{absurd}...' is not a number")
-        if not text.strip("\n"):
-            return np.empty((len(columns), 0))
-        delimiter = {ALONE: "\x1f", BLANK: r"\s+"}.get(layout.delimiter, layout.delimiter)
-        width = layout.width + 2  # two more, to notice rows that are too long; a first row of that width sets it
-        beyond = [layout.width, layout.width + 1]
-        first = {ALONE: "\x1f", BLANK: " "}.get(layout.delimiter, layout.delimiter).join(["0"] * width)
-        try:
-            table = pd.read_csv(
-                io.StringIO(f"{first}\n{text}"),
-                sep=delimiter,
-                decimal=layout.decimal,
-                header=None,
-                dtype={**dict.fromkeys(range(width), str), **dict.fromkeys(columns, np.float64)},
-                usecols=[*sorted(set(columns)), *beyond],
-                skipinitialspace=layout.delimiter != BLANK,
-                skip_blank_lines=not self._blank_is_sample,
-                engine="c",
-                low_memory=False,  # else each of its pieces must be as wide as the first row
-            ).iloc[1:]
-            if table[beyond].notna().any(axis=None):
-                raise ValueError("rows of different lengths")
-        except ValueError as error:
-            raise UserError(f"{self.info.path}: {self._explain(text, line, columns) or error}") from None
-        return np.ascontiguousarray(table[columns].to_numpy(np.float64).T)
-
-    def _explain(self, text: str, line: int, columns: list[int]) -> str:
-        """What is wrong with a text that cannot be parsed, and where."""
-        for number, row in enumerate(text.split("\n"), line):
-            cells = split_line(row, self._layout.delimiter)
-            if any(cells[self._layout.width :]):
-                return f"line {number}: {len(cells)} cells, expected {self._layout.width}"
-            for column in columns:
-                if column < len(cells) and isinstance(parse(cells[column], self._layout.decimal), str):
-                    return f"line {number}, column {column}: '{cells[column][:40]}' is not a number"
-        return ""
 
 
 def _shown(line: str) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cleansemg.formats.header_cells import is_description
 from cleansemg.formats.info import TableLayout
 from cleansemg.formats.signal_file import SignalWriter, publish
-from cleansemg.formats.text_sniffing import ALONE, BLANK
+from cleansemg.formats.text_dialect import ALONE, BLANK
 
 VALUE = "%.9g"  # 9 digits hold every code of a 24-bit converter
 DELIMITERS = {"csv": ",", "tsv": "\t", "txt": "\t"}

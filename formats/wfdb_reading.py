@@ -1,13 +1,9 @@
-"""WFDB records (PhysioNet): a header and its signal files, read in blocks.
-
-Format: https://physionet.org/physiotools/wag/header-5.htm; Moody and Goldberger.
-"""
+"""WFDB records of one segment, read in blocks."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import UserError, one_line
-from cleansemg.formats.channel_selection import Candidate, ReadOptions, check_length, choose_channels, choose_rate
+from cleansemg.core.errors import UserError
+from cleansemg.formats.channel_selection import (
+    Candidate,
+    ReadOptions,
+    check_length,
+    choose_channels,
+    choose_rate,
+    require_one_rate,
+)
 from cleansemg.formats.info import Coding, FileInfo, WfdbLayout
 from cleansemg.formats.signal_file import SignalFile
+from cleansemg.formats.wfdb_record import WfdbRecord, signal_lines, states_gain
 
 LOG = logging.getLogger(__name__)
 BYTES_PER_SAMPLE = {
@@ -44,38 +48,34 @@ class WfdbFile(SignalFile):
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
-        self._record = str(path.with_suffix(""))
         if not path.with_suffix(".hea").is_file():
             raise UserError(f"{path}: a WFDB record needs its header {path.with_suffix('.hea').name} beside it")
-        header = _call(path, "rdheader", self._record)
+        self._record = WfdbRecord(path)
+        header = self._record.header
         if getattr(header, "seg_name", None):
             raise UserError(
                 f"{path}: a record of several segments; open one of them: {', '.join(map(str, header.seg_name[:8]))}"
             )
-        if not header.n_sig or not header.sig_name or not header.file_name:
+        if not header.n_sig or not self._record.names or not header.file_name:
             raise UserError(f"{path}: its header announces no signal")
         for name in header.file_name:
             if Path(name).name != name or not (path.parent / name).is_file():
                 raise UserError(f"{path}: its header names the signal file '{name}', which is not beside it")
         frames = _frames(path, header)
         candidates = [
-            Candidate(str(name), str(unit) if unit else None, column, "", _coding(header, column))
-            for column, (name, unit) in enumerate(zip(header.sig_name, header.units, strict=True))
+            Candidate(name, str(unit) if unit else None, column, "", _coding(header, column))
+            for column, (name, unit) in enumerate(zip(self._record.names, header.units, strict=True))
         ]
         channels = choose_channels(path, candidates, options)
-        bare = [channel.name for channel in channels if channel.column in _uncalibrated(path)]
+        lines = signal_lines(path)
+        bare = [c.name for c in channels if c.column >= len(lines) or not states_gain(lines[c.column])]
         if bare:
             LOG.warning("%s: uncalibrated, 200 codes for 1 mV by WFDB's rule: %s", path, ", ".join(bare))
-        per_frame = {int(header.samps_per_frame[channel.column]) for channel in channels}
-        if len(per_frame) > 1:
-            names = {n: [c.name for c in channels if header.samps_per_frame[c.column] == n] for n in per_frame}
-            groups = "; ".join(
-                f"{float(header.fs) * n:g} Hz: {', '.join(names[n])}" for n in sorted(names, reverse=True)
-            )
-            raise UserError(f"{path}: channels have different rates; choose some of one with --channels ({groups})")
-        self._per_frame = per_frame.pop()
+        per_frame = [int(header.samps_per_frame[channel.column]) for channel in channels]
+        require_one_rate(path, [(c.name, self._record.frame_hz * n) for c, n in zip(channels, per_frame, strict=True)])
+        self._per_frame = per_frame[0]
         self._n_frames = frames
-        fs_hz = choose_rate(path, float(header.fs) * self._per_frame if header.fs else None, options, "the header")
+        fs_hz = choose_rate(path, self._record.frame_hz * self._per_frame or None, options, "the header")
         check_length(path, frames * self._per_frame, len(channels), fs_hz)
         start = None
         if isinstance(header.base_date, dt.date) and isinstance(header.base_time, dt.time):
@@ -87,28 +87,9 @@ class WfdbFile(SignalFile):
         columns = [channel.column for channel in self.info.channels]
         step = max(1, max_samples // self._per_frame)
         for start in range(0, self._n_frames, step):
-            stop = min(start + step, self._n_frames)
-            data = _call(
-                self.info.path,
-                "rdrecord",
-                self._record,
-                sampfrom=start,
-                sampto=stop,
-                channels=columns,
-                smooth_frames=False,
-            )
-            block = np.stack(data.e_p_signal).astype(np.float64)
+            block = self._record.read(columns, start, min(start + step, self._n_frames))
             for first in range(0, block.shape[1], max_samples):
                 yield block[:, first : first + max_samples]
-
-
-def files_of_record(path: Path) -> list[Path]:
-    """The header and the signal files that it names, those that are there; of a record that is none yet, nothing."""
-    header = path.with_suffix(".hea")
-    if not header.is_file():
-        return []
-    names = dict.fromkeys(fields[0] for fields in _signal_lines(path))
-    return [header, *(path.parent / name for name in names if (path.parent / name).is_file())]
 
 
 def _frames(path: Path, header: Any) -> int:
@@ -134,17 +115,6 @@ def _frames(path: Path, header: Any) -> int:
     return int(announced)
 
 
-def _uncalibrated(path: Path) -> set[int]:
-    """Signals whose line of the header gives no gain, or 0."""
-    lines = _signal_lines(path)
-    return {i for i, fields in enumerate(lines) if len(fields) < 3 or re.match(r"0+(\.0*)?([(/]|$)", fields[2])}
-
-
-def _signal_lines(path: Path) -> list[list[str]]:
-    text = path.with_suffix(".hea").read_text(encoding="utf-8", errors="replace")
-    return [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")][1:]
-
-
 def _coding(header: Any, column: int) -> Coding | None:
     gain, baseline = header.adc_gain[column], header.baseline[column]
     if not gain or baseline is None:
@@ -152,17 +122,3 @@ def _coding(header: Any, column: int) -> Coding | None:
     bits = BITS.get(str(header.fmt[column]), 16)
     limit = (1 << (bits - 1)) - 1  # the code below is the one for no value
     return Coding((-limit - baseline) / gain, (limit - baseline) / gain, -limit, limit, bits)
-
-
-def _call(path: Path, function: str, *arguments: Any, **options: Any) -> Any:
-    """Call wfdb, whose errors on bad files are of many kinds.
-
-    Raises:
-        UserError: truncated or damaged.
-    """
-    import wfdb
-
-    try:
-        return getattr(wfdb, function)(*arguments, **options)
-    except Exception as error:  # damaged bytes make wfdb raise anything, and it means one thing
-        raise UserError(f"{path}: truncated or damaged ({one_line(error)[:120]})") from error

@@ -101,7 +101,7 @@ class EcgRecords(NoiseSource):
     def _records(self, folder: Path, names: list[str], seed: int) -> Mapping[Part, tuple[str, ...]]:
         if self.parts is None:
             return records_by_part(folder, names, seed)
-        missing = sorted({name for own in self.parts.values() for name in own} - set(names))
+        missing = sorted({name for ids in self.parts.values() for name in ids} - set(names))
         if missing:
             raise UserError(f"{folder}: has no record {', '.join(missing)}; there are: {', '.join(names)}")
         return self.parts

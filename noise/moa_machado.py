@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core import dsp, npz
-from cleansemg.core.errors import ItemError, UserError, one_line
+from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.seeding import generator
 from cleansemg.core.settings import Part
-from cleansemg.formats.mat_tags import untrusted_variables
+from cleansemg.formats.mat_variables import list_variables, load_variables
 from cleansemg.noise.base import NoiseSource, Piece, Request
 
 FILE_HZ = 2000.0
@@ -71,8 +71,8 @@ class MotionMachado(NoiseSource):
             raise UserError(f"{folder}/{self.train_folder}: holds one file; train and valid need one each")
         n_valid = max(1, round(VALID_SHARE * len(files)))
         names = [path.name for path in files]
-        chosen = set(generator(seed, "noise", "deal", *names).permutation(len(files))[:n_valid])
-        return [path for index, path in enumerate(files) if (index in chosen) == (part == "valid")]
+        valid = set(generator(seed, "noise", "deal", *names).permutation(len(files))[:n_valid])
+        return [path for index, path in enumerate(files) if (index in valid) == (part == "valid")]
 
     def _piece(self, path: Path, request: Request) -> Piece:
         x = _read(path)
@@ -100,16 +100,13 @@ def _mat_files(folder: Path | None, name: str) -> list[Path]:
 
 
 def _read(path: Path) -> NDArray[np.float64]:
-    from scipy.io import loadmat
-
     try:
-        untrusted = untrusted_variables(path)
-        content = {} if KEY in untrusted else loadmat(path, variable_names=[KEY])
-    except Exception as error:  # damaged bytes make scipy raise anything, and it means one thing
-        raise ItemError(f"{path}: not a readable MATLAB file ({one_line(error)})") from error
-    if KEY not in content:
-        raise ItemError(f"{path}: holds no variable '{KEY}' of real numbers")
-    array = np.asarray(content[KEY])
+        trusted = any(variable.name == KEY and variable.trusted for variable in list_variables(path))
+        if not trusted:
+            raise ItemError(f"holds no variable '{KEY}' of real numbers")
+        array = load_variables(path, [KEY])[KEY]
+    except ItemError as error:
+        raise ItemError(f"{path}: {error}") from error
     if not np.issubdtype(array.dtype, np.number) or array.size != max(array.shape, default=0):
         raise ItemError(f"{path}: variable '{KEY}' is not a vector of numbers, its shape is {array.shape}")
     x: NDArray[np.float64] = array.astype(np.float64).reshape(-1)

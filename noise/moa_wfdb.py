@@ -80,11 +80,11 @@ class MotionRecords(NoiseSource):
         return wfdb_records.fingerprints(self._folder(folder), self.records)
 
     def _folder(self, folder: Path | None) -> Path:
-        found, there = wfdb_records.record_names(folder)
+        folder, there = wfdb_records.record_names(folder)
         missing = [record for record in self.records if record not in there]
         if missing:
             raise UserError(f"{folder}: has no record {', '.join(missing)}; there are: {', '.join(there)}")
-        return found
+        return folder
 
     def _piece(self, plan: Excerpt | ItemError, fs_hz: float) -> Piece:
         if isinstance(plan, ItemError):

@@ -21,13 +21,13 @@ from cleansemg.core import dsp, npz
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.seeding import generator
 from cleansemg.core.settings import PARTS, Part
+from cleansemg.formats.wfdb_record import WfdbRecord
 from cleansemg.noise.base import Piece, Request
 
 SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
 SHORTEST_PIECE_S = 10.0
 MARGIN_S = 5.0  # read on either side of a piece, so that filters settle outside it
 HOURS = 24
-WFDB_ERRORS = (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError)  # what wfdb raises on broken files
 
 Lead = int | str
 Resampling = Literal["polyphase", "fourier"]
@@ -93,13 +93,13 @@ def open_track(folder: Path, name: str, lead: Lead, part: Part | None = None) ->
     Raises:
         ItemError: the header is unreadable, or has no such lead.
     """
-    import wfdb
-
     try:
-        header = wfdb.rdheader(str(folder / name))
-        fs_hz, n, leads = float(header.fs), int(header.sig_len), list(header.sig_name or [])
-    except WFDB_ERRORS as error:
+        record = WfdbRecord(folder / name)
+    except ItemError as error:
         raise ItemError(f"{folder / name}: not a readable WFDB header ({error})") from error
+    fs_hz, n, leads = record.frame_hz, record.n_frames, record.names
+    if not fs_hz or n is None:
+        raise ItemError(f"{folder / name}: not a readable WFDB header (it does not say its rate or its length)")
     number = lead if isinstance(lead, int) else leads.index(lead) if lead in leads else -1
     if not 0 <= number < len(leads):
         raise ItemError(f"{folder / name}: has no lead {lead!r}; its leads are {', '.join(map(str, leads)) or 'none'}")
@@ -184,14 +184,11 @@ def read(excerpt: Excerpt, fs_hz: float, resampling: Resampling = "polyphase") -
     Raises:
         ItemError: unreadable, or with gaps (NaN).
     """
-    import wfdb
-
     track = excerpt.track
     first, last = _native_span(excerpt, fs_hz)
     try:
-        record = wfdb.rdrecord(str(track.path), sampfrom=first, sampto=last, channels=[track.lead])
-        native = np.asarray(record.p_signal, np.float64)[:, 0]
-    except WFDB_ERRORS as error:
+        native = WfdbRecord(track.path).read([track.lead], first, last, smooth=True)[0]
+    except ItemError as error:
         raise ItemError(f"{track.path}: not readable from sample {first} ({error})") from error
     if len(native) != last - first:
         raise ItemError(f"{track.path}: ends {last - first - len(native)} samples before its header says")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cleansemg.core.errors import ItemError, UserError, one_line
 from cleansemg.data_pipeline.readers.listing import require_folder, sorted_refs, where_to_get
 from cleansemg.data_pipeline.readers.nested_zips import DAMAGED, Member, find_members, open_member
-from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.recording import FileReader, Recording, RecordingRef
 from cleansemg.formats import exponents
 from cleansemg.formats.units import volts_per_unit
 
@@ -38,7 +38,7 @@ REACH_S = 0.5  # how far a report holds before the first and after the last one
 Files = dict[tuple[int, int], Member]  # by subject and trial
 
 
-class CerqueiraReader(RecordingReader):
+class CerqueiraReader(FileReader):
     """Reads `sEMG_data` and `self_perceived_fatigue_index`, unpacked at any depth, or as the zips of zips they come in.
 
     `label` is 1 + the report, and 0 where there is none; `repetition` is the trial. One recording a subject and trial.
@@ -97,17 +97,6 @@ class CerqueiraReader(RecordingReader):
             refs.append(RecordingRef(self.database, f"S{subject}", f"T{trial}", member.key, fingerprint))
         return sorted_refs(refs)
 
-    def read(self, ref: RecordingRef) -> Recording:
-        """Read one trial with its reports; see `RecordingReader.read`.
-
-        Rows of zeros or NaN at the end are cut, and what follows the first row at which a sensor's clock stands still
-        or a value is missing, with a warning.
-        """
-        try:
-            return self._read(ref)
-        except ItemError as error:
-            raise ItemError(f"{self.database}: {ref.key}: {error}") from error
-
     def _find(self) -> tuple[Files, Files]:
         require_folder(self.database, self.folder)
         found: tuple[Files, Files] = ({}, {})
@@ -129,6 +118,9 @@ class CerqueiraReader(RecordingReader):
         return found
 
     def _read(self, ref: RecordingRef) -> Recording:
+        """Rows of zeros or NaN at the end are cut with a warning, and so is what follows the first row at which
+        a sensor's clock stands still or a value is missing.
+        """
         if self._reports is None:
             self.list()
         report = (self._reports or {}).get(ref.key)

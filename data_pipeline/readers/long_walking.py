@@ -18,6 +18,7 @@ from cleansemg.data_pipeline.readers.gait_states import StateRule, gait_states
 from cleansemg.data_pipeline.readers.samples import count_repetitions
 from cleansemg.data_pipeline.readers.wfdb_folder import ANY_RECORD, WfdbReader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.formats.wfdb_record import WfdbRecord
 
 FOOTSWITCHES = (0, 7)
 MUSCLES = (2, 3, 4, 5, 6, 9, 10, 11, 12, 13)  # 1 and 8 are the goniometers
@@ -102,7 +103,10 @@ class LongWalkingReader(RecordingReader):
         return self._switches.read(ref)
 
     def _check_signals(self, ref: RecordingRef) -> None:
-        names = _signal_names(self.folder / ref.key)
+        try:
+            names = WfdbRecord(self.folder / ref.key).names
+        except ItemError:
+            return  # reading the signals then says better what is wrong
         if names and self.n_signals is not None and len(names) != self.n_signals:
             raise ItemError(
                 f"{self.database}: {ref.key}: has {len(names)} signals ({', '.join(names)}), expected "
@@ -127,13 +131,3 @@ class LongWalkingReader(RecordingReader):
                 at_s = int(row.argmax()) / fs_hz
                 raise ItemError(f"{where}: signal '{name}' has {int(row.sum())} gaps, the first at {at_s:.2f} s")
         return kept
-
-
-def _signal_names(header: Path) -> list[str]:
-    """Names in a header; empty where it can't be read, which reading the signals then says better."""
-    import wfdb
-
-    try:
-        return list(wfdb.rdheader(str(header.with_suffix(""))).sig_name or ())
-    except (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, AttributeError):
-        return []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from cleansemg.core.archive_limits import refuse_zip_bomb
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.data_pipeline.recording import content_fingerprint
 
@@ -36,7 +37,7 @@ def find_members(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Member
         key = path.relative_to(folder).as_posix()
         if path.suffix.lower() == ".zip" and path.is_file():
             try:
-                with zipfile.ZipFile(path) as archive:
+                with _open_zip(path) as archive:
                     yield from _inside(archive, key, wanted, 1)
             except DAMAGED as error:
                 raise UserError(f"{path}: truncated, or no zip file ({error}); download it again") from error
@@ -48,10 +49,17 @@ def _inside(archive: zipfile.ZipFile, prefix: str, wanted: Callable[[str], bool]
     for info in archive.infolist():
         key = f"{prefix}/{info.filename}"
         if info.filename.lower().endswith(".zip"):
-            with archive.open(info) as file, zipfile.ZipFile(file) as inner:
+            with archive.open(info) as file, _open_zip(file) as inner:
                 yield from _inside(inner, key, wanted, depth + 1)
         elif wanted(key) and not info.is_dir():
             yield Member(key, f"{info.CRC:08x}-{info.file_size}", depth)
+
+
+@contextlib.contextmanager
+def _open_zip(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(file) as archive:
+        refuse_zip_bomb(archive)
+        yield archive
 
 
 @contextlib.contextmanager
@@ -67,7 +75,7 @@ def open_member(folder: Path, key: str) -> Iterator[IO[bytes]]:
         try:
             file: IO[bytes] = stack.enter_context(open(folder / names[0], "rb"))
             for name in names[1:]:
-                archive = stack.enter_context(zipfile.ZipFile(file))
+                archive = stack.enter_context(_open_zip(file))
                 file = stack.enter_context(archive.open(name))
         except (OSError, KeyError) as error:
             raise ItemError(f"no such file ({error})") from error

@@ -6,20 +6,19 @@ Format: https://ninapro.hevs.ch; Atzori et al. 2014, doi:10.1038/sdata.2014.53.
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import ItemError, one_line
-from cleansemg.core.npz import BOMB_BYTES, BOMB_RATIO, float64
+from cleansemg.core.errors import ItemError
+from cleansemg.core.npz import float64
 from cleansemg.data_pipeline.readers.listing import compile_pattern, find_files, sorted_refs
 from cleansemg.data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
-from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
-from cleansemg.formats.mat_tags import untrusted_variables
+from cleansemg.data_pipeline.recording import FileReader, Recording, RecordingRef, content_fingerprint
+from cleansemg.formats.mat_variables import list_variables, load_variables
 from cleansemg.formats.units import volts_per_unit
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 RATE_TOLERANCE = 0.005  # relative; 1926 and 1925.93 Hz are the same clock
 
 
-class NinaproReader(RecordingReader):
+class NinaproReader(FileReader):
     """Reads `S1_E1_A1.mat` and the like, anywhere below the folder.
 
     Args:
@@ -100,25 +99,16 @@ class NinaproReader(RecordingReader):
             )
         return sorted_refs(refs, "" if self.name_acquisitions else ", or set name_acquisitions: true")
 
-    def read(self, ref: RecordingRef) -> Recording:
-        """Read one file; see `RecordingReader.read`.
-
-        A run at the end where every channel is NaN is cut, and logged; other NaN stay for the quality control.
-        """
-        try:
-            return self._read(ref)
-        except ItemError as error:
-            raise ItemError(f"{self.database}: {ref.key}: {error}") from error
-
     def _read(self, ref: RecordingRef) -> Recording:
+        """A run at the end where every channel is NaN is cut, and logged; other NaN stay for the quality control."""
         path = self.folder / ref.key
-        present = _variable_names(path)
+        present = [variable.name for variable in list_variables(path) if variable.trusted]
         label_key = _first(self.label_keys, present, "labels")
         repetition_key = _first(self.repetition_keys, present, "repetitions") if self.repetition_keys else None
         _first((self.signal_key,), present, "signal")
         rates = [key for key in self.rate_keys if key in present]
         wanted = [self.signal_key, label_key, *rates, *([repetition_key] if repetition_key else [])]
-        variables = _load(path, wanted)
+        variables = load_variables(path, wanted)
         for key in rates:
             self._check_rate(key, variables[key])
         label = whole_numbers(variables[label_key], label_key)
@@ -159,45 +149,6 @@ class NinaproReader(RecordingReader):
                 f"'{key}' says {stated:g} Hz, the configuration {self.fs_hz:g} Hz; "
                 f"if the file is right, --set datasets.{self.database}.parameters.fs_hz={stated:g}"
             )
-
-
-def _variable_names(path: Path) -> list[str]:
-    """Names of the variables in a MATLAB file that may be loaded, without loading them.
-
-    Raises:
-        ItemError: missing, v7.3, or not readable.
-    """
-    import scipy.io
-
-    try:
-        untrusted = untrusted_variables(path)
-        variables = scipy.io.whosmat(path, appendmat=False)
-        announced = sum(8 * math.prod(shape) for _, shape, _ in variables)
-        if announced > BOMB_BYTES and announced > BOMB_RATIO * path.stat().st_size:
-            raise ItemError(f"announces {announced} bytes of numbers in a file of {path.stat().st_size}; refused")
-        return [name for name, _, _ in variables if name not in untrusted]
-    except FileNotFoundError:
-        raise ItemError("no such file") from None
-    except NotImplementedError:
-        raise ItemError("is a MATLAB v7.3 file; in MATLAB, load it and save it again with '-v7'") from None
-    except ItemError:
-        raise
-    except Exception as error:  # damaged bytes make scipy raise anything, and it means one thing
-        raise ItemError(f"truncated, or not a MATLAB file ({one_line(error)}); download it again") from error
-
-
-def _load(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
-    """Load some variables; the others (glove, acceleration) would take most of the time and memory."""
-    import scipy.io
-
-    try:
-        variables = scipy.io.loadmat(path, variable_names=list(names), appendmat=False)
-    except Exception as error:  # as above
-        raise ItemError(f"truncated or damaged ({one_line(error)}); download it again") from error
-    missing = [name for name in names if name not in variables]
-    if missing:
-        raise ItemError(f"truncated: '{missing[0]}' is announced but not there; download it again")
-    return {name: variables[name] for name in names}
 
 
 def _listed(names: Sequence[str]) -> str:

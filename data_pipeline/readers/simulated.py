@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from cleansemg.core.artifact import canonical_json
-from cleansemg.core.errors import ItemError
 from cleansemg.core.seeding import generator
-from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.readers.simulation import (
+    HIGHEST_FS_HZ,
+    LOWEST_FS_HZ,
+    MAX_SEED,
+    SimulationReader,
+    number,
+    whole_number,
+)
+from cleansemg.data_pipeline.recording import Recording, RecordingRef
 from cleansemg.data_pipeline.simulation.contraction import Contraction
 from cleansemg.data_pipeline.simulation.population import draw_limb, trial_force
 from cleansemg.data_pipeline.simulation.synthesis import contract
 
-MODEL_VERSION = 1  # rises when the same parameters give another signal
 LONGEST_RAMP_S = 0.5
-LOWEST_FS_HZ = 1000.0  # below, the band of surface EMG (to 450 Hz) would not fit
 
 
-class SimulatedReader(RecordingReader):
+class SimulatedReader(SimulationReader):
     """Simulates what it reads: subjects, channels, gestures and repetitions drawn by seed.
 
     One recording a subject and exercise: rest, then every gesture with all its repetitions, each followed
@@ -40,6 +43,10 @@ class SimulatedReader(RecordingReader):
         ValueError: a parameter out of range.
     """
 
+    decisive = (
+        "n_channels", "n_gestures", "n_repetitions", "contraction_s", "rest_s", "fs_hz", "seed",
+    )  # fmt: skip
+
     def __init__(
         self,
         database: str = "simulated",
@@ -55,55 +62,25 @@ class SimulatedReader(RecordingReader):
         fs_hz: float = 2000.0,
         seed: int = 2025,
     ) -> None:
-        counts = {
-            "n_subjects": (n_subjects, 1, 999),
-            "n_channels": (n_channels, 1, 24),
-            "n_gestures": (n_gestures, 1, 100),
-            "n_repetitions": (n_repetitions, 1, 1000),
-            "n_exercises": (n_exercises, 1, 9),
-            "seed": (seed, 0, 2**63 - 1),
-        }
-        for name, (value, low, high) in counts.items():
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{name} is {value!r}: expected a whole number from {low} to {high}")
-        ranges = {
-            "contraction_s": (contraction_s, 0.5, 600.0),
-            "rest_s": (rest_s, 0.0, 600.0),
-            "fs_hz": (fs_hz, LOWEST_FS_HZ, 20_000.0),
-        }
-        for name, (number, lowest, highest) in ranges.items():
-            if isinstance(number, bool) or not isinstance(number, int | float) or not lowest <= number <= highest:
-                raise ValueError(f"{name} is {number!r}: expected a number from {lowest:g} to {highest:g}")
         self.database = database
-        self.n_subjects = n_subjects
-        self.n_channels = n_channels
-        self.n_gestures = n_gestures
-        self.n_repetitions = n_repetitions
-        self.n_exercises = n_exercises
-        self.contraction_s = float(contraction_s)
-        self.rest_s = float(rest_s)
-        self.fs_hz = float(fs_hz)
-        self.seed = seed
+        self.n_subjects = whole_number("n_subjects", n_subjects, 1, 999)
+        self.n_channels = whole_number("n_channels", n_channels, 1, 24)
+        self.n_gestures = whole_number("n_gestures", n_gestures, 1, 100)
+        self.n_repetitions = whole_number("n_repetitions", n_repetitions, 1, 1000)
+        self.n_exercises = whole_number("n_exercises", n_exercises, 1, 9)
+        self.seed = whole_number("seed", seed, 0, MAX_SEED)
+        self.contraction_s = number("contraction_s", contraction_s, 0.5, 600.0)
+        self.rest_s = number("rest_s", rest_s, 0.0, 600.0)
+        self.fs_hz = number("fs_hz", fs_hz, LOWEST_FS_HZ, HIGHEST_FS_HZ)
+        self.extent = f"there are {n_subjects} subjects with {n_exercises} exercise(s)"
 
-    def list(self) -> Sequence[RecordingRef]:
-        """One reference a subject and exercise; nothing is simulated yet."""
-        return [
-            RecordingRef(
-                self.database, subject, exercise, f"{subject}/{exercise}", self._fingerprint(subject, exercise)
-            )
-            for subject in (f"S{number:03d}" for number in range(1, self.n_subjects + 1))
-            for exercise in (f"E{number}" for number in range(1, self.n_exercises + 1))
-        ]
+    def _recordings(self) -> Iterator[tuple[str, str]]:
+        for subject in range(1, self.n_subjects + 1):
+            for exercise in range(1, self.n_exercises + 1):
+                yield f"S{subject:03d}", f"E{exercise}"
 
-    def read(self, ref: RecordingRef) -> Recording:
-        """Simulate one recording; the same reference always gives the same signal."""
-        known = {(own.subject, own.exercise): index for index, own in enumerate(self.list())}
-        if (ref.subject, ref.exercise) not in known:
-            raise ItemError(
-                f"{ref.database}/{ref.key}: not simulated; there are {self.n_subjects} subjects "
-                f"with {self.n_exercises} exercise(s)"
-            )
-        exercise = known[ref.subject, ref.exercise] % self.n_exercises
+    def _simulate(self, ref: RecordingRef) -> Recording:
+        exercise = int(ref.exercise[1:]) - 1
         contraction = round(self.contraction_s * self.fs_hz)
         rest = round(self.rest_s * self.fs_hz)
         n_samples = rest + self.n_gestures * self.n_repetitions * (contraction + rest)
@@ -137,19 +114,3 @@ class SimulatedReader(RecordingReader):
             label=label,
             repetition=repetition,
         )
-
-    def _fingerprint(self, subject: str, exercise: str) -> str:
-        """Hash of what decides the signal; how many other subjects there are does not."""
-        identity = {
-            "model": MODEL_VERSION,
-            "subject": subject,
-            "exercise": exercise,
-            "n_channels": self.n_channels,
-            "n_gestures": self.n_gestures,
-            "n_repetitions": self.n_repetitions,
-            "contraction_s": self.contraction_s,
-            "rest_s": self.rest_s,
-            "fs_hz": self.fs_hz,
-            "seed": self.seed,
-        }
-        return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:32]

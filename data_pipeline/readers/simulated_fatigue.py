@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.artifact import canonical_json
-from cleansemg.core.errors import ItemError
 from cleansemg.core.seeding import generator
-from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.readers.simulation import (
+    HIGHEST_FS_HZ,
+    LOWEST_FS_HZ,
+    MAX_SEED,
+    SimulationReader,
+    number,
+    whole_number,
+)
+from cleansemg.data_pipeline.recording import Recording, RecordingRef
 from cleansemg.data_pipeline.simulation.contraction import Contraction
 from cleansemg.data_pipeline.simulation.fatigue import FatigueParameters, contract_until_tired, endurance_s, tired
 from cleansemg.data_pipeline.simulation.motor_units import MotorUnitPool
 from cleansemg.data_pipeline.simulation.population import draw_limb
 from cleansemg.data_pipeline.simulation.potentials import Potentials
 
-MODEL_VERSION = 1  # rises when the same parameters give another signal
 N_STATES = 7  # of the potentials from fresh to failure: 5 % of conduction velocity apart
 PERCEIVED_AT = (0.35, 0.70)  # states F from which a person reports moderate and severe fatigue
 PERCEPTION_SPREAD = 0.05  # of these between persons, standard deviation
 RAMP_S = 0.5
 
 
-class SimulatedFatigueReader(RecordingReader):
+class SimulatedFatigueReader(SimulationReader):
     """Simulates what it reads: one recording a subject and trial.
 
     In trial k a person holds a force until the prime mover, muscle (k - 1) mod C, fails; the others help with less,
@@ -47,6 +51,9 @@ class SimulatedFatigueReader(RecordingReader):
         ValueError: a parameter out of range.
     """
 
+    decisive = ("n_channels", "longest_s", "rest_s", "fs_hz", "seed")
+    exercise_key = "trial"
+
     def __init__(
         self,
         database: str = "simulated_fatigue",
@@ -60,40 +67,23 @@ class SimulatedFatigueReader(RecordingReader):
         fs_hz: float = 1000.0,
         seed: int = 2025,
     ) -> None:
-        counts = {
-            "n_subjects": (n_subjects, 1, 999),
-            "n_trials": (n_trials, 1, 99),
-            "n_channels": (n_channels, 1, 24),
-            "seed": (seed, 0, 2**63 - 1),
-        }
-        for name, (value, low, high) in counts.items():
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{name} is {value!r}: expected a whole number from {low} to {high}")
-        ranges = {"longest_s": (longest_s, 5.0, 600.0), "rest_s": (rest_s, 0.0, 60.0), "fs_hz": (fs_hz, 1e3, 20e3)}
-        for name, (number, lowest, highest) in ranges.items():
-            if isinstance(number, bool) or not isinstance(number, int | float) or not lowest <= number <= highest:
-                raise ValueError(f"{name} is {number!r}: expected a number from {lowest:g} to {highest:g}")
         self.database = database
-        self.n_subjects = n_subjects
-        self.n_trials = n_trials
-        self.n_channels = n_channels
-        self.longest_s = float(longest_s)
-        self.rest_s = float(rest_s)
-        self.fs_hz = float(fs_hz)
-        self.seed = seed
+        self.n_subjects = whole_number("n_subjects", n_subjects, 1, 999)
+        self.n_trials = whole_number("n_trials", n_trials, 1, 99)
+        self.n_channels = whole_number("n_channels", n_channels, 1, 24)
+        self.seed = whole_number("seed", seed, 0, MAX_SEED)
+        self.longest_s = number("longest_s", longest_s, 5.0, 600.0)
+        self.rest_s = number("rest_s", rest_s, 0.0, 60.0)
+        self.fs_hz = number("fs_hz", fs_hz, LOWEST_FS_HZ, HIGHEST_FS_HZ)
+        self.extent = f"there are {n_subjects} subjects with {n_trials} trial(s)"
 
-    def list(self) -> Sequence[RecordingRef]:
-        """One reference a subject and trial; nothing is simulated yet."""
-        pairs = [(f"S{s:03d}", f"T{t}") for s in range(1, self.n_subjects + 1) for t in range(1, self.n_trials + 1)]
-        return [
-            RecordingRef(self.database, subject, trial, f"{subject}/{trial}", self._fingerprint(subject, trial))
-            for subject, trial in sorted(pairs)
-        ]
+    def _recordings(self) -> Iterator[tuple[str, str]]:
+        trials = sorted(f"T{trial}" for trial in range(1, self.n_trials + 1))
+        for subject in range(1, self.n_subjects + 1):
+            for trial in trials:
+                yield f"S{subject:03d}", trial
 
-    def read(self, ref: RecordingRef) -> Recording:
-        """Simulate one recording; the same reference always gives the same signal."""
-        if (ref.subject, ref.exercise) not in {(own.subject, own.exercise) for own in self.list()}:
-            raise ItemError(f"{ref.database}/{ref.key}: not simulated; see n_subjects and n_trials")
+    def _simulate(self, ref: RecordingRef) -> Recording:
         trial = int(ref.exercise[1:])
         person = generator(self.seed, "simulated fatigue", ref.subject)
         stamina = float(np.exp(person.normal(0, 0.15)))
@@ -138,20 +128,6 @@ class SimulatedFatigueReader(RecordingReader):
         force = prime * rng.uniform(0.45, 0.80, self.n_channels)
         force[(trial - 1) % self.n_channels] = prime
         return np.asarray(force)
-
-    def _fingerprint(self, subject: str, trial: str) -> str:
-        """Hash of what decides the signal; how many other subjects and trials there are does not."""
-        identity = {
-            "model": MODEL_VERSION,
-            "subject": subject,
-            "trial": trial,
-            "n_channels": self.n_channels,
-            "longest_s": self.longest_s,
-            "rest_s": self.rest_s,
-            "fs_hz": self.fs_hz,
-            "seed": self.seed,
-        }
-        return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=1)  # a worker reads the trials of one subject one after the other

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from cleansemg.core.artifact import canonical_json
-from cleansemg.core.errors import ItemError
 from cleansemg.core.seeding import generator
-from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+from cleansemg.data_pipeline.readers.simulation import (
+    HIGHEST_FS_HZ,
+    LOWEST_FS_HZ,
+    MAX_SEED,
+    SimulationReader,
+    number,
+    whole_number,
+)
+from cleansemg.data_pipeline.recording import Recording, RecordingRef
 from cleansemg.data_pipeline.simulation.contraction import Contraction
 from cleansemg.data_pipeline.simulation.neuromuscular import CONDITIONS, PatientMuscle, draw_patient_muscle
 from cleansemg.data_pipeline.simulation.potentials import Potentials
 from cleansemg.data_pipeline.simulation.synthesis import contract
 
-MODEL_VERSION = 1  # rises when the same parameters give another signal
 RAMP_S = 0.5
 LABELS = {name: number for number, name in enumerate(CONDITIONS, 1)}
 
 
-class SimulatedNeuromuscularReader(RecordingReader):
+class SimulatedNeuromuscularReader(SimulationReader):
     """Simulates people of three groups, each with several contractions at a constant force.
 
     A recording is one trial, cut to where the force is held; its label is 1 control, 2 myopathy,
@@ -43,6 +47,8 @@ class SimulatedNeuromuscularReader(RecordingReader):
         ValueError: a parameter out of range.
     """
 
+    decisive = ("hold_s", "force", "fs_hz", "seed")
+
     def __init__(
         self,
         database: str = "simulated_neuromuscular",
@@ -55,42 +61,24 @@ class SimulatedNeuromuscularReader(RecordingReader):
         fs_hz: float = 2000.0,
         seed: int = 2025,
     ) -> None:
-        counts = {"n_per_group": (n_per_group, 1, 99), "n_contractions": (n_contractions, 1, 99)}
-        for name, (value, low, high) in {**counts, "seed": (seed, 0, 2**63 - 1)}.items():
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{name} is {value!r}: expected a whole number from {low} to {high}")
-        for name, (number, lowest, highest) in {
-            "hold_s": (hold_s, 0.5, 600.0),
-            "fs_hz": (fs_hz, 1000.0, 20_000.0),
-        }.items():
-            if isinstance(number, bool) or not isinstance(number, int | float) or not lowest <= number <= highest:
-                raise ValueError(f"{name} is {number!r}: expected a number from {lowest:g} to {highest:g}")
         if len(force) != 2 or not 0.01 <= force[0] <= force[1] <= 0.5:
             raise ValueError(f"force is {list(force)}: expected low, high within 0.01 to 0.5")
         self.database = database
-        self.n_per_group = n_per_group
-        self.n_contractions = n_contractions
-        self.hold_s = float(hold_s)
+        self.n_per_group = whole_number("n_per_group", n_per_group, 1, 99)
+        self.n_contractions = whole_number("n_contractions", n_contractions, 1, 99)
+        self.seed = whole_number("seed", seed, 0, MAX_SEED)
+        self.hold_s = number("hold_s", hold_s, 0.5, 600.0)
+        self.fs_hz = number("fs_hz", fs_hz, LOWEST_FS_HZ, HIGHEST_FS_HZ)
         self.force = (float(force[0]), float(force[1]))
-        self.fs_hz = float(fs_hz)
-        self.seed = seed
+        self.extent = f"there are {n_per_group} people a group with {n_contractions} contraction(s)"
 
-    def list(self) -> Sequence[RecordingRef]:
-        """One reference a person and contraction; nothing is simulated yet."""
-        people = [f"{condition}{n:02d}" for condition in CONDITIONS for n in range(1, self.n_per_group + 1)]
-        return [
-            RecordingRef(self.database, person, exercise, f"{person}/{exercise}", self._fingerprint(person, exercise))
-            for person in people
-            for exercise in (f"contraction{n:02d}" for n in range(1, self.n_contractions + 1))
-        ]
+    def _recordings(self) -> Iterator[tuple[str, str]]:
+        for condition in CONDITIONS:
+            for person in range(1, self.n_per_group + 1):
+                for contraction in range(1, self.n_contractions + 1):
+                    yield f"{condition}{person:02d}", f"contraction{contraction:02d}"
 
-    def read(self, ref: RecordingRef) -> Recording:
-        """Simulate one recording; the same reference always gives the same signal."""
-        if (ref.subject, ref.exercise) not in {(own.subject, own.exercise) for own in self.list()}:
-            raise ItemError(
-                f"{ref.database}/{ref.key}: not simulated; there are {self.n_per_group} people a group "
-                f"with {self.n_contractions} contraction(s)"
-            )
+    def _simulate(self, ref: RecordingRef) -> Recording:
         patient, shapes = _patient(self.seed, ref.subject, self.fs_hz)
         rng = generator(self.seed, "simulated_neuromuscular", ref.subject, ref.exercise)
         effort = Contraction(
@@ -111,19 +99,6 @@ class SimulatedNeuromuscularReader(RecordingReader):
             trial_label=LABELS[patient.condition],
             trial_repetition=int(ref.exercise[-2:]),
         )
-
-    def _fingerprint(self, subject: str, exercise: str) -> str:
-        """Hash of what decides the signal; how many other people and contractions there are does not."""
-        identity = {
-            "model": MODEL_VERSION,
-            "subject": subject,
-            "exercise": exercise,
-            "hold_s": self.hold_s,
-            "force": list(self.force),
-            "fs_hz": self.fs_hz,
-            "seed": self.seed,
-        }
-        return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=2)  # the contractions of a person follow one another

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
 from cleansemg.data_pipeline.readers.samples import count_repetitions, length_with_values, whole_numbers
-from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.data_pipeline.recording import FileReader, Recording, RecordingRef, content_fingerprint
 from cleansemg.formats import table_files
 from cleansemg.formats.table_files import Column, Table, column_index
 from cleansemg.formats.units import volts_per_unit
+from cleansemg.formats.workbook import sheet_names
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 WHOLE_WORKBOOK = "(workbook)"  # exercise of a workbook in which no sheet can be chosen
 
 
-class TableReader(RecordingReader):
+class TableReader(FileReader):
     """Reads tables whose rows are samples and whose columns are channels.
 
     Args:
@@ -137,13 +138,6 @@ class TableReader(RecordingReader):
                 refs.append(RecordingRef(self.database, subject, exercise, key, fingerprint))
         return sorted_refs(refs)
 
-    def read(self, ref: RecordingRef) -> Recording:
-        """Read one file or sheet; see `RecordingReader.read`."""
-        try:
-            return self._read(ref)
-        except ItemError as error:
-            raise ItemError(f"{self.database}: {ref.key}: {error}") from error
-
     def _read(self, ref: RecordingRef) -> Recording:
         groups = self._groups(ref.key)
         table, fs_hz = self._table(ref.key)
@@ -219,7 +213,7 @@ class TableReader(RecordingReader):
             return [""]
 
     def _matching_sheets(self, path: Path) -> Sequence[str]:
-        there = table_files.sheet_names(path)
+        there = sheet_names(path)
         matching = [name for name in there if self.sheets is None or self.sheets.fullmatch(name)]
         wanted = self.sheets_per_file
         if not matching or (wanted is not None and len(matching) != wanted):

@@ -8,22 +8,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.errors import ItemError, one_line
+from cleansemg.core.errors import ItemError
 from cleansemg.data_pipeline.readers.listing import compile_pattern, find_files, match_key, sorted_refs, trial_label
 from cleansemg.data_pipeline.readers.samples import count_repetitions, length_with_values
-from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef, content_fingerprint
+from cleansemg.data_pipeline.recording import FileReader, Recording, RecordingRef, content_fingerprint
 from cleansemg.formats.units import VOLTS_PER_UNIT, volts_per_unit
+from cleansemg.formats.wfdb_record import WfdbRecord
 
 RATE_TOLERANCE = 0.005
 ANY_RECORD = r"(?P<subject>.+)\.hea"
 
 
-class WfdbReader(RecordingReader):
+class WfdbReader(FileReader):
     """Reads every `.hea` below the folder.
 
     Args:
@@ -70,67 +70,57 @@ class WfdbReader(RecordingReader):
     def list(self) -> Sequence[RecordingRef]:
         """All records; see `RecordingReader.list`."""
         refs = []
-        for found in find_files(self.database, self.folder, [self.pattern]):
-            path = self.folder / found.key
-            exercise = found.groups.get("exercise", path.stem)
+        for file in find_files(self.database, self.folder, [self.pattern]):
+            path = self.folder / file.key
+            exercise = file.groups.get("exercise", path.stem)
             fingerprint = _fingerprint(path)
-            refs.append(RecordingRef(self.database, found.groups["subject"], exercise, found.key, fingerprint))
+            refs.append(RecordingRef(self.database, file.groups["subject"], exercise, file.key, fingerprint))
         return sorted_refs(refs)
 
-    def read(self, ref: RecordingRef) -> Recording:
-        """Read one record; see `RecordingReader.read`."""
-        try:
-            return self._read(ref)
-        except ItemError as error:
-            raise ItemError(f"{self.database}: {ref.key}: {error}") from error
-
     def _read(self, ref: RecordingRef) -> Recording:
-        record = str((self.folder / ref.key).with_suffix(""))
-        header = _call("rdheader", record)
-        chosen = self._chosen(list(header.sig_name or ()))
-        data = _call("rdrecord", record, channels=chosen, smooth_frames=False)
-        per_frame = {int(n) for n in data.samps_per_frame}
-        if len(per_frame) > 1:
-            raise ItemError(f"signals have different rates (samples a frame: {data.samps_per_frame}); choose channels")
-        fs_hz = float(header.fs) * per_frame.pop()
+        record = WfdbRecord(self.folder / ref.key)
+        columns = self._columns(record.names)
+        signal = record.read(columns)
+        per_frame = int(record.header.samps_per_frame[columns[0]])
+        fs_hz = record.frame_hz * per_frame
         if self.fs_hz is not None and abs(fs_hz - self.fs_hz) > RATE_TOLERANCE * self.fs_hz:
             raise ItemError(f"the header says {fs_hz:g} Hz, the configuration fs_hz: {self.fs_hz:g}")
-        scale = np.array([self._scale(name, unit) for name, unit in zip(data.sig_name, data.units, strict=True)])
-        signal = np.stack(data.e_p_signal).astype(np.float64) * scale[:, None]
-        kept = length_with_values(signal)
-        if kept == 0:
+        scale = np.array([self._scale(record.names[c], record.header.units[c]) for c in columns])
+        signal = signal * scale[:, None]
+        n_samples = length_with_values(signal)
+        if n_samples == 0:
             raise ItemError("holds no sample")
         label = repetition = None
         if self.annotations is not None:
-            label = self._annotated(record, self.annotations, signal.shape[1], fs_hz / float(header.fs))[:kept]
+            label = self._annotated(record, self.annotations, signal.shape[1], per_frame)[:n_samples]
             repetition = count_repetitions(label)
         groups = match_key(ref.key, [self.pattern]) or {}
         return Recording(
             database=ref.database,
             subject=ref.subject,
             exercise=ref.exercise,
-            signal=signal[:, :kept],
+            signal=signal[:, :n_samples],
             fs_hz=fs_hz,
-            channels=tuple(data.sig_name),
+            channels=tuple(record.names[column] or f"ch{column + 1}" for column in columns),
             label=label,
             repetition=repetition,
             trial_label=trial_label(groups, self.labels) if label is None else 0,
             trial_repetition=int(groups.get("repetition", 1)) if label is None else 0,
         )
 
-    def _chosen(self, names: Sequence[str]) -> Sequence[int]:
+    def _columns(self, names: Sequence[str]) -> Sequence[int]:
         if not names:
             raise ItemError("the header announces no signal")
         if self.channels is None:
             return [*range(len(names))]
         there = ", ".join(f"{index} '{name}'" for index, name in enumerate(names))
-        chosen = []
+        columns = []
         for channel in self.channels:
             index = names.index(channel) if channel in names else channel
             if not isinstance(index, int) or not 0 <= index < len(names):
                 raise ItemError(f"has no signal '{channel}'; there are {there}")
-            chosen.append(index)
-        return chosen
+            columns.append(index)
+        return columns
 
     def _scale(self, name: str, unit: str | None) -> float:
         if unit and unit.strip().lower() in VOLTS_PER_UNIT:
@@ -139,16 +129,16 @@ class WfdbReader(RecordingReader):
             raise ItemError(f"signal '{name}' is in '{unit}', which is no voltage; give unit:, or choose channels:")
         return self.scale
 
-    def _annotated(self, record: str, extension: str, n: int, samples_per_frame: float) -> NDArray[np.int64]:
+    def _annotated(self, record: WfdbRecord, extension: str, n: int, per_frame: int) -> NDArray[np.int64]:
         """[T] labels: each annotation that has a number holds until the next that has one."""
-        notes = _call("rdann", record, extension)
+        notes = record.annotations(extension)
         label = np.zeros(n, np.int64)
         known = 0
         for sample, symbol, note in zip(notes.sample, notes.symbol, notes.aux_note, strict=True):
             text = note.strip("\x00 ")
             number = self.annotation_labels.get(text, self.annotation_labels.get(symbol))
             if number is not None:
-                label[round(sample * samples_per_frame) :] = number
+                label[round(sample * per_frame) :] = number
                 known += 1
         if not known:
             texts = {*map(str, notes.symbol), *(note.strip("\x00 ") for note in notes.aux_note)} - {""}
@@ -161,19 +151,3 @@ def _fingerprint(header: Path) -> str:
     """Of the header with the signals and annotations beside it, which share its name."""
     parts = [content_fingerprint(path) for path in sorted(header.parent.iterdir()) if path.stem == header.stem]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:32]
-
-
-def _call(function: str, record: str, *arguments: Any, **options: Any) -> Any:
-    """Call wfdb, whose errors on bad files are of many kinds.
-
-    Raises:
-        ItemError: missing, truncated or damaged.
-    """
-    import wfdb
-
-    try:
-        return getattr(wfdb, function)(record, *arguments, **options)
-    except FileNotFoundError as error:
-        raise ItemError(f"no file {Path(str(error.filename)).name}") from None
-    except Exception as error:  # damaged bytes make wfdb raise anything, and it means one thing
-        raise ItemError(f"truncated or damaged ({one_line(error)}); download it again") from error

@@ -9,7 +9,7 @@ import pytest
 
 from cleansemg.core import registry
 from cleansemg.core.errors import ItemError
-from cleansemg.data_pipeline.readers.n2001 import N2001Reader, parse_header
+from cleansemg.data_pipeline.readers.n2001 import N2001Reader
 from tests.layouts.n2001 import needle, write_n2001, write_pair
 
 
@@ -42,7 +42,7 @@ class TestN2001:
         write_pair(tmp_path, "N2001M01TA01", signal_mv)
         header = tmp_path / "N2001M01TA01.hea"
         (ref,) = N2001Reader("n2001", tmp_path).list()
-        header.write_text("N2001M01TA01 1 23437.5\nN2001M01TA01.bin\n")
+        header.write_text("N2001M01TA01 1 23437.5\nN2001M01TA01.bin 80\n")
         with pytest.raises(ItemError, match=r"n2001: N2001M01TA01: .*no 16-bit format .*byte_order: little or big"):
             N2001Reader("n2001", tmp_path).read(ref)
         with pytest.raises(ItemError, match="no gain; say what a code stands for with unit"):
@@ -61,9 +61,13 @@ class TestN2001:
             (data, content[:-1], "half a sample too many"),
             (data, b"", "holds no sample"),
             (header, text.replace("23437.5", "10000").encode(), "says 10000 Hz, the configuration fs_hz: 23437.5"),
-            (header, text.replace(" 1 23437", " 2 23437").encode(), r"announces 2 signal\(s\) and describes 1"),
+            (
+                header,
+                text.replace(" 1 23437", " 2 23437").encode(),
+                "announces 2 signals; one is expected|truncated or damaged",
+            ),
             (header, text.replace("/mV", "/deg").encode(), "unit 'deg' is no voltage"),
-            (header, b"\x00\xff not a header", "is not a header"),
+            (header, b"\x00\xff not a header", "truncated or damaged"),
         ]
         for path, fault, message in faults:
             path.write_bytes(fault)
@@ -77,7 +81,20 @@ class TestN2001:
         with pytest.raises(ItemError, match=r"no \.hea file; a recording is a pair"):
             reader.read(ref)
 
-    def test_a_baseline(self) -> None:
-        header = parse_header("x 1 23437.5 10\nx.bin 61 200(5)/uV 16 3\n")
-        assert (header.order, header.gain, header.baseline, header.unit) == ("big", 200.0, 5.0, "uV")
-        assert parse_header("x 1 23437.5 10\nx.bin 16 200 12 3\n").baseline == 3.0
+    def test_a_baseline(self, tmp_path: Path) -> None:
+        (tmp_path / "N2001C01BB01.bin").write_bytes(np.array([5, 205, -195], ">i2").tobytes())
+        reader = N2001Reader("n2001", tmp_path)
+        for line in ("61 200(5)/uV 16 3", "61 200/uV 16 5"):
+            (tmp_path / "N2001C01BB01.hea").write_text(f"N2001C01BB01 1 23437.5 3\nN2001C01BB01.bin {line}\n")
+            np.testing.assert_allclose(reader.read(reader.list()[0]).signal, [[0, 1e-6, -1e-6]])
+
+    def test_a_genuine_pair(self, tmp_path: Path) -> None:
+        """As EMGLAB hands them out: 20 bytes before and 20 after the samples, no name of the channel, comments."""
+        codes = np.round(1e4 * np.sin(np.arange(262_124) / 40)).astype("<i2")
+        (tmp_path / "N2001A01BB01.bin").write_bytes(bytes(20) + codes.tobytes() + bytes(20))
+        (tmp_path / "N2001A01BB01.hea").write_text(
+            "N2001A01BB01 1 23437.5 262124\nN2001A01BB01.bin 16+20 13.1070/uV\n# Gender: F\n"
+        )
+        reader = N2001Reader("n2001", tmp_path)
+        (ref,) = reader.list()
+        np.testing.assert_allclose(reader.read(ref).signal[0], codes / 13.107 * 1e-6)

@@ -218,7 +218,7 @@ def test_a_truncated_file(tmp_path: Path, kept: float, compressed: bool) -> None
 def test_a_matlab_73_file(tmp_path: Path) -> None:
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
     (tmp_path / "S1_E1_A1.mat").write_bytes(header + bytes(384) + b"\x89HDF\r\n\x1a\n" + bytes(512))
-    with pytest.raises(ItemError, match=r"is a MATLAB v7.3 file; in MATLAB, load it and save it again with '-v7'"):
+    with pytest.raises(ItemError, match=r"is a MATLAB 7.3 file \(HDF5\); load it in MATLAB and save it with -v7"):
         read_only(tmp_path)
 
 

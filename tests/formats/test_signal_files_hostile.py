@@ -161,7 +161,7 @@ def test_absurd_declarations_allocate_nothing(tmp_path: Path) -> None:
         member.write(npy_header("(25000000, 1)"))
         for _ in range(200):
             member.write(bytes(1_000_000))
-    refused(tmp_path / "c.npz", "unpacks to 200 MB from 0.2: refused", **HOW["npy"])
+    refused(tmp_path / "c.npz", "unpacks to 200 MB from 0.2; refused", **HOW["npy"])
     with (
         zipfile.ZipFile(tmp_path / "d.xlsx", "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("xl/worksheets/sheet1.xml", "w") as member,

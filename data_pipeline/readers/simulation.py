@@ -1,0 +1,70 @@
+"""What the readers of simulated sets share: parameters within ranges, recordings without files, fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from cleansemg.core.artifact import canonical_json
+from cleansemg.core.errors import ItemError
+from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
+
+MAX_SEED = 2**63 - 1
+LOWEST_FS_HZ, HIGHEST_FS_HZ = 1000.0, 20_000.0  # below, the band of surface EMG (to 450 Hz) would not fit
+
+
+class SimulationReader(RecordingReader):
+    """A reader that simulates what it reads.
+
+    Attributes:
+        model_version: rises when the same parameters give another signal.
+        decisive: attributes that decide a signal; how many people and recordings there are does not.
+        exercise_key: what an exercise is called in the fingerprint.
+        extent: what there is, for the message about a recording that there is not.
+    """
+
+    model_version: ClassVar[int] = 1
+    decisive: ClassVar[tuple[str, ...]]
+    exercise_key: ClassVar[str] = "exercise"
+    extent: str
+
+    def list(self) -> Sequence[RecordingRef]:
+        """One reference a person and exercise; nothing is simulated yet."""
+        return [
+            RecordingRef(self.database, person, exercise, f"{person}/{exercise}", self._fingerprint(person, exercise))
+            for person, exercise in self._recordings()
+        ]
+
+    def read(self, ref: RecordingRef) -> Recording:
+        """Simulate one recording; the same reference always gives the same signal."""
+        if (ref.subject, ref.exercise) not in self._recordings():
+            raise ItemError(f"{ref.database}/{ref.key}: not simulated; {self.extent}")
+        return self._simulate(ref)
+
+    @abstractmethod
+    def _recordings(self) -> Iterator[tuple[str, str]]:
+        """Subject and exercise of every recording, in order."""
+
+    @abstractmethod
+    def _simulate(self, ref: RecordingRef) -> Recording: ...
+
+    def _fingerprint(self, subject: str, exercise: str) -> str:
+        parameters = {name: getattr(self, name) for name in self.decisive}
+        identity = {"model": self.model_version, "subject": subject, self.exercise_key: exercise, **parameters}
+        return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:32]
+
+
+def whole_number(name: str, value: object, low: int, high: int) -> int:
+    """A parameter that counts; ValueError where it is no whole number in its range."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}: expected a whole number from {low} to {high}")
+    return value
+
+
+def number(name: str, value: object, low: float, high: float) -> float:
+    """A parameter that measures; ValueError where it is no number in its range."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}: expected a number from {low:g} to {high:g}")
+    return float(value)
