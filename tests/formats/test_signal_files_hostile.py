@@ -283,7 +283,7 @@ def test_tags_that_end_scipy_are_refused_before_it_reads_them(tmp_path: Path, at
     assert data[at] != value
     data[at] = value
     path.write_bytes(data)
-    refused(path, "truncated, or no MATLAB file|no table of real numbers")
+    refused(path, "truncated, or not a MATLAB file|no table of real numbers")
 
 
 @pytest.mark.parametrize("compressed", [False, True])

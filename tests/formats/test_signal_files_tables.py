@@ -238,7 +238,7 @@ def test_blank_lines_take_time(
     blank: str,
     characters: int,
 ) -> None:
-    monkeypatch.setattr("cleansemg.formats.text_reading.CHUNK_CHARACTERS", characters)
+    monkeypatch.setattr("cleansemg.formats.text_table.CHUNK_CHARACTERS", characters)
     lines = [row.format(i) for i in range(1, 200)]
     for at in (3, 3, 3, 50, 120):
         lines.insert(at, blank)

@@ -286,7 +286,7 @@ def test_short_machado_files_repeat_and_broken_ones_fail(tmp_path):
     pieces, failed = collect(MotionMachado(), request(tmp_path, n=100))
     assert [p.name for p in pieces] == used[4:]
     assert len(pieces[0].samples) == 20_000
-    causes = ("holds no variable 'a'", "not a vector", "not finite", "not a readable MATLAB file")
+    causes = ("holds no variable 'a'", "not a vector", "not finite", "not a MATLAB file")
     assert all(cause in message for cause, message in zip(causes, failed, strict=True)), failed
     period = (8 * 2000 - 50) // 2
     np.testing.assert_array_equal(pieces[0].samples[:100], pieces[0].samples[period : period + 100])
