@@ -40,11 +40,11 @@ def write(
     printed: dict[str, Any] = yaml.safe_load(
         (configs_folder() / "downstream" / "table2.yaml").read_text(encoding="utf-8")
     )
-    found = {}
+    by_task: dict[str, Any] = {}
     for task, root in folders.items():
         model = models.get(task) or printed[task]["model"]
-        found[task] = None if root is None else results.read(_predictions(root, model), settings)
-    table = tables.table2(found, printed["rows"], settings.confidence, printed["source"], printed["note"])
+        by_task[task] = None if root is None else results.read(_predictions(root, model), settings)
+    table = tables.table2(by_task, printed["rows"], settings.confidence, printed["source"], printed["note"])
     output.mkdir(parents=True, exist_ok=True)
     rendering.write([table], output, "table2")
     return output / "table2.md"

@@ -61,7 +61,7 @@ def models_folder(settings: Settings, layout: Layout, model: str) -> Path:
     return layout.downstream("models", "_".join([model, *_marks(settings)]))
 
 
-def chosen_models(settings: Settings, task: Task, models: Sequence[str] | None) -> list[str]:
+def selected_models(settings: Settings, task: Task, models: Sequence[str] | None) -> list[str]:
     """The classifiers to run: those named, or the configuration's, or all.
 
     Raises:
@@ -109,7 +109,7 @@ def assess(
     clean = open_streams(inputs[0][1])
     streams.require_same_channels(clean, task)
     lines, n_failures = [], 0
-    for name in chosen_models(settings, task, models):
+    for name in selected_models(settings, task, models):
         every, failures = clean_examples(task.models()[name], clean)
         folds = checked_folds(task, every, settings)
         folder = models_folder(settings, layout, name)
@@ -151,8 +151,8 @@ def assess_fold(job: AssessJob) -> ShardResult:
         threads=settings.train.threads,
         force=job.force,
     )
-    model.fit(every.take(fold.train), every.take(fold.valid), fit)
-    tested = every.take(fold.test)
+    model.fit(every.select(fold.train), every.select(fold.valid), fit)
+    tested = every.select(fold.test)
     leaks = fold.shares_people(every)
     parts = [_answers(model, tested, job.inputs[0][0], leaks, len(task.classes))]
     failures: list[Failure] = []
@@ -222,7 +222,7 @@ def version_of(model: Model, tested: Examples, clean: Artifact, version: Artifac
     """
     wanted = {streams.shard_name(key) for key in set(tested.stream.tolist())}
     present = {shard.name for shard in version.manifest.shards if shard.count}
-    found: dict[tuple[str, int], tuple[Examples, int]] = {}
+    examples_by_key: dict[tuple[str, int], tuple[Examples, int]] = {}
     failures: list[Failure] = []
     for name in [shard.name for shard in clean.manifest.shards if shard.name in wanted & present]:
         stream = streams.load(clean, name)
@@ -231,17 +231,17 @@ def version_of(model: Model, tested: Examples, clean: Artifact, version: Artifac
         except ItemError as error:
             failures.append(Failure(f"{model.name}/{stream.key}", str(error)))
             continue
-        found.update({(stream.key, start): (part, row) for row, start in enumerate(part.start.tolist())})
+        examples_by_key.update({(stream.key, start): (part, row) for row, start in enumerate(part.start.tolist())})
     rows = []
     for row, key in enumerate(zip(tested.stream.tolist(), tested.start.tolist(), strict=True)):
-        if key in found:
-            part, at = found[key]
+        if key in examples_by_key:
+            part, at = examples_by_key[key]
             if part.y[at] != tested.y[row]:
                 raise UserError(f"{version.folder}: '{key[0]}' at sample {key[1]}: another class than the clean one")
             rows.append((row, part.x[at]))
-    kept = tested.take(np.array([row for row, _ in rows], np.int64))
-    x = np.stack([x for _, x in rows]) if rows else kept.x
-    return Examples(x, kept.y, kept.person, kept.stream, kept.start, kept.repetition), failures
+    retained = tested.select(np.array([row for row, _ in rows], np.int64))
+    x = np.stack([x for _, x in rows]) if rows else retained.x
+    return Examples(x, retained.y, retained.person, retained.stream, retained.start, retained.repetition), failures
 
 
 def _same(version: Stream, clean: Stream, artifact: Artifact) -> Stream:

@@ -67,11 +67,11 @@ def contaminate(settings: Settings, layout: Layout, options: RunOptions) -> Repo
 def mix_stream(job: NoisyJob) -> ShardResult:
     """One noisy stream."""
     stream = streams.load(streams.open_streams(job.clean), job.shard)
-    own = None
+    power = None
     if job.power is not None:
-        own = np.array([job.power[stream.person, channel] for channel in stream.channels])
+        power = np.array([job.power[stream.person, channel] for channel in stream.channels])
     try:
-        noisy = noisy_version(stream, NoiseLibrary.open(job.library), job.settings, own)
+        noisy = noisy_version(stream, NoiseLibrary.open(job.library), job.settings, power)
     except ItemError as error:
         return ShardResult(streams.empty(), [Failure(stream.key, str(error))])
     return ShardResult(streams.to_arrays(noisy))

@@ -35,8 +35,8 @@ class DenoiseJob:
     window: int
 
 
-def chosen(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[Candidate]:
-    """The denoisers of the configuration on their blind track: nobody tells a task which noise there is.
+def selected(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[Candidate]:
+    """The denoisers of the configuration on their blind track: a task is not given the kinds of noise.
 
     Raises:
         UserError: an unknown name, a denoiser without a blind track, or a task whose recordings take no noise.
@@ -46,22 +46,24 @@ def chosen(settings: Settings, layout: Layout, names: Sequence[str] | None = Non
     blind = [row for row in rows if row.track == "blind"]
     missing = sorted({row.label for row in rows} - {row.label for row in blind})
     if missing:
-        raise UserError(f"downstream.denoisers: {', '.join(missing)} needs to be told the noise; only blind ones here")
+        raise UserError(
+            f"downstream.denoisers: {', '.join(missing)} needs the noise kinds; only blind denoisers work here"
+        )
     return blind
 
 
 def labels(settings: Settings, names: Sequence[str] | None = None) -> list[str]:
-    """What the rows of `chosen` are called. No weights are looked for: finished streams say what made them.
+    """What the rows of `selected` are called. No weights are looked for: finished streams say what made them.
 
     Raises:
         UserError: an unknown name, one denoiser twice, or a task whose recordings take no noise.
     """
     rows = [DenoiserRow(name=row) if isinstance(row, str) else row for row in _wanted(settings, names)]
-    found = [row.label or find("denoisers", row.name).name for row in rows]
-    for label in found:
-        if found.count(label) > 1:
+    row_labels = [row.label or find("denoisers", row.name).name for row in rows]
+    for label in row_labels:
+        if row_labels.count(label) > 1:
             raise UserError(f"downstream.denoisers: '{label}' twice; give each row its own label")
-    return found
+    return row_labels
 
 
 def configured(settings: Settings, names: Sequence[str] | None) -> list[str | DenoiserRow]:
@@ -69,13 +71,15 @@ def configured(settings: Settings, names: Sequence[str] | None) -> list[str | De
     rows = list(settings.downstream.denoisers)
     if names is None:
         return rows
-    found: list[str | DenoiserRow] = []
+    wanted: list[str | DenoiserRow] = []
     for name in names:
-        own = [row for row in rows if isinstance(row, DenoiserRow) and row.label == name]
-        entry = find("denoisers", name).name if not own else None
-        own = own or [row for row in rows if isinstance(row, DenoiserRow) and find("denoisers", row.name).name == entry]
-        found += own or [name]
-    return found
+        matching = [row for row in rows if isinstance(row, DenoiserRow) and row.label == name]
+        entry = find("denoisers", name).name if not matching else None
+        matching = matching or [
+            row for row in rows if isinstance(row, DenoiserRow) and find("denoisers", row.name).name == entry
+        ]
+        wanted += matching or [name]
+    return wanted
 
 
 def _wanted(settings: Settings, names: Sequence[str] | None) -> list[str | DenoiserRow]:
@@ -93,7 +97,7 @@ def denoise(settings: Settings, layout: Layout, options: RunOptions, names: Sequ
     """Denoise every noisy stream with every denoiser."""
     noisy = streams.open_streams(layout.downstream(NOISY))
     lines, n_failures = [], 0
-    for candidate in chosen(settings, layout, names):
+    for candidate in selected(settings, layout, names):
         window = settings.downstream.window_samples
         jobs = [
             Job(shard.name, DenoiseJob(noisy.folder, shard.name, candidate, window))
@@ -136,5 +140,5 @@ def denoised_version(stream: Stream, denoiser: Denoiser, window: int) -> Stream:
         estimate[loud] = denoiser.denoise(flat[loud], stream.fs_hz)
     if not np.isfinite(estimate).all():
         raise ItemError("the denoiser's output is not finite")
-    signal = placement.place(estimate.reshape(m, n_channels, width), first, stream.signal.shape[1])
+    signal = placement.assemble(estimate.reshape(m, n_channels, width), first, stream.signal.shape[1])
     return replace(stream, signal=signal)

@@ -86,13 +86,15 @@ def by_repetition(
     Raises:
         UserError: a repetition in two parts, or a part that nobody has.
     """
-    chosen = set(valid) or {max(train)}
-    parts = {"train": set(train) - chosen, "valid": chosen, "test": set(test)}
+    validation = set(valid) or {max(train)}
+    parts = {"train": set(train) - validation, "valid": validation, "test": set(test)}
     if parts["test"] & (parts["train"] | parts["valid"]):
-        raise UserError(f"repetitions {sorted(parts['test'] & (set(train) | chosen))} are both fitted on and tested")
+        raise UserError(
+            f"repetitions {sorted(parts['test'] & (set(train) | validation))} are both fitted on and tested"
+        )
     rows = {name: np.flatnonzero(np.isin(examples.repetition, sorted(wanted))) for name, wanted in parts.items()}
-    for name, found in rows.items():
-        if not len(found):
+    for name, rows_of_class in rows.items():
+        if not len(rows_of_class):
             there = sorted(set(examples.repetition.tolist()))
             raise UserError(f"repetitions {sorted(parts[name])} ({name}): nobody has them; there are {there}")
     return [Fold(rows["train"], rows["valid"], rows["test"])]

@@ -78,11 +78,11 @@ class NetworkModel(Model):
         with loop.reproducible(fit.threads):
             torch.manual_seed(torch_seed(fit.seed, "downstream", fit.label, "initial weights"))
             network = self.build(train.x.shape[1:], n_classes)
-            own = self._fingerprint(network, recipe, train, valid, fit)
+            fingerprint = self._fingerprint(network, recipe, train, valid, fit)
             fit.folder.mkdir(parents=True, exist_ok=True)
             if fit.force:
-                _remove_foreign(fit.folder / CHECKPOINT, own)
-            run = loop.Run(fit.label, fit.seed, own, fit.folder / CHECKPOINT)
+                _remove_foreign(fit.folder / CHECKPOINT, fingerprint)
+            run = loop.Run(fit.label, fit.seed, fingerprint, fit.folder / CHECKPOINT)
             wrapped = Classifier(network, weights)
             accelerator = Accelerator(mixed_precision="no")
             fitted = loop.fit(wrapped, _Batches(self, train, valid, fit), recipe, run, accelerator)
@@ -97,9 +97,9 @@ class NetworkModel(Model):
         Raises:
             UserError: an unknown key, a refused value, or a loss that is not the cross entropy.
         """
-        own = self.recipe.model_dump(mode="json", exclude_unset=True)
+        stated = self.recipe.model_dump(mode="json", exclude_unset=True)
         recipe = recipes.resolve(
-            [(f"recipe of {self.name}", {**own, "loss": "own"}), (f"downstream.recipe.{self.name}", fit.recipe)]
+            [(f"recipe of {self.name}", {**stated, "loss": "own"}), (f"downstream.recipe.{self.name}", fit.recipe)]
         )
         if recipe.loss != "own":
             raise UserError(f"downstream.recipe.{self.name}: loss: {recipe.loss}, but a classifier has its own")
@@ -175,9 +175,9 @@ class _Batches:
             yield Batch(np.asarray(self._valid.x[rows], np.float32), self._valid.y[rows].astype(np.float32))
 
 
-def _remove_foreign(path: Path, own: str) -> None:
+def _remove_foreign(path: Path, fingerprint: str) -> None:
     try:
-        checkpoint.load(path, own)
+        checkpoint.load(path, fingerprint)
     except UserError:
         path.unlink()
 

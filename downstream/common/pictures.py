@@ -25,22 +25,22 @@ REFERENCE_COLOUR, DENOISED_COLOUR, NOISY_COLOUR = "#666666", "#0072B2", "#D55E00
 
 def best_denoiser(result: ModelResult) -> InputResult | None:
     """The denoised input with the highest accuracy, the first of equals."""
-    denoised = [found for found in result.inputs if found.name not in {CLEAN, NOISY} and found.n_examples]
-    return max(denoised, key=lambda found: found.values["accuracy"], default=None)
+    denoised = [entry for entry in result.inputs if entry.name not in {CLEAN, NOISY} and entry.n_examples]
+    return max(denoised, key=lambda entry: entry.values["accuracy"], default=None)
 
 
 def confusion_matrices(result: ModelResult, path: Path) -> None:
     """Clean, noisy and the best denoiser, each row in percent of its class."""
     shown = [result.input(CLEAN), result.input(NOISY), best_denoiser(result)]
-    panels = [found for found in shown if found is not None and found.n_examples]
+    panels = [entry for entry in shown if entry is not None and entry.n_examples]
     figure = _figure(4.2 * len(panels) + 0.8, 4.8)
     every = figure.subplots(1, len(panels), squeeze=False)[0]
     k = len(result.classes)
-    for axes, found in zip(every, panels, strict=True):
-        rows = found.confusion.sum(axis=1, keepdims=True)
-        percent = np.divide(100 * found.confusion, rows, out=np.full_like(found.confusion, np.nan), where=rows > 0)
+    for axes, entry in zip(every, panels, strict=True):
+        rows = entry.confusion.sum(axis=1, keepdims=True)
+        percent = np.divide(100 * entry.confusion, rows, out=np.full_like(entry.confusion, np.nan), where=rows > 0)
         drawn = axes.imshow(percent, vmin=0, vmax=100, cmap="Blues")
-        axes.set_title(f"{found.name}: {100 * found.values['accuracy']:.1f} % right", fontsize=11)
+        axes.set_title(f"{entry.name}: {100 * entry.values['accuracy']:.1f} % right", fontsize=11)
         axes.set_xlabel("answer")
         if k <= MOST_NUMBERS:
             axes.set_xticks(range(k), result.classes, rotation=45, ha="right", fontsize=8)
@@ -56,13 +56,13 @@ def confusion_matrices(result: ModelResult, path: Path) -> None:
 
 def accuracy_by_input(result: ModelResult, path: Path) -> None:
     """Accuracy of every input with its interval; lines mark noisy, and what the most frequent class alone gives."""
-    shown = [found for found in result.inputs if found.n_examples]
+    shown = [entry for entry in result.inputs if entry.n_examples]
     figure = _figure(7.5, 1.3 + 0.32 * len(shown))
     axes = figure.add_subplot()
-    for at, found in enumerate(shown):
-        value = 100 * found.values["accuracy"]
-        colour = {CLEAN: REFERENCE_COLOUR, NOISY: NOISY_COLOUR}.get(found.name, DENOISED_COLOUR)
-        low, high = (100 * limit for limit in found.interval["accuracy"])
+    for at, entry in enumerate(shown):
+        value = 100 * entry.values["accuracy"]
+        colour = {CLEAN: REFERENCE_COLOUR, NOISY: NOISY_COLOUR}.get(entry.name, DENOISED_COLOUR)
+        low, high = (100 * limit for limit in entry.interval["accuracy"])
         if np.isfinite(low):
             axes.plot([low, high], [at, at], color=colour, lw=2, alpha=0.5, solid_capstyle="butt")
         axes.plot(value, at, "o", color=colour, ms=6)
@@ -80,7 +80,7 @@ def accuracy_by_input(result: ModelResult, path: Path) -> None:
         axes.axvline(100 * noisy.values["accuracy"], color=NOISY_COLOUR, lw=1, ls="--", zorder=0)
     axes.axvline(100 * result.largest_class, color=REFERENCE_COLOUR, lw=1, ls=":", zorder=0)
     axes.set_xlim(left=min(axes.get_xlim()[0], 100 * result.largest_class - 2))  # so that the dotted line shows
-    axes.set_yticks(range(len(shown)), [found.name for found in shown])
+    axes.set_yticks(range(len(shown)), [entry.name for entry in shown])
     axes.set_ylim(len(shown) - 0.4, -0.8)
     axes.set_xlabel("accuracy, % (dashed: noisy; dotted: always the most frequent class)")
     axes.grid(axis="x", alpha=0.25)

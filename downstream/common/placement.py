@@ -29,7 +29,7 @@ def cut(signal: NDArray[np.float32], window: int) -> tuple[NDArray[np.float32], 
     return np.stack([signal[:, start : start + width] for start in first]), first
 
 
-def place(windows: NDArray[np.float32], first: list[int], n_samples: int) -> NDArray[np.float32]:
+def assemble(windows: NDArray[np.float32], first: list[int], n_samples: int) -> NDArray[np.float32]:
     """[m, C, w] -> [C, L]: each window at its own samples; where two overlap, the earlier one stays.
 
     Raises:

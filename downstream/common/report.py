@@ -9,7 +9,7 @@ from cleansemg.core import rendering
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.downstream.common import losses, pictures, results, tables
-from cleansemg.downstream.common.assess import ALL, chosen_models, group, models_folder
+from cleansemg.downstream.common.assess import ALL, group, models_folder, selected_models
 from cleansemg.downstream.common.streams import CLEAN, NOISY, open_task
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def report(
         ArtifactError: predictions are absent or unfinished.
     """
     task = open_task(settings)
-    own_group = group(settings, names)
+    results_group = group(settings, names)
     lines = []
-    shown_models = chosen_models(settings, task, models)
+    shown_models = selected_models(settings, task, models)
     for model in shown_models:
-        result = results.read(layout.downstream("predictions", model, own_group), settings.tables)
+        result = results.read(layout.downstream("predictions", model, results_group), settings.tables)
         table = tables.model_table(result, settings.tables)
-        name = f"{task.name}_{model}" + ("" if own_group == ALL else f"_{own_group}")
+        name = f"{task.name}_{model}" + ("" if results_group == ALL else f"_{results_group}")
         layout.tables.mkdir(parents=True, exist_ok=True)
         rendering.write([table], layout.tables, name)
         paired = tables.paired_table(result, settings.tables)
@@ -48,7 +48,7 @@ def report(
         if folds:
             pictures.losses(result, [losses.read(path) for path in folds], layout.tables / f"{name}_losses.png")
         shown = [result.input(CLEAN), result.input(NOISY), pictures.best_denoiser(result)]
-        accuracies = [f"{found.name} {100 * found.values['accuracy']:.1f} %" for found in shown if found]
+        accuracies = [f"{entry.name} {100 * entry.values['accuracy']:.1f} %" for entry in shown if entry]
         lines.append(f"{model}: accuracy {', '.join(accuracies)}; {layout.tables / name}.md")
     lines += task.extras(settings, layout, names, shown_models)
     return Report("report", tuple(lines))

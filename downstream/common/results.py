@@ -90,15 +90,15 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         for name, at in rows.items()
     }
     resampled = {
-        name: scores.resampled(scores.count(own, people), settings.bootstrap_resamples, seed)
-        for name, own in answers.items()
+        name: scores.resampled(scores.count(given, people), settings.bootstrap_resamples, seed)
+        for name, given in answers.items()
     }
-    values = {name: scores.measures(own) for name, own in answers.items()}
+    values = {name: scores.measures(given) for name, given in answers.items()}
     right = _right(columns, rows)
     inputs = []
     for name in names:
-        own, fold = answers[name], columns["fold"][rows[name]]
-        correct = own.label == own.predicted
+        given, fold = answers[name], columns["fold"][rows[name]]
+        correct = given.label == given.predicted
         over_noisy = (float("nan"),) * 3
         if NOISY in names:
             over_noisy = _gain(right, name, NOISY, people, settings, seed)
@@ -108,10 +108,10 @@ def read(folder: Path, settings: Tables) -> ModelResult:
                 values=values[name],
                 interval={m: scores.limits(resampled[name][m], settings.confidence) for m in MEASURES},
                 over_noisy=over_noisy,
-                confusion=scores.confusion(own),
-                n_examples=len(own.label),
-                n_people=len(set(own.person.tolist())),
-                n_failed=len(tested) - len(own.label),
+                confusion=scores.confusion(given),
+                n_examples=len(given.label),
+                n_people=len(set(given.person.tolist())),
+                n_failed=len(tested) - len(given.label),
                 fold_accuracy=tuple(float(correct[fold == k].mean()) for k in np.unique(fold)),
             )
         )
@@ -173,8 +173,8 @@ def _gain(
 
 def _pairs(right: Right, names: Sequence[str], settings: Tables, seed: int) -> tuple[Comparison, ...]:
     """Accuracy of every two inputs over people, on the examples that both have."""
-    found = [
+    comparisons = [
         compare_values(right.inputs[a] - right.inputs[b], right.person, ("", "accuracy", a, b), settings, seed)
         for a, b in itertools.combinations(names, 2)
     ]
-    return tuple(corrected(found))
+    return tuple(corrected(comparisons))

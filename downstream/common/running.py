@@ -59,17 +59,17 @@ def run_task(
     Raises:
         UserError: as the stages do.
     """
-    from cleansemg.downstream.common.assess import assess, chosen_models
+    from cleansemg.downstream.common.assess import assess, selected_models
     from cleansemg.downstream.common.contaminate import contaminate
-    from cleansemg.downstream.common.denoise import chosen, denoise
+    from cleansemg.downstream.common.denoise import denoise, selected
     from cleansemg.downstream.common.report import report
     from cleansemg.downstream.common.streams import open_task, prepare
     from cleansemg.noise.library import build_libraries
 
     names = None if denoisers is None else list(denoisers)
     task = open_task(settings)
-    chosen_models(settings, task, models)  # a wrong name is said before the work, not after it
-    chosen(settings, layout, names)
+    selected_models(settings, task, models)  # a wrong name is said before the work, not after it
+    selected(settings, layout, names)
     reports = [build_libraries(settings, layout, options)] if task.takes_noise else []
     reports.append(prepare(settings, layout, options))
     if task.takes_noise:

@@ -70,7 +70,7 @@ def measures(answers: Answers) -> dict[str, float]:
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         label, predicted, average="macro", zero_division=0.0
     )
-    found = {
+    values = {
         "accuracy": metrics.accuracy_score(label, predicted),
         "f1": f1,
         "precision": precision,
@@ -81,8 +81,8 @@ def measures(answers: Answers) -> dict[str, float]:
     }
     classes = range(answers.n_classes)
     if set(label.tolist()) == set(classes) and answers.n_classes > 1:
-        found["auc"] = np.mean([metrics.roc_auc_score(label == k, answers.scores[:, k]) for k in classes])
-    return {name: float(found[name]) for name in MEASURES}
+        values["auc"] = np.mean([metrics.roc_auc_score(label == k, answers.scores[:, k]) for k in classes])
+    return {name: float(values[name]) for name in MEASURES}
 
 
 def confusion(answers: Answers) -> FloatArray:
@@ -173,9 +173,9 @@ def _draws(n_people: int, resamples: int, seed: int) -> FloatArray:
 
 
 def _auc(counts: Counts, weights: FloatArray) -> FloatArray:
-    n_own = counts.confusion.sum(axis=2)  # [P, K]
-    positive = weights @ n_own  # [B, K]
-    negative = weights @ (n_own.sum(axis=1, keepdims=True) - n_own)
+    n_of_class = counts.confusion.sum(axis=2)  # [P, K]
+    positive = weights @ n_of_class  # [B, K]
+    negative = weights @ (n_of_class.sum(axis=1, keepdims=True) - n_of_class)
     ordered = np.stack([((weights @ pairs) * weights).sum(axis=1) for pairs in counts.ordered], axis=1)  # [B, K]
     mean: FloatArray = _over(ordered, positive * negative, np.nan).mean(axis=1)
     return mean

@@ -213,12 +213,12 @@ def require_same_channels(artifact: Artifact, task: Task) -> None:
         if not task.same_channels or not shard.count:
             continue
         about = _about(npz.map_arrays(artifact.folder / f"{shard.name}.npz"))
-        own = (f"{about['database']}/{about['subject']}/{about['name']}", about["channels"])
-        first = first or own
-        if own[1] != first[1]:
+        identity = (f"{about['database']}/{about['subject']}/{about['name']}", about["channels"])
+        first = first or identity
+        if identity[1] != first[1]:
             raise UserError(
-                f"{artifact.folder}: '{first[0]}' has the channels {', '.join(first[1])}, '{own[0]}' has "
-                f"{', '.join(own[1])}; a classifier needs the same ones in the same order: leave a data set or "
+                f"{artifact.folder}: '{first[0]}' has the channels {', '.join(first[1])}, '{identity[0]}' has "
+                f"{', '.join(identity[1])}; a classifier needs the same ones in the same order: leave a data set or "
                 "recording out, or name the channels in its parameters"
             )
 
@@ -245,5 +245,5 @@ def _spread(text: str, n: int) -> NDArray[np.uint8]:
 
 def _about(arrays: Any) -> dict[str, Any]:
     """What `to_arrays` says of a stream."""
-    found: dict[str, Any] = json.loads(np.asarray(arrays["about"]).tobytes().rstrip(b"\0"))
-    return found
+    about: dict[str, Any] = json.loads(np.asarray(arrays["about"]).tobytes().rstrip(b"\0"))
+    return about

@@ -42,8 +42,8 @@ def model_table(result: ModelResult, settings: Tables) -> Table:
         Column("n_failed", "failed"),
     ]
     title = f"{result.task}, {result.model}: what the classifier fitted on clean recordings makes of each input"
-    notes = [*_notes(result, settings.confidence), *own_note(settings)]
-    return Table(_title(title, result.leaks), columns, [_row(found) for found in result.inputs], notes)
+    notes = [*_notes(result, settings.confidence), *configured_note(settings)]
+    return Table(_title(title, result.leaks), columns, [_row(entry) for entry in result.inputs], notes)
 
 
 def paired_table(result: ModelResult, settings: Tables) -> Table:
@@ -69,10 +69,10 @@ def paired_table(result: ModelResult, settings: Tables) -> Table:
     )
     power = power_note(max((one.n_subjects for one in result.pairs), default=0), len(result.pairs))
     title = _title(f"{result.task}, {result.model}: paired comparisons of accuracy", result.leaks)
-    return Table(title, columns, rows, [how, *([power] if power else []), *own_note(settings)])
+    return Table(title, columns, rows, [how, *([power] if power else []), *configured_note(settings)])
 
 
-def own_note(settings: Tables) -> list[str]:
+def configured_note(settings: Tables) -> list[str]:
     """The configuration's note, which stands under every table; none where it has none."""
     return [settings.note] if settings.note else []
 
@@ -101,19 +101,19 @@ def table2(
             columns.append(_with_interval(key, f"{task} {HEADINGS[name]}"))
             columns += _limit_columns(key)
             columns.append(Column(f"{key}_printed", "printed", 2))
-    inputs = list(dict.fromkeys(found.name for result in results.values() if result for found in result.inputs))
+    inputs = list(dict.fromkeys(entry.name for result in results.values() if result for entry in result.inputs))
     beside = _printed_rows(inputs, printed)
     rows = []
     for name in [*inputs, *(str(row["printed"]) for row in printed if row["printed"] not in _names(beside))]:
         paper = beside.get(name) or next((row for row in printed if row["printed"] == name), {})
         row: dict[str, Any] = {"input": name, "printed_name": paper.get("printed", "")}
         for task, result in results.items():
-            found = result.input(name) if result else None
+            entry = result.input(name) if result else None
             for measure in ("accuracy", "f1"):
                 key = f"{task}_{measure}"
                 row[f"{key}_printed"] = paper.get(key)
-                if found:
-                    row.update(_percent(key, found.values[measure], *found.interval[measure]))
+                if entry:
+                    row.update(_percent(key, entry.values[measure], *entry.interval[measure]))
         rows.append(row)
     leaks = any(result.leaks for result in results.values() if result)
     printed_note = (
@@ -126,14 +126,14 @@ def table2(
     return Table(_title("Table 2: what denoising is worth to gestures and fatigue", leaks), columns, rows, notes)
 
 
-def _row(found: InputResult) -> dict[str, Any]:
-    row: dict[str, Any] = {"input": found.name}
+def _row(entry: InputResult) -> dict[str, Any]:
+    row: dict[str, Any] = {"input": entry.name}
     for name in MEASURES:
-        row.update(_percent(name, found.values[name], *found.interval[name]))
-    row.update(_percent("over_noisy", *found.over_noisy))
-    row["fold_accuracy_mean"] = 100 * float(np.mean(found.fold_accuracy)) if found.fold_accuracy else None
-    row["fold_accuracy_sd"] = 100 * float(np.std(found.fold_accuracy, ddof=1)) if len(found.fold_accuracy) > 1 else None
-    return {**row, "n_examples": found.n_examples, "n_people": found.n_people, "n_failed": found.n_failed}
+        row.update(_percent(name, entry.values[name], *entry.interval[name]))
+    row.update(_percent("over_noisy", *entry.over_noisy))
+    row["fold_accuracy_mean"] = 100 * float(np.mean(entry.fold_accuracy)) if entry.fold_accuracy else None
+    row["fold_accuracy_sd"] = 100 * float(np.std(entry.fold_accuracy, ddof=1)) if len(entry.fold_accuracy) > 1 else None
+    return {**row, "n_examples": entry.n_examples, "n_people": entry.n_people, "n_failed": entry.n_failed}
 
 
 def _notes(result: ModelResult, confidence: float) -> list[str]:
@@ -158,7 +158,7 @@ def _notes(result: ModelResult, confidence: float) -> list[str]:
         )
     if result.input(NOISY) is None:
         notes.append("No noisy row: these recordings are envelopes, into which nothing can be mixed at a known SNR.")
-    failed = [found.name for found in result.inputs if found.n_failed]
+    failed = [entry.name for entry in result.inputs if entry.n_failed]
     if failed:
         notes.append(
             f"Failed: examples whose stream could not be mixed or denoised ({', '.join(failed)}); the row is over the "
@@ -191,12 +191,12 @@ def _percent(key: str, value: float, low: float, high: float) -> dict[str, float
 
 def _printed_rows(inputs: Sequence[str], printed: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """Our name of an input -> the paper's row; a row of the paper stands beside one of ours."""
-    found: dict[str, Mapping[str, Any]] = {}
+    merged: dict[str, Mapping[str, Any]] = {}
     for row in printed:
-        own = next((name for name in row["ours"] if name in inputs), None)
-        if own is not None:
-            found[own] = row
-    return found
+        input_name = next((name for name in row["ours"] if name in inputs), None)
+        if input_name is not None:
+            merged[input_name] = row
+    return merged
 
 
 def _names(rows: Mapping[str, Mapping[str, Any]]) -> set[str]:

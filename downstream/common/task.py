@@ -81,7 +81,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, rows: NDArray[Any]) -> Examples:
+    def select(self, rows: NDArray[Any]) -> Examples:
         """Some rows."""
         return Examples(
             self.x[rows], self.y[rows], self.person[rows], self.stream[rows], self.start[rows], self.repetition[rows]
@@ -128,8 +128,8 @@ class Fold:
 
     def shares_people(self, examples: Examples) -> bool:
         """Whether somebody tested is also fitted or selected on."""
-        seen = {*examples.person[self.train].tolist(), *examples.person[self.valid].tolist()}
-        return bool(seen & set(examples.person[self.test].tolist()))
+        fitted_people = {*examples.person[self.train].tolist(), *examples.person[self.valid].tolist()}
+        return bool(fitted_people & set(examples.person[self.test].tolist()))
 
 
 class Model(ABC):

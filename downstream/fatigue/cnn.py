@@ -78,12 +78,12 @@ class FatigueCnn(NetworkModel):
     def examples(self, stream: Stream, clean: Stream) -> Examples:
         """[n, C, L] float32 windows over the RMS of the trial's samples of class 0, channel by channel."""
         first, y = self._cutting.starts(stream)
-        x = self._cutting.take(stream, first)
+        x = self._cutting.windows(stream, first)
         if len(y):
             known = clean if self._reference == "clean" else stream
             samples = known.signal[:, known.label == 1]
             if not samples.size:  # no class 0: the first window
-                samples = self._cutting.take(known, first)[fresh(y)][0]
+                samples = self._cutting.windows(known, first)[fresh(y)][0]
             rms = np.sqrt(np.mean(np.square(samples, dtype=np.float64), axis=1))  # [C]
             x = (x / np.where(rms == 0, 1, rms)[:, None]).astype(np.float32)
         return as_examples(x, stream, first, y)

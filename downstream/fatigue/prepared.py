@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CACHE = Path("outputs/downstream/fatigue/cache")
 CONFIG = Path("configs/downstream/fatigue_cerqueira.yaml")
-KEPT = "config.yaml"  # in the cache: the configuration that it was made with
+SAVED_CONFIG = "config.yaml"  # in the cache: the configuration that it was made with
 
 CacheOption = Annotated[Path, typer.Option("--output-cache", help="Folder that holds the prepared recordings.")]
 DenoiserOption = Annotated[
@@ -38,7 +38,7 @@ def prepare(settings: Settings, cache: Path, options: RunOptions, denoisers: Seq
 
     layout = Layout(cache)
     reports = [stage(settings, layout, options) for stage in (build_libraries, read, contaminate)]
-    config.save(settings, cache / KEPT)
+    config.save(settings, cache / SAVED_CONFIG)
     if denoisers is None or denoisers:
         reports.append(denoise(settings, layout, options, denoisers))
     return reports
@@ -62,14 +62,14 @@ def compare(
     from cleansemg.downstream.common.denoise import denoise
     from cleansemg.downstream.common.report import report
 
-    if not (cache / KEPT).exists():
+    if not (cache / SAVED_CONFIG).exists():
         raise UserError(
             f"{cache}: holds no prepared recordings; run downstream/fatigue/preprocess_and_denoise.py --cerqueira-data "
             f"DIR --output-cache {cache}, or downstream/fatigue/run.py for the simulated set"
         )
-    settings, layout = config.load(cache / KEPT, overrides), Layout(cache)
+    settings, layout = config.load(cache / SAVED_CONFIG, overrides), Layout(cache)
     return [
-        keeping(lambda kept: denoise(settings, layout, kept, denoisers), options),
+        keeping(lambda run_options: denoise(settings, layout, run_options, denoisers), options),
         assess(settings, layout, options, denoisers, models),
         report(settings, layout, options, denoisers, models),
     ]

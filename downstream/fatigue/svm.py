@@ -39,15 +39,15 @@ class FatigueSvm(Model):
     def examples(self, stream: Stream, clean: Stream) -> Examples:
         """[n, 16 C] features over their mean in the trial's fresh windows, and their change from window to window."""
         first, y = self._cutting.starts(stream)
-        found = window_features(self._cutting.take(stream, first), stream.fs_hz)  # [n, C, 8]
+        features = window_features(self._cutting.windows(stream, first), stream.fs_hz)  # [n, C, 8]
         if len(y):
-            known = found
+            known = features
             if self._reference == "clean" and clean is not stream:
-                known = window_features(self._cutting.take(clean, first), clean.fs_hz)
+                known = window_features(self._cutting.windows(clean, first), clean.fs_hz)
             reference = known[fresh(y)].mean(axis=0)  # [C, 8]
-            found = found / np.where(reference == 0, 1, reference)  # a silent channel stays at 0
-        change = np.diff(found, axis=0, prepend=found[:1])
-        x = np.concatenate([found.reshape(len(y), -1), change.reshape(len(y), -1)], axis=1)
+            features = features / np.where(reference == 0, 1, reference)  # a silent channel stays at 0
+        change = np.diff(features, axis=0, prepend=features[:1])
+        x = np.concatenate([features.reshape(len(y), -1), change.reshape(len(y), -1)], axis=1)
         return as_examples(x, stream, first, y)
 
     def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:

@@ -71,10 +71,10 @@ class FatigueTask(Task):
 
         folds.require_windows(examples, PUBLISHED_FOLDS + 1, 1 / PUBLISHED_FOLDS, self.valid_fraction, self.classes)
         shuffled = StratifiedKFold(PUBLISHED_FOLDS, shuffle=True, random_state=PUBLISHED_STATE)
-        found = []
+        published = []
         for others, test in shuffled.split(examples.y[:, None], examples.y):
             train, valid = train_test_split(
                 others, test_size=self.valid_fraction, stratify=examples.y[others], random_state=PUBLISHED_STATE
             )
-            found.append(Fold(np.sort(train), np.sort(valid), np.sort(test)))
-        return found
+            published.append(Fold(np.sort(train), np.sort(valid), np.sort(test)))
+        return published

@@ -41,14 +41,14 @@ class Cutting:
             )
         first = np.arange(0, len(label) - size + 1, step)
         centre = label[first + size // 2]
-        kept = (label[first] == label[first + size - 1]) & (centre > 0)
-        return first[kept], centre[kept] - 1
+        uniform = (label[first] == label[first + size - 1]) & (centre > 0)
+        return first[uniform], centre[uniform] - 1
 
     def samples(self, fs_hz: float) -> int:
         """Length of a window."""
         return round(self.window_s * fs_hz)
 
-    def take(self, stream: Stream, first: Int64) -> Float32:
+    def windows(self, stream: Stream, first: Int64) -> Float32:
         """[n, C, L] windows.
 
         Raises:
@@ -65,8 +65,8 @@ class Cutting:
 
 def fresh(y: Int64) -> NDArray[np.bool_]:
     """[n] which windows are the reference: class 0, or the first one in a trial that has no window of class 0."""
-    chosen: NDArray[np.bool_] = y == 0
-    return chosen if chosen.any() else np.arange(len(y)) == 0
+    reference: NDArray[np.bool_] = y == 0
+    return reference if reference.any() else np.arange(len(y)) == 0
 
 
 def as_examples(x: NDArray[np.floating], stream: Stream, first: Int64, y: Int64) -> Examples:

@@ -18,7 +18,7 @@ from cleansemg.downstream.common import losses, scores
 from cleansemg.downstream.common.assess import ALL, LEAKS, SCHEMA, group, models_folder
 from cleansemg.downstream.common.scores import Answers
 from cleansemg.downstream.common.streams import CLEAN, open_task
-from cleansemg.downstream.common.tables import own_note
+from cleansemg.downstream.common.tables import configured_note
 from cleansemg.evaluation.settings import Tables
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def comparison(cnn: Path, svm: Path, settings: Tables, note: str = WHY_NOT) -> T
         name: artifact.columns("input", "label", "predicted", "scores", "person", "stream", "start", LEAKS)
         for name, artifact in artifacts.items()
     }
-    keys = {name: list(zip(*(own[k].tolist() for k in ("input", "stream", "start", "label")), strict=True))
-            for name, own in columns.items()}  # fmt: skip
+    keys = {name: list(zip(*(of_input[k].tolist() for k in ("input", "stream", "start", "label")), strict=True))
+            for name, of_input in columns.items()}  # fmt: skip
     if sorted(keys["cnn"]) != sorted(keys["svm"]):
         raise UserError(f"{cnn} and {svm} were not tested on the same windows; run both again from one configuration")
     people = sorted(set(columns["cnn"]["person"].tolist()))
@@ -87,7 +87,7 @@ def comparison(cnn: Path, svm: Path, settings: Tables, note: str = WHY_NOT) -> T
     ]
     percent = f"{100 * settings.confidence:g} % intervals: bootstrap over {len(people)} persons."
     title = "Gait: CNN and SVM" + (", leaking: persons tested are also fitted on" if leaks else ", persons disjoint")
-    return Table(title, shown, rows, [percent, note, *own_note(settings)])
+    return Table(title, shown, rows, [percent, note, *configured_note(settings)])
 
 
 def loss_by_epoch(files: Sequence[Path], settings: Tables) -> Table:
@@ -118,7 +118,7 @@ def loss_by_epoch(files: Sequence[Path], settings: Tables) -> Table:
         f"Cross entropy, mean over {len(folds)} fold(s); the printed column is the study's training loss, of other "
         "classes: by chance alone four classes have 1.386, three 1.099."
     )
-    return Table("Gait: loss of the CNN by epoch", shown, rows, [note, *own_note(settings)])
+    return Table("Gait: loss of the CNN by epoch", shown, rows, [note, *configured_note(settings)])
 
 
 def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[str]:
@@ -138,11 +138,11 @@ def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None
         ArtifactError: predictions are absent or unfinished.
         UserError: the two classifiers were not tested on the same windows.
     """
-    own_group = group(settings, names)
-    cnn, svm = (layout.downstream("predictions", model, own_group) for model in ("cnn", "svm"))
+    results_group = group(settings, names)
+    cnn, svm = (layout.downstream("predictions", model, results_group) for model in ("cnn", "svm"))
     task = open_task(settings)
     note = WHY_NOT_WALKING if set(task.classes) == set(STATES) else WHY_NOT
-    suffix = "" if own_group == ALL else f"_{own_group}"
+    suffix = "" if results_group == ALL else f"_{results_group}"
     layout.tables.mkdir(parents=True, exist_ok=True)
     rendering.write([comparison(cnn, svm, settings.tables, note)], layout.tables, f"gait_cnn_svm{suffix}")
     n_folds = int(Artifact.open(cnn, SCHEMA).manifest.info["n_folds"])
@@ -158,11 +158,11 @@ def _rows(
 ) -> list[Mapping[str, Any]]:
     """The rows of one input; empty where it failed for everybody."""
     values, spread = {}, {}
-    for name, own in columns.items():
-        at = np.flatnonzero(own["input"] == given)
+    for name, table in columns.items():
+        at = np.flatnonzero(table["input"] == given)
         if not len(at):
             return []
-        answers = Answers(*(own[key][at] for key in ("label", "predicted", "scores", "person")))
+        answers = Answers(*(table[key][at] for key in ("label", "predicted", "scores", "person")))
         values[name] = scores.measures(answers)
         spread[name] = scores.resampled(scores.count(answers, people), settings.bootstrap_resamples, seed)
     rows: list[Mapping[str, Any]] = []

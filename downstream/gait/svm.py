@@ -94,14 +94,14 @@ class GaitSvm(Model):
         self._n_classes = fit.n_classes or int(train.y.max()) + 1
         self._scale = moments(train.x) if self.cutting.zscore == "training" else None
         every = np.arange(len(train))
-        searched = train.take(balanced(train, every, fit.seed, fit.label, "search", limit=self.search.search_windows))
+        searched = train.select(balanced(train, every, fit.seed, fit.label, "search", limit=self.search.search_windows))
         rows = self._search(searched, min(self.search.n_folds, people))
         best = max(rows, key=lambda row: row["balanced_accuracy"])
         self._threshold = best["wamp_threshold"]
-        kept = every
+        selected = every
         if self.search.fit_windows is not None:
-            kept = balanced(train, every, fit.seed, fit.label, "fit", limit=self.search.fit_windows)
-        fitted = train.take(kept)
+            selected = balanced(train, every, fit.seed, fit.label, "fit", limit=self.search.fit_windows)
+        fitted = train.select(selected)
         self._pipeline = _pipeline().set_params(svc__C=best["c"], svc__gamma=best["gamma"])
         self._pipeline.fit(self._features(fitted.x, self._threshold), fitted.y)
         text = io.StringIO()

@@ -102,7 +102,9 @@ class GaitTask(Task):
                 for number, fold in enumerate(every)
             ]
         rows = balanced(examples, np.arange(len(examples)), seed, "published")
-        split = folds.random_windows(examples.take(rows), seed, test_fraction=self.test_fraction, classes=self.classes)
+        split = folds.random_windows(
+            examples.select(rows), seed, test_fraction=self.test_fraction, classes=self.classes
+        )
         return [Fold(rows[fold.train], rows[fold.valid], rows[fold.test]) for fold in split]
 
     def extras(

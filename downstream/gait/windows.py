@@ -67,11 +67,11 @@ def cut(stream: Stream, cutting: Cutting) -> Examples:
         )
     start = np.arange(0, n_samples - length + 1, step)
     label = _labels(stream, cutting)[start + length // 2]
-    kept = np.flatnonzero(label > 0)
+    rows = np.flatnonzero(label > 0)
     if cutting.per_class is not None:
-        own = [_at_most(kept[label[kept] == c], cutting.per_class) for c in range(1, len(cutting.classes) + 1)]
-        kept = np.sort(np.concatenate(own))
-    start, label = start[kept], label[kept]
+        by_class = [_at_most(rows[label[rows] == c], cutting.per_class) for c in range(1, len(cutting.classes) + 1)]
+        rows = np.sort(np.concatenate(by_class))
+    start, label = start[rows], label[rows]
     signal = stream.signal
     if cutting.zscore == "recording":
         mean, deviation = moments(signal[None])
@@ -114,12 +114,12 @@ def balanced(examples: Examples, rows: Int64, seed: int, *names: str | int, limi
     wanted = int(counts.min()) if limit is None else min(int(counts.min()), limit)
     drawn = []
     for label in classes:
-        own = rows[y == label]
+        of_label = rows[y == label]
         people, owner = np.unique(person[y == label], return_inverse=True)
         shares = equal_shares(np.bincount(owner), wanted)
         for number, (who, share) in enumerate(zip(people, shares, strict=True)):
             draw = generator(seed, "downstream", "balance", *names, int(label), str(who))
-            drawn.append(draw.choice(own[owner == number], share, replace=False))
+            drawn.append(draw.choice(of_label[owner == number], share, replace=False))
     return np.sort(np.concatenate(drawn))
 
 

@@ -63,10 +63,10 @@ def supervised_contrastive(
         temperature: T.
         base_temperature: T0.
     """
-    own = torch.eye(len(z), dtype=torch.bool, device=z.device)
-    logits = (z @ z.T / temperature).masked_fill(own, -torch.inf)
+    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    logits = (z @ z.T / temperature).masked_fill(itself, -torch.inf)
     log_share = logits - logits.logsumexp(dim=1, keepdim=True)  # [m, m]
-    positive = (label[:, None] == label[None]) & ~own
+    positive = (label[:, None] == label[None]) & ~itself
     counts = positive.sum(dim=1)
     has_any = counts > 0
     mean = log_share.masked_fill(~positive, 0.0).sum(dim=1)[has_any] / counts[has_any]

@@ -47,10 +47,10 @@ def main(  # noqa: D103 - its help is the module's docstring
     names, options = parse_denoisers(denoiser or ["all"]), RunOptions(workers, force, scheduler)
     folders = {} if output_noisy is None else {NOISY: output_noisy}
     if output_denoised is not None:
-        own = labels(settings, names)
-        if len(own) != 1:
+        row_labels = labels(settings, names)
+        if len(row_labels) != 1:
             raise UserError(f"--output-denoised {output_denoised}: of one denoiser; say which with --denoiser NAME")
-        folders[own[0]] = output_denoised
+        folders[row_labels[0]] = output_denoised
     return commandline.finish(
         [assess(settings, layout, options, names, folders=folders), report(settings, layout, options, names)]
     )

@@ -101,11 +101,11 @@ class STCNetModel(NetworkModel):
 
     def _first_stage(self, train: Examples, recipe: ContrastiveRecipe, fit: Fit) -> dict[str, torch.Tensor]:
         """The encoder's weights; a finished stage of the same recipe and windows is read from the folder."""
-        own = self._identity(train, recipe, fit)
+        identity = self._identity(train, recipe, fit)
         path = fit.folder / ENCODER
-        found = _load(path, own)
-        if found is not None:
-            return found
+        stored = _load(path, identity)
+        if stored is not None:
+            return stored
         subject = np.unique(train.person, return_inverse=True)[1].astype(np.int64)
         with loop.reproducible(fit.threads):
             torch.manual_seed(torch_seed(fit.seed, "downstream", fit.label, "contrastive weights"))
@@ -114,7 +114,7 @@ class STCNetModel(NetworkModel):
             pretrain(network, x, train.y, subject, recipe, fit.seed, fit.label)
         state = {name: tensor.detach().clone() for name, tensor in network.encoder.state_dict().items()}
         fit.folder.mkdir(parents=True, exist_ok=True)
-        _save(path, own, state)
+        _save(path, identity, state)
         return state
 
     def _identity(self, train: Examples, recipe: ContrastiveRecipe, fit: Fit) -> str:

@@ -71,8 +71,8 @@ def main(of: Family) -> NoReturn:
         clean recordings, each into its own file and exercise; everything else stays clean. What --output-noisy and
         --output-denoised leave out goes where downstream/gesture/evaluate.py looks for it; it takes the same two.
         """
-        own = [f"datasets.{DATABASE}.folder={db2_root.absolute()}"] if db2_root else []
-        settings, layout = prepare(config, output, [*own, *(overrides or [])], quiet)
+        folder_override = [f"datasets.{DATABASE}.folder={db2_root.absolute()}"] if db2_root else []
+        settings, layout = prepare(config, output, [*folder_override, *(overrides or [])], quiet)
         folders = (output_noisy, output_denoised)
         options = RunOptions(workers, force, scheduler)
         return finish(paste(settings, layout, options, method, of, model_path, test_npz, qc_index, folders))

@@ -107,29 +107,29 @@ def requests(columns: Columns, slots: Mapping[tuple[str, str], Sequence[Slot]]) 
     Raises:
         UserError: an id that says too little, that repeats, or a segment whose trial is not in the index.
     """
-    found: dict[tuple[str, str], list[Request]] = defaultdict(list)
+    requests_by_stream: dict[tuple[str, str], list[Request]] = defaultdict(list)
     named = "exercise" in columns
     databases = {database for database, _ in slots}
-    seen: set[str] = set()
+    placed_ids: set[str] = set()
     for row, text in enumerate(np.asarray(columns["segment_id"]).tolist()):
         if str(columns["database"][row]) not in databases:
             continue
         key = (str(columns["database"][row]), _subject(str(columns["subject"][row])))
-        if named and text in seen:
+        if named and text in placed_ids:
             raise UserError(f"segment {text}: twice in the test set; take test_combined.npz, which has each once")
-        seen.add(text)
+        placed_ids.add(text)
         if named:
             wanted = (str(columns["exercise"][row]), int(columns["trial"][row]), int(columns["channel"][row]))
-            own = [s for s in slots.get(key, ()) if (s.exercise, s.trial, s.channel) == wanted]
+            near = [s for s in slots.get(key, ()) if (s.exercise, s.trial, s.channel) == wanted]
             window = int(columns["window"][row])
         else:
             channel, trial, window = _numbers(text)  # counted from 0 or from 1, which is not documented
             mine = slots.get(key, ())
-            own = [s for s in mine if s.trial in (trial, trial - 1) and s.channel in (channel, channel - 1)]
-        if not own:
+            near = [s for s in mine if s.trial in (trial, trial - 1) and s.channel in (channel, channel - 1)]
+        if not near:
             raise UserError(f"segment {text}: its trial is not in the quality control's index; they are of two runs")
-        found[key].append(Request(row, text, window, tuple(own)))
-    return dict(found)
+        requests_by_stream[key].append(Request(row, text, window, tuple(near)))
+    return dict(requests_by_stream)
 
 
 def paste_all(
@@ -163,9 +163,9 @@ def paste_all(
     people: set[tuple[str, str]] = set()
     for name, stream in streams.each(clean):
         key = (stream.database, stream.subject)
-        own = tuple(r for r in wanted.get(key, ()) if any(slot.exercise == stream.name for slot in r.slots))
+        of_stream = tuple(r for r in wanted.get(key, ()) if any(slot.exercise == stream.name for slot in r.slots))
         people |= {key}
-        jobs.append(Job(name, PasteJob(clean.folder, name, test_set, own, candidate)))
+        jobs.append(Job(name, PasteJob(clean.folder, name, test_set, of_stream, candidate)))
     lost = sorted("/".join(key) for key in wanted if key not in people)
     if lost:
         raise UserError(f"{clean.folder}: no recording of {', '.join(lost[:3])}, of whom {test_set.name} has segments")
@@ -207,7 +207,7 @@ def paste(
             the segments that is no longer the stream's.
         InputError: the denoiser refuses a segment.
     """
-    places = [(r, place) for r in wanted if (place := _place(stream, columns, r)) is not None]
+    places = [(r, position) for r in wanted if (position := _position_of(stream, columns, r)) is not None]
     if not places:
         return stream, 0
     noisy = np.stack([columns["noisy"][r.row] for r, _ in places])  # [m, L]
@@ -228,7 +228,7 @@ def paste(
     return replace(stream, signal=signal), len(places)
 
 
-def _place(stream: Stream, columns: Columns, request: Request) -> tuple[int, int] | None:
+def _position_of(stream: Stream, columns: Columns, request: Request) -> tuple[int, int] | None:
     """Channel and first sample; None where the segment is from another recording of the person.
 
     Segments are resampled from the start of their trial, so it may be half a sample from the stream's grid.
@@ -242,16 +242,16 @@ def _place(stream: Stream, columns: Columns, request: Request) -> tuple[int, int
         if slot.exercise != stream.name:
             continue
         start = round(slot.start_s * fs_hz) + request.window * len(clean)
-        own = stream.signal[slot.channel : slot.channel + 1, start : start + len(clean)]
-        if own.size == len(clean):
-            scores[slot.channel, start] = _likeness(own[0].astype(np.float64), clean)
-    best = max(scores, key=lambda place: scores[place], default=None)
+        excerpt = stream.signal[slot.channel : slot.channel + 1, start : start + len(clean)]
+        if excerpt.size == len(clean):
+            scores[slot.channel, start] = _likeness(excerpt[0].astype(np.float64), clean)
+    best = max(scores, key=lambda position: scores[position], default=None)
     if best is not None and scores[best] >= LEAST_LIKENESS:
         return best
     if len(request.slots) > 1:
         return None
-    found = f"a likeness of {scores[best]:.2f}" if best is not None else "no room for it"
-    raise ItemError(f"segment {request.name} is not from this recording: {found} where its id says that it was cut")
+    cause = f"a likeness of {scores[best]:.2f}" if best is not None else "no room for it"
+    raise ItemError(f"segment {request.name} is not from this recording: {cause} where its id says that it was cut")
 
 
 def _likeness(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -275,36 +275,36 @@ def _check_count(
         may_hold: by shard, the segments that may lie in it.
     """
     landed: dict[tuple[str, str], int] = defaultdict(int)
-    owner = {request.row: key for key, own in wanted.items() for request in own}
+    owner = {request.row: key for key, of_key in wanted.items() for request in of_key}
     incomplete = set()
     for shard in pasted.manifest.shards:
-        own = may_hold[shard.name]
+        possible = may_hold[shard.name]
         if not shard.count:
-            incomplete |= {owner[request.row] for request in own}
+            incomplete |= {owner[request.row] for request in possible}
             continue
         count = int(pasted.load(shard.name)["n_pasted"][0])
-        named = sum(len(request.slots) == 1 for request in own)
+        named = sum(len(request.slots) == 1 for request in possible)
         if count < named:
             raise UserError(f"{pasted.folder}: {count} of {named} segments of {shard.name} found their place; "
                             "the test set is not of these recordings")  # fmt: skip
-        if own:
-            landed[owner[own[0].row]] += count
-    for key, own in wanted.items():
-        if key not in incomplete and landed[key] != len(own):
-            raise UserError(f"{pasted.folder}: {landed[key]} of {len(own)} segments of {'/'.join(key)} found their "
+        if possible:
+            landed[owner[possible[0].row]] += count
+    for key, of_key in wanted.items():
+        if key not in incomplete and landed[key] != len(of_key):
+            raise UserError(f"{pasted.folder}: {landed[key]} of {len(of_key)} segments of {'/'.join(key)} found their "
                             "place; the test set is not of these recordings")  # fmt: skip
 
 
 def _subject(text: str) -> str:
     """S1 from the published s1, 1 or S01."""
-    found = re.fullmatch(r"[Ss]?0*(\d+)", text)
-    return f"S{found[1]}" if found else text
+    match = re.fullmatch(r"[Ss]?0*(\d+)", text)
+    return f"S{match[1]}" if match else text
 
 
 def _numbers(segment_id: str) -> tuple[int, int, int]:
     """Channel, trial and segment, the last three parts of a published id."""
-    found = [re.search(r"\d+", part) for part in segment_id.split("_")[-3:]]
-    if len(found) < 3 or not all(found):
+    numbers = [re.search(r"\d+", part) for part in segment_id.split("_")[-3:]]
+    if len(numbers) < 3 or not all(numbers):
         raise UserError(f"segment {segment_id}: expected DATABASE_SUBJECT_CHANNEL_TRIAL_SEGMENT")
-    channel, trial, window = (int(match[0]) for match in found if match)
+    channel, trial, window = (int(match[0]) for match in numbers if match)
     return channel, trial, window

@@ -88,16 +88,16 @@ def first_class(stream: Stream, movements: Sequence[int]) -> int:
     Raises:
         ItemError: an exercise or a label that there is no class for.
     """
-    found = re.match(r"E(\d+)", stream.name) if len(movements) > 1 else None
-    exercise = int(found[1]) if found else 1
+    match = re.match(r"E(\d+)", stream.name) if len(movements) > 1 else None
+    exercise = int(match[1]) if match else 1
     if not 1 <= exercise <= len(movements):
         raise ItemError(f"exercise {exercise}, but movements: lists {len(movements)}")
-    before, own, highest = sum(movements[: exercise - 1]), movements[exercise - 1], int(stream.label.max(initial=0))
+    before, count, highest = sum(movements[: exercise - 1]), movements[exercise - 1], int(stream.label.max(initial=0))
     counts_through = bool((stream.label[stream.label > 0] > before).all())
     offset = 0 if counts_through else before
-    if offset + highest > before + own:
+    if offset + highest > before + count:
         raise ItemError(f"label {highest}, but with movements: {list(movements)} exercise {exercise} "
-                        f"ends with {before + own}")  # fmt: skip
+                        f"ends with {before + count}")  # fmt: skip
     return offset
 
 
@@ -118,17 +118,17 @@ def cut(stream: Stream, cutting: Cutting) -> Examples:
     x: list[Float32] = []
     rows: list[tuple[int, int, int]] = []  # class, first sample, repetition
     for start, stop, label, repetition in trials(stream):
-        own = block_maximum(rectified[:, start:stop], block)  # [C, m]
-        if own.shape[1] < width:
+        maxima = block_maximum(rectified[:, start:stop], block)  # [C, m]
+        if maxima.shape[1] < width:
             if not cutting.pad:
                 raise ItemError(
                     f"a window of {width / ENVELOPE_HZ:g} s is longer than the trial of "
                     f"{(stop - start) / stream.fs_hz:g} s at sample {start}; lower steps, or set pad: true"
                 )
-            own = np.pad(own, ((0, 0), (0, width - own.shape[1])))
-        firsts = [0] if hop is None else range(0, own.shape[1] - width + 1, hop)
+            maxima = np.pad(maxima, ((0, 0), (0, width - maxima.shape[1])))
+        firsts = [0] if hop is None else range(0, maxima.shape[1] - width + 1, hop)
         for first in firsts:
-            window = own[:, first : first + width].T  # [S T, C]
+            window = maxima[:, first : first + width].T  # [S T, C]
             x.append(window.reshape(cutting.steps, cutting.step_samples, -1).astype(np.float32))
             rows.append((offset + label - 1, start + first * block, repetition))
     n = len(rows)

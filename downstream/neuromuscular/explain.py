@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.downstream.common.assess import checked_folds, chosen_models, clean_examples, models_folder
+from cleansemg.downstream.common.assess import checked_folds, clean_examples, models_folder, selected_models
 from cleansemg.downstream.common.streams import CLEAN, open_streams, open_task
 from cleansemg.downstream.common.task import Fit
 from cleansemg.downstream.neuromuscular import saliency
@@ -29,7 +29,7 @@ def explain(settings: Settings, layout: Layout, models: Sequence[str] | None = N
     task = open_task(settings)
     clean = open_streams(layout.downstream(CLEAN))
     lines = []
-    for name in chosen_models(settings, task, models):
+    for name in selected_models(settings, task, models):
         model = task.models()[name]
         if not isinstance(model, WindowModel):
             raise UserError(f"{settings.config_file}: saliency maps are for the task neuromuscular, not '{task.name}'")
@@ -39,8 +39,8 @@ def explain(settings: Settings, layout: Layout, models: Sequence[str] | None = N
             raise UserError(f"{folder}: no fitted network; run downstream/neuromuscular/run.py first")
         model.load(Fit(folder, settings.seed, {}, name))
         every, _ = clean_examples(model, clean)
-        tested = every.take(checked_folds(task, every, settings)[0].test)
-        shown = tested.take(saliency.choose(tested, settings.seed, task.classes))
+        tested = every.select(checked_folds(task, every, settings)[0].test)
+        shown = tested.select(saliency.choose(tested, settings.seed, task.classes))
         path = layout.tables / f"{task.name}_{fitted.name}_saliency.png"
         title = f"{task.name}, {name}: what the answer rests on, clean test windows"
         saliency.draw(path, saliency.explain(model.fitted, shown, task.classes), task.fs_hz, title)

@@ -98,8 +98,8 @@ class WindowModel(NetworkModel):
         if plan.transfer is None:
             super().fit(train, valid, fit)
         else:
-            own = replace(fit, label=fit.label.replace("_head", ""))  # the same network as without the head
-            super().fit(plan.transfer.source_rows(train), plan.transfer.source_rows(valid), own)
+            without_head = replace(fit, label=fit.label.replace("_head", ""))  # the same network as without the head
+            super().fit(plan.transfer.source_rows(train), plan.transfer.source_rows(valid), without_head)
             if self.head:
                 transfer.fit_head(
                     self.fitted, plan.transfer.target_rows(train), plan.transfer.target_rows(valid), plan.classes

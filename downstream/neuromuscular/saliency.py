@@ -62,19 +62,19 @@ def attributions(network: ConvNet | OnImages, x: Float32, y: Int64) -> dict[str,
     if maps.dim() == 4:
         maps = maps.mean(dim=2)  # [n, 1, F', T'] -> [n, 1, T']
     stretched = torch.nn.functional.interpolate(maps, size=inputs.shape[-1], mode="linear", align_corners=False)
-    found = (gradient, integral, stretched)
-    return {name: one.detach()[:, 0].double().numpy() for name, one in zip(METHODS, found, strict=True)}
+    maps = (gradient, integral, stretched)
+    return {name: one.detach()[:, 0].double().numpy() for name, one in zip(METHODS, maps, strict=True)}
 
 
 def choose(examples: Examples, seed: int, classes: Sequence[str], per_class: int = PER_CLASS) -> Int64:
     """Rows of a few windows of each class, of different people as far as there are so many."""
-    chosen: list[int] = []
+    selected: list[int] = []
     for y in range(len(classes)):
         rows = generator(seed, "downstream", "saliency", classes[y]).permutation(np.flatnonzero(examples.y == y))
         _, first = np.unique(examples.person[rows], return_index=True)
         rest = np.setdiff1d(np.arange(len(rows)), first)
-        chosen += rows[np.concatenate([np.sort(first), rest])][:per_class].tolist()
-    return np.array(chosen, np.int64)
+        selected += rows[np.concatenate([np.sort(first), rest])][:per_class].tolist()
+    return np.array(selected, np.int64)
 
 
 def explain(network: ConvNet | OnImages, examples: Examples, classes: Sequence[str]) -> list[Shown]:

@@ -93,10 +93,10 @@ class NeuromuscularTask(Task):
 
     def models(self) -> dict[str, Model]:
         """The 1-D and the 2-D network; in a transfer with head, each also with its head fitted to the target."""
-        found: dict[str, Model] = {"cnn1d": Cnn1d(self.plan), "cnn2d": Cnn2d(self.plan)}
+        models: dict[str, Model] = {"cnn1d": Cnn1d(self.plan), "cnn2d": Cnn2d(self.plan)}
         if self.transfer is not None and self.transfer.head:
-            found |= {"cnn1d_head": Cnn1d(self.plan, head=True), "cnn2d_head": Cnn2d(self.plan, head=True)}
-        return found
+            models |= {"cnn1d_head": Cnn1d(self.plan, head=True), "cnn2d_head": Cnn2d(self.plan, head=True)}
+        return models
 
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
         """By subject; `published` shuffles windows into folds, as work that splits signals does, and leaks.

@@ -41,11 +41,11 @@ class Transfer:
 
     def source_rows(self, examples: Examples) -> Examples:
         """Those of the source."""
-        return examples.take(_rows_of(examples, self.source))
+        return examples.select(_rows_of(examples, self.source))
 
     def target_rows(self, examples: Examples) -> Examples:
         """Those of the target."""
-        return examples.take(_rows_of(examples, self.target))
+        return examples.select(_rows_of(examples, self.target))
 
     def folds(self, examples: Examples, seed: int, n_folds: int, classes: Sequence[str]) -> list[Fold]:
         """All of the source is learnt from, a fifth of its people selecting; the target is tested.
@@ -57,20 +57,20 @@ class Transfer:
             UserError: a set without windows, or a class of either with too few people.
         """
         rows = {name: _rows_of(examples, name) for name in (self.source, self.target)}
-        for name, found in rows.items():
-            if not len(found):
+        for name, class_rows in rows.items():
+            if not len(class_rows):
                 raise UserError(f"transfer: no window of '{name}'; enable it under datasets:, or name another set")
         there = set(examples.y[rows[self.source]].tolist())
         for y, name in enumerate(classes):
             if y not in there:
                 raise UserError(f"transfer: nobody in '{self.source}' has class '{name}'")
-        first = by_subject(examples.take(rows[self.source]), seed, n_folds=5, classes=classes)[0]
+        first = by_subject(examples.select(rows[self.source]), seed, n_folds=5, classes=classes)[0]
         learnt = rows[self.source][np.sort(np.concatenate([first.train, first.valid]))]
         selecting = rows[self.source][first.test]
         if not self.head:
             return [Fold(learnt, selecting, rows[self.target])]
         try:
-            own = by_subject(examples.take(rows[self.target]), seed, n_folds=n_folds, classes=classes)
+            splits = by_subject(examples.select(rows[self.target]), seed, n_folds=n_folds, classes=classes)
         except UserError as error:
             raise UserError(f"transfer to '{self.target}': {error}; or ask it as it is: transfer.head=false") from None
         there_too = rows[self.target]
@@ -80,7 +80,7 @@ class Transfer:
                 np.concatenate([selecting, there_too[fold.valid]]),
                 there_too[fold.test],
             )
-            for fold in own
+            for fold in splits
         ]
 
 

@@ -71,12 +71,12 @@ def starts(label: Int64, wanted: Sequence[int], window: int, hop: int) -> Int64:
     [1, 3, 6]
     """
     edge = np.concatenate([[0], np.flatnonzero(np.diff(label)) + 1, [len(label)]])
-    found = [
+    causes = [
         np.arange(first, stop - window + 1, hop)
         for first, stop in itertools.pairwise(edge.tolist())
         if stop > first and label[first] in wanted
     ]
-    return np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64)
+    return np.concatenate([np.empty(0, np.int64), *causes]).astype(np.int64)
 
 
 def _names() -> str:

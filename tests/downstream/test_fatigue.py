@@ -206,7 +206,7 @@ def test_svm_is_the_published_one() -> None:
     every = labelled()
     model = FatigueSvm(SHORT, "clean", 3)
     rows = np.arange(len(every))
-    train, valid, test = (every.take(rows[rows % 3 == k]) for k in range(3))
+    train, valid, test = (every.select(rows[rows % 3 == k]) for k in range(3))
     model.fit(train, valid, Fit(Path("unused"), 1, {}, "svm"))
     both = join([train, valid])
     scaler = StandardScaler().fit(both.x)
@@ -217,7 +217,7 @@ def test_svm_is_the_published_one() -> None:
 
 def test_svm_scores_have_a_column_a_class_even_where_one_was_not_fitted_on() -> None:
     every = labelled()
-    two = every.take(np.flatnonzero(every.y != 1))
+    two = every.select(np.flatnonzero(every.y != 1))
     model = FatigueSvm(SHORT, "clean", 3)
     model.fit(two, two, Fit(Path("unused"), 1, {}, "svm"))
     scores = model.scores(every.x)
@@ -227,14 +227,14 @@ def test_svm_scores_have_a_column_a_class_even_where_one_was_not_fitted_on() -> 
 
 def test_svm_with_one_class() -> None:
     every = labelled()
-    one = every.take(np.flatnonzero(every.y == 1))
+    one = every.select(np.flatnonzero(every.y == 1))
     with pytest.raises(UserError, match="have one class"):
         FatigueSvm(SHORT, "clean", 3).fit(one, one, Fit(Path("unused"), 1, {}, "svm fold 1"))
 
 
 def test_network_learns(tmp_path: Path) -> None:
     every = labelled(3, models="cnn")
-    parts = [every.take(np.flatnonzero(every.person == f"toy/S{n}")) for n in range(3)]
+    parts = [every.select(np.flatnonzero(every.person == f"toy/S{n}")) for n in range(3)]
     model = FatigueCnn(SHORT, "clean")
     recipe = {"epochs": 6, "batch_size": 4}
     model.fit(parts[0], parts[1], Fit(tmp_path, 1, recipe, "cnn fold 1", n_classes=3))
@@ -274,13 +274,13 @@ def test_published_folds_are_the_sources_and_leak() -> None:
 
 def test_a_class_with_too_few() -> None:
     every = labelled(3)
-    one_person = every.take(np.flatnonzero((every.y != 2) | (every.person == "toy/S0")))
+    one_person = every.select(np.flatnonzero((every.y != 2) | (every.person == "toy/S0")))
     with pytest.raises(UserError, match="'severe'"):
         FatigueTask().folds(one_person, "subjects", 2025)
     rows = np.concatenate([np.flatnonzero(every.y != 2), np.flatnonzero(every.y == 2)[:3]])
     with pytest.raises(UserError, match=r"'severe': 3 window"):
-        FatigueTask().folds(every.take(rows), "published", 2025)
-    few = every.take(np.concatenate([np.flatnonzero(every.y == y)[:4] for y in range(3)]))
+        FatigueTask().folds(every.select(rows), "published", 2025)
+    few = every.select(np.concatenate([np.flatnonzero(every.y == y)[:4] for y in range(3)]))
     with pytest.raises(UserError, match="12 windows: the smallest part of the split has 2, for 3 classes"):
         FatigueTask().folds(few, "published", 2025)
 
@@ -304,6 +304,6 @@ def test_fatigue_shows_in_people_who_were_not_fitted_on() -> None:
     right = []
     for fold in task.folds(every, "subjects", 2025):
         model = task.models()["svm"]
-        model.fit(every.take(fold.train), every.take(fold.valid), Fit(Path("unused"), 1, {}, "svm"))
+        model.fit(every.select(fold.train), every.select(fold.valid), Fit(Path("unused"), 1, {}, "svm"))
         right.extend(model.scores(every.x[fold.test]).argmax(axis=1) == every.y[fold.test])
     assert np.mean(right) > 0.6

@@ -91,7 +91,7 @@ class TestWindows:
         every = examples()
         kept = np.flatnonzero((every.y != 2) | (np.arange(len(every)) % 3 == 0))  # fewer of class 2
         rows = balanced(every, kept, 5, "x")
-        drawn = every.take(rows)
+        drawn = every.select(rows)
         assert len(set(np.bincount(drawn.y).tolist())) == 1
         assert len(np.unique(rows)) == len(rows)
         assert set(rows.tolist()) <= set(kept.tolist())
@@ -119,7 +119,7 @@ class TestTask:
     def test_people_are_disjoint_and_only_what_is_fitted_on_is_balanced(self) -> None:
         every = examples(6)
         rare = np.flatnonzero((every.y != 1) | (np.arange(len(every)) % 2 == 0))
-        every = every.take(rare)
+        every = every.select(rare)
         folds = self.task(n_folds=3).folds(every, "subjects", 1)
         tested = np.concatenate([fold.test for fold in folds])
         assert sorted(tested.tolist()) == list(range(len(every)))
@@ -241,14 +241,14 @@ class TestModels:
 
     def test_the_svm_of_two_classes_and_of_a_class_that_nobody_fitted(self, tmp_path: Path) -> None:
         every = examples(4)
-        two = every.take(np.flatnonzero(every.y != 1))
+        two = every.select(np.flatnonzero(every.y != 1))
         model = GaitSvm(Cutting(classes=CLASSES[:3]), Search(c=(1.0,), gamma=("scale",), wamp_threshold=(0.3,)))
         model.fit(two, two, self.fit(tmp_path))
         scores = model.scores(two.x)
         assert scores.shape == (len(two), 3)
         assert set(scores.argmax(axis=1).tolist()) == {0, 2}
         with pytest.raises(UserError, match="needs two training people"):
-            model.fit(every.take(np.flatnonzero(every.person == "db/P1")), two, self.fit(tmp_path))
+            model.fit(every.select(np.flatnonzero(every.person == "db/P1")), two, self.fit(tmp_path))
 
 
 def small_settings(data: Path, **downstream) -> Settings:

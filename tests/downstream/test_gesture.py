@@ -267,7 +267,7 @@ def test_folds_by_person_are_disjoint_and_the_published_ones_leak() -> None:
 
 def test_a_class_with_one_person_is_named() -> None:
     examples = some_examples()
-    lonely = examples.take(np.flatnonzero((examples.y != 2) | (examples.person == "DBX/S0")))
+    lonely = examples.select(np.flatnonzero((examples.y != 2) | (examples.person == "DBX/S0")))
     with pytest.raises(UserError, match=r"'movement 3': 1 subject"):
         GestureTask(movements=(3,)).folds(lonely, "subjects", 1)
 
@@ -281,7 +281,7 @@ def quick_fit(folder: Path, model: STCNetModel) -> np.ndarray:
     examples = some_examples()
     rows = np.arange(len(examples))
     fit = Fit(folder, 1, {"epochs": 12, "learning_rate": 5e-3, "batch_size": 12}, "quick", n_classes=3)
-    model.fit(examples.take(rows[:36]), examples.take(rows[36:45]), fit)
+    model.fit(examples.select(rows[:36]), examples.select(rows[36:45]), fit)
     return model.scores(examples.x[45:])
 
 

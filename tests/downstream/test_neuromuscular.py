@@ -244,7 +244,7 @@ class TestTransfer:
         assert right() == 1
         assert all(torch.equal(a, b) for a, b in zip(body, network.body.parameters(), strict=True))
         with pytest.raises(UserError, match=f"class '{classes[0]}' has no window in the target"):
-            fit_head(network, turned.take(np.flatnonzero(turned.y > 0)), turned, classes)
+            fit_head(network, turned.select(np.flatnonzero(turned.y > 0)), turned, classes)
 
     def test_only_the_source_is_learnt_from_and_the_head_keeps_the_body(self, tmp_path: Path) -> None:
         examples = join([people(3, "from"), people(3, "to")])
@@ -254,7 +254,7 @@ class TestTransfer:
         for name in ("cnn1d", "cnn1d_head"):
             model = task.models()[name]
             fit = Fit(tmp_path / name, 1, QUICK, f"{name} fold 1")
-            model.fit(examples.take(fold.train), examples.take(fold.valid), fit)
+            model.fit(examples.select(fold.train), examples.select(fold.valid), fit)
             again = task.models()[name]
             again.load(fit)
             x = examples.x[fold.test]

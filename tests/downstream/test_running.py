@@ -236,7 +236,7 @@ def test_a_version_is_cut_from_the_tested_streams_alone(finished, tmp_path):
     shutil.copytree(layout.downstream("clean"), tmp_path / "clean")
     clean = streams.open_streams(tmp_path / "clean")
     every, _ = assess.clean_examples(NearestMean(), clean)
-    tested = every.take(np.flatnonzero(every.stream == every.stream[0]))
+    tested = every.select(np.flatnonzero(every.stream == every.stream[0]))
     for shard in clean.manifest.shards:
         if shard.name != streams.shard_name(str(every.stream[0])):
             (tmp_path / f"clean/{shard.name}.npz").unlink()
@@ -321,7 +321,7 @@ def test_parse_denoisers_refuses_all_and_more():
     ("changes", "denoisers", "text"),
     [
         ({}, ["hpp"], "did you mean 'hp'?"),
-        ({}, ["wiener_oracle"], "needs to be told the noise"),
+        ({}, ["wiener_oracle"], "needs the noise kinds"),
         ({"task": None}, None, "downstream.task is not set"),
         ({"task": "gestures"}, None, "no task is called 'gestures'"),
         ({"models": ["nearst"]}, None, "did you mean 'nearest'?"),
