@@ -61,7 +61,7 @@ def denoise(
     ((8192,), 100)
     """
     from cleansemg.core.errors import did_you_mean
-    from cleansemg.core.execution import single_threaded
+    from cleansemg.core.threads import single_threaded
     from cleansemg.denoising.overlap_add import OVERLAP_S, WINDOW_S, OverlapAdd
     from cleansemg.recordings.auto_track import TRACKS, AutoTrack
     from cleansemg.recordings.denoiser_choice import choose, try_out
@@ -73,7 +73,7 @@ def denoise(
     method = choose(denoiser, weights, parameters).denoiser
     try_out(method, fs_hz)
     if track == "auto":
-        method = AutoTrack(method, fs_hz, quality_model())
+        method = AutoTrack(method, quality_model())
     window_s = WINDOW_S if window_s is None else window_s
     stream = OverlapAdd(method, fs_hz, len(rows), window_s, OVERLAP_S if overlap_s is None else overlap_s)
     with single_threaded():
@@ -156,7 +156,7 @@ def assess(
         raise UserError(f"assess: {', '.join(reading)}: of files alone; an array is in volts")
     if fs_hz is None or not fs_hz > 0:
         raise UserError(f"assess: fs_hz is {fs_hz!r}: an array needs its sampling rate in Hz")
-    from cleansemg.core.execution import single_threaded
+    from cleansemg.core.threads import single_threaded
 
     rows = _rows(recording)
     check_duration(rows.shape[1], fs_hz)
