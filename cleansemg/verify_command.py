@@ -17,11 +17,12 @@ def verify(
 ) -> int:
     """Check results from outside: what is stored is what the manifests, the seed and the formulas say.
 
-    Works on any folder of `cleansemg run`, of the benchmark or of a task, and reads nothing but what lies there: no
-    recordings, no configuration, none of the code that made it. One line a check:
+    Works on any folder of `cleansemg run`, of the benchmark or of a task, and reads what lies there: no recordings, no
+    configuration; of the code that made it, the text alone, to say whether it has changed since. One line a check:
 
     ok     looked at, with counts; FAIL   wrong, and where; leaks  parts share what their protocol declares;
-    --     nothing there to check, or nothing that could be.
+    stale  made by other code, YAML or weights than those at hand; --     nothing there to check, or nothing that
+    could be.
 
     It compares hashes and fingerprints of all stages, subjects and noise records of the parts, rebuilds every mixture
     from segment, noise and gains with its SNR, draws every recipe again from its seed, computes metrics anew, and
@@ -35,11 +36,13 @@ def verify(
     from cleansemg.evaluation.verification import verify as check
 
     setup_logging(quiet)
-    failed = 0
+    failed = stale = 0
     for finding in check(folder, sample, progress):
         failed += bool(finding.problems)
+        stale += len(finding.stale)
         for line in lines_of(finding):
             if not quiet or line.status == "FAIL":
                 typer.echo(str(line))
-    typer.echo(f"{failed} checks failed" if failed else "every check passed")
+    outcome = f"{failed} checks failed" if failed else "every check passed"
+    typer.echo(outcome + (f", but other code than that at hand made {stale} folders" if stale else ""))
     return EXIT_FAILED_ITEMS if failed else 0

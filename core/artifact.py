@@ -1,12 +1,11 @@
 """What stages hand on: a folder of npz shards beside one `manifest.json`, written last.
 
-A shard carries the fingerprint of the stage that wrote it, so that a killed run can tell its own
-finished shards from another configuration's; the manifest carries each shard's SHA-256.
+A shard carries the fingerprint of the stage that wrote it, so that a killed run can tell its finished shards from
+those of another configuration or of other code; the manifest carries each shard's SHA-256.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import npz
 from cleansemg.core.errors import ArtifactError
+from cleansemg.core.revision import revision
 
 MANIFEST = "manifest.json"
 META_FINGERPRINT = "meta.fingerprint"
@@ -56,7 +56,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The contents of `manifest.json`."""
+    """The contents of `manifest.json`; `code` holds the hashes of what made it, by file (`core/code_identity.py`)."""
 
     schema: str
     schema_version: int
@@ -65,6 +65,7 @@ class Manifest:
     inputs: dict[str, str]
     shards: tuple[Shard, ...]
     n_failures: int
+    code: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
 
@@ -79,33 +80,22 @@ class Manifest:
         return {shard.name: shard for shard in self.shards}
 
 
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-
-
-def fingerprint(schema: Schema, section: Any, inputs: Mapping[str, str], seed: int) -> str:
-    """Hash of what decides a stage's results: its settings, its inputs, its schema, the seed."""
-    identity = [schema.name, schema.version, section, dict(inputs), seed]
-    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()
-
-
 def versions() -> dict[str, str]:
-    """Versions of Python, the project and the libraries that numbers depend on."""
-    found = {"python": platform.python_version()}
+    """Versions of Python, the project and the libraries that numbers depend on, and the project's commit."""
+    numbers = {"python": platform.python_version(), **revision()}
     for library in RECORDED_LIBRARIES:
         try:
-            found[library] = version(library)
+            numbers[library] = version(library)
         except PackageNotFoundError:
-            found[library] = "absent"
-    return found
+            numbers[library] = "absent"
+    return numbers
 
 
 def write_shard(
     folder: Path,
     name: str,
     arrays: Mapping[str, NDArray[Any]],
-    own_fingerprint: str,
+    fingerprint: str,
     failures: Sequence[Failure] = (),
 ) -> Shard:
     """Write one shard atomically; every array has one row an item.
@@ -113,7 +103,7 @@ def write_shard(
     Raises:
         ValueError: no arrays, or arrays of different lengths.
     """
-    temporary, shard = write_staged_shard(folder, name, arrays, own_fingerprint, failures)
+    temporary, shard = write_staged_shard(folder, name, arrays, fingerprint, failures)
     npz.commit(temporary, folder / f"{name}.npz")
     return shard
 
@@ -122,7 +112,7 @@ def write_staged_shard(
     folder: Path,
     name: str,
     arrays: Mapping[str, NDArray[Any]],
-    own_fingerprint: str,
+    fingerprint: str,
     failures: Sequence[Failure] = (),
 ) -> tuple[Path, Shard]:
     """Write one shard up to the wait for the disk, which `cleansemg.core.npz.commit` does.
@@ -137,17 +127,27 @@ def write_staged_shard(
     if len(set(counts.values())) != 1:
         raise ValueError(f"shard '{name}': arrays must share their first axis, got {counts}")
     table = np.array([[f.item, f.cause] for f in failures], dtype=np.str_).reshape(-1, 2)
-    meta = {META_FINGERPRINT: np.array(own_fingerprint), META_FAILURES: table}
+    meta = {META_FINGERPRINT: np.array(fingerprint), META_FAILURES: table}
     temporary, digest = npz.write_staged(folder / f"{name}.npz", {**arrays, **meta})
     return temporary, Shard(name, next(iter(counts.values())), digest)
 
 
-def inspect_shard(folder: Path, name: str, own_fingerprint: str) -> tuple[Shard, list[Failure]] | None:
-    """The shard of an earlier run, if it is there and whole; None if it has to be made.
+@dataclass(frozen=True)
+class StoredShard:
+    """A shard of an earlier run, whole: under which fingerprint it was made, its arrays, and what failed."""
 
-    Raises:
-        ArtifactError: the shard was written under another fingerprint.
-    """
+    fingerprint: str
+    arrays: dict[str, NDArray[Any]]
+    failures: list[Failure]
+
+    @property
+    def count(self) -> int:
+        """Its rows."""
+        return len(next(iter(self.arrays.values())))
+
+
+def read_stored(folder: Path, name: str) -> StoredShard | None:
+    """The shard of an earlier run, if it is there and whole; None where it has to be made from the start."""
     path = folder / f"{name}.npz"
     if not path.exists():
         return None
@@ -157,18 +157,19 @@ def inspect_shard(folder: Path, name: str, own_fingerprint: str) -> tuple[Shard,
         return None
     if META_FINGERPRINT not in arrays or META_FAILURES not in arrays:
         return None
-    if str(arrays[META_FINGERPRINT]) != own_fingerprint:
-        raise ArtifactError(
-            f"{path}: made under another configuration or from other inputs; "
-            "choose another --output, or start this stage over with --force"
-        )
-    table = arrays.pop(META_FAILURES)
-    arrays.pop(META_FINGERPRINT)
+    table, fingerprint = arrays.pop(META_FAILURES), str(arrays.pop(META_FINGERPRINT))
     if table.shape[1:] != (2,) or not arrays or any(array.ndim < 1 for array in arrays.values()):
         return None
-    failures = [Failure(str(item), str(cause)) for item, cause in table]
-    count = len(next(iter(arrays.values())))
-    return Shard(name, count, npz.sha256(path)), failures
+    return StoredShard(fingerprint, arrays, [Failure(str(item), str(cause)) for item, cause in table])
+
+
+def stored_fingerprint(path: Path) -> str | None:
+    """The fingerprint of a shard, reading no more than that; None where the file is broken and will be made again."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return str(archive[META_FINGERPRINT])
+    except npz.DAMAGED:  # a shard of zeros may pass for one plain array, which is no archive
+        return None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -219,8 +220,8 @@ def _require_types(manifest: Manifest) -> None:
     numbers = (manifest.schema_version, manifest.seed, manifest.n_failures, *(shard.count for shard in manifest.shards))
     if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
         raise TypeError("a field of another type")
-    if not isinstance(manifest.info, dict) or not isinstance(manifest.versions, dict):
-        raise TypeError("info and versions are mappings")
+    if not all(isinstance(mapping, dict) for mapping in (manifest.info, manifest.versions, manifest.code)):
+        raise TypeError("info, versions and code are mappings")
     if any(Path(shard.name).name != shard.name for shard in manifest.shards):
         raise ValueError("a shard that is not in this folder")
 
@@ -250,10 +251,10 @@ class Artifact:
         path = self.folder / f"{name}.npz"
         if not path.exists():
             raise ArtifactError(f"{path}: missing; run: {self.schema.command}")
-        found = npz.sha256(path)
-        if found != shard.sha256:
+        digest = npz.sha256(path)
+        if digest != shard.sha256:
             raise ArtifactError(
-                f"{path}: altered (SHA-256 {found[:12]}..., expected {shard.sha256[:12]}...); "
+                f"{path}: altered (SHA-256 {digest[:12]}..., expected {shard.sha256[:12]}...); "
                 f"run: {self.schema.command} --force"
             )
         return shard

@@ -23,6 +23,7 @@ from cleansemg.core.artifact import Artifact, Failure, Manifest, Schema, Shard
 from cleansemg.core.console import progress
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.execution import map_items
+from cleansemg.core.fingerprint import Relation, describe_change, fingerprint, relation
 
 log = logging.getLogger(__name__)
 P = TypeVar("P")
@@ -66,12 +67,28 @@ class ShardResult:
 
 
 @dataclass(frozen=True)
+class LastStep(Generic[P]):
+    """A last step that can be done again from what a shard stores, as scoring can from stored waveforms.
+
+    Attributes:
+        code: hashes of what the step alone depends on, by file.
+        work: from payload, arrays and failures of a stored shard to the whole shard, the same bytes as if made from
+            the start; None where that shard does not store enough.
+        what: what the line says that is done where this code alone has changed.
+    """
+
+    code: Mapping[str, str]
+    work: Callable[[P, Mapping[str, NDArray[Any]], Sequence[Failure]], ShardResult | None]
+    what: str
+
+
+@dataclass(frozen=True)
 class StageResult:
     """A finished stage."""
 
     artifact: Artifact
     failures: tuple[Failure, ...]
-    n_made: int  # shards made now, the others were there
+    n_new: int  # shards of this run, the others were there
 
 
 def run_stage(
@@ -85,10 +102,17 @@ def run_stage(
     seed: int,
     options: RunOptions,
     label: str,
+    code: Mapping[str, str],
+    last_step: LastStep[P] | None = None,
+    contents: Mapping[str, str] | None = None,
+    is_fit: bool = False,
+    what: str = "making it again",
     failures: Sequence[Failure] = (),
     info: Mapping[str, Any] | None = None,
 ) -> StageResult:
     """Make an artifact, shard by shard, resuming what an interrupted run left.
+
+    What was made by other code under the same settings is made again, and a line says so and why.
 
     Workers read back what is there, make what is missing, and write it; what comes back is a line a shard. A shard
     has its name once it is on the disk, which a thread here waits for while the next ones are made.
@@ -103,22 +127,38 @@ def run_stage(
         seed: the configuration's seed.
         options: workers, force and scheduler.
         label: what the progress line says.
+        code: hashes of what a result depends on beside the settings, by file (`cleansemg.core.code_identity`).
+        last_step: the part of the work that can be done again alone where its code alone has changed.
+        contents: hashes of inputs' contents, by name: where one is another, the work is done again, with a line.
+        is_fit: what lies there was fitted, so that it is never made again without `force`.
+        what: what the line says that is done where other code made what lies there.
         failures: what failed before the jobs, kept beside theirs.
         info: more for the manifest.
 
     Raises:
-        ArtifactError: the folder holds another configuration's results and `force` is off.
+        ArtifactError: the folder holds another configuration's results, or a fit by other code, and `force` is off.
         UserError: the disk is full or not writable.
     """
     names = [job.name for job in jobs]
     if len(set(names)) != len(names):
         raise ValueError(f"{schema.name}: shard names repeat")
-    own = artifact.fingerprint(schema, section, inputs, seed)
+    wanted = fingerprint(schema, section, inputs, seed, code, last_step.code if last_step else None, contents)
+    inputs = {**inputs, **(contents or {})}
+    all_code = {**code, **(last_step.code if last_step else {})}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _prepare(folder, schema, own, set(names), options.force)
+        before = _before(folder, schema, wanted, options.force)
+        if before is not None:
+            reason = "a part was made by other code"
+            if before.code:
+                reason = describe_change(before.code, all_code, before.inputs, inputs)
+            if is_fit:
+                raise fitted_by_other_code(folder, reason)
+            redo = last_step.what if last_step and before.relation == "step" else what
+            log.info("%s: %s; %s", label, reason, redo)
+        _clear(folder, set() if options.force else set(names))
         marker = _mark(folder) if options.scheduler else None
-        make = partial(_make, folder=folder, own=own, work=work, marker=marker)
+        make = partial(_make, folder=folder, wanted=wanted, work=work, last_step=last_step, marker=marker)
         outcomes = map_items(make, jobs, options.workers, options.scheduler)
         finished = list(progress(_committed(outcomes, folder), len(jobs), label))
         _sweep(folder)  # what a worker that died has left
@@ -127,18 +167,19 @@ def run_stage(
         manifest = Manifest(
             schema=schema.name,
             schema_version=schema.version,
-            fingerprint=own,
+            fingerprint=wanted,
             seed=seed,
             inputs=dict(inputs),
             shards=tuple(outcome.shard for outcome in finished),
             n_failures=len(every),
+            code=all_code,
             versions=artifact.versions(),
             info=dict(info or {}),
         )
         artifact.write_manifest(folder, manifest)
     except OSError as error:
         raise disk_error(folder, error) from error
-    return StageResult(Artifact(folder, schema, manifest), tuple(every), sum(outcome.made for outcome in finished))
+    return StageResult(Artifact(folder, schema, manifest), tuple(every), sum(outcome.is_new for outcome in finished))
 
 
 @dataclass(frozen=True)
@@ -147,14 +188,14 @@ class _Outcome:
 
     shard: Shard
     failures: list[Failure]
-    made: bool  # now, or found whole
-    temporary: Path | None = None  # where the shard lies until it is settled
+    is_new: bool  # made in this run; False where it was there, whole
+    temporary: Path | None = None  # where the shard lies until it is committed
 
 
 def _committed(outcomes: Iterator[_Outcome], folder: Path) -> Iterator[_Outcome]:
     """Yield outcomes, in order, once their shards are on the disk under their names."""
     waiting: deque[Future[_Outcome]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="settle") as disk:
+    with ThreadPoolExecutor(1, thread_name_prefix="commit") as disk:
         for outcome in outcomes:
             waiting.append(disk.submit(_commit, outcome, folder))
             while len(waiting) > COMMIT_AHEAD or (waiting and waiting[0].done()):
@@ -169,30 +210,42 @@ def _commit(outcome: _Outcome, folder: Path) -> _Outcome:
     return outcome
 
 
-def _make(job: Job[P], folder: Path, own: str, work: Callable[[P], ShardResult], marker: str | None) -> _Outcome:
+def _make(
+    job: Job[P],
+    folder: Path,
+    wanted: str,
+    work: Callable[[P], ShardResult],
+    last_step: LastStep[P] | None,
+    marker: str | None,
+) -> _Outcome:
     """Make and write one shard, unless it is there; with `marker`, on a machine that may be another one."""
     if marker is not None and not (folder / marker).exists():
         raise UserError(
             f"a worker does not see what is written to {folder.absolute()} here; workers need the same file system, "
             "under the same path"
         )
-    found = artifact.inspect_shard(folder, job.name, own)
-    if found is not None:
-        return _Outcome(*found, made=False)
-    made = work(job.payload)
-    failures = list(made.failures)
+    stored = artifact.read_stored(folder, job.name)
+    difference = "settings" if stored is None else relation(stored.fingerprint, wanted)
+    if stored is not None and difference == "same":
+        shard = Shard(job.name, stored.count, npz.sha256(folder / f"{job.name}.npz"))
+        return _Outcome(shard, stored.failures, is_new=False)
+    result: ShardResult | None = None
+    if stored is not None and last_step is not None and difference == "step":
+        result = last_step.work(job.payload, stored.arrays, stored.failures)
+    result = result or work(job.payload)
+    failures = list(result.failures)
     if marker is None:
-        temporary, shard = artifact.write_staged_shard(folder, job.name, made.arrays, own, failures)
-        return _Outcome(shard, failures, made=True, temporary=temporary)
+        temporary, shard = artifact.write_staged_shard(folder, job.name, result.arrays, wanted, failures)
+        return _Outcome(shard, failures, is_new=True, temporary=temporary)
     # Two workers may make the same shard, after a lost connection, under one process number in two containers:
     # each writes in a staging folder of its own, and the last one replaces the other's file by the same bytes.
     staging = folder / f".{job.name}.{uuid.uuid4().hex}.tmp"
     try:
-        temporary, shard = artifact.write_staged_shard(staging, job.name, made.arrays, own, failures)
+        temporary, shard = artifact.write_staged_shard(staging, job.name, result.arrays, wanted, failures)
         npz.commit(temporary, folder / f"{job.name}.npz")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return _Outcome(shard, failures, made=True)
+    return _Outcome(shard, failures, is_new=True)
 
 
 def _mark(folder: Path) -> str:
@@ -211,39 +264,63 @@ def _sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _prepare(folder: Path, schema: Schema, own: str, names: set[str], force: bool) -> None:
-    """Clear the folder with `force`; otherwise refuse results that are not this stage's own."""
-    manifest = folder / artifact.MANIFEST
-    if not force and manifest.exists() and artifact.read_manifest(folder, schema).fingerprint != own:
-        raise ArtifactError(
-            f"{folder}: made under another configuration or from other inputs; "
-            "choose another --output, or start this stage over with --force"
-        )
-    manifest.unlink(missing_ok=True)  # until this run is done, the folder must not look finished
-    _sweep(folder)
-    for path in sorted(folder.glob("*.npz")):
-        if force:
-            path.unlink()
+@dataclass(frozen=True)
+class _Before:
+    """What other code has left in a folder under the same settings."""
+
+    relation: Relation  # "step" where all of it differs in the last step alone
+    code: Mapping[str, str]  # empty where no manifest says it
+    inputs: Mapping[str, str]
+
+
+def _before(folder: Path, schema: Schema, wanted: str, force: bool) -> _Before | None:
+    """What is there of other code; with `force` nothing counts. Results of other settings are refused."""
+    path = folder / artifact.MANIFEST
+    if force:
+        return None
+    manifest = artifact.read_manifest(folder, schema) if path.exists() else None
+    differences: set[Relation] = set()
+    if manifest is not None:
+        if relation(manifest.fingerprint, wanted) == "settings":
+            raise other_settings(folder)
+        differences.add(relation(manifest.fingerprint, wanted))
+    for shard in sorted(folder.glob("*.npz")):
+        stored = artifact.stored_fingerprint(shard)
+        if stored is None:
             continue
-        _require_own(path, own)  # of all, before the first is made
+        if relation(stored, wanted) == "settings":  # of all, before the first is made
+            raise other_settings(shard)
+        differences.add(relation(stored, wanted))
+    if not differences & {"step", "code"}:
+        return None
+    other = manifest if manifest is not None and manifest.fingerprint != wanted else None
+    worst: Relation = "code" if "code" in differences else "step"
+    return _Before(worst, other.code if other else {}, other.inputs if other else {})
+
+
+def _clear(folder: Path, names: set[str]) -> None:
+    """Delete the manifest, what killed processes left, and shards that are not among `names`."""
+    (folder / artifact.MANIFEST).unlink(missing_ok=True)  # until this run is done, the folder must not look finished
+    _sweep(folder)
+    for path in folder.glob("*.npz"):
         if path.stem not in names:
             path.unlink()
 
 
-def _require_own(path: Path, own: str) -> None:
-    """Refuse a shard of another fingerprint, reading no more than that; what is broken will be made again."""
-    import numpy as np
+def other_settings(path: Path) -> ArtifactError:
+    """What lies in a folder was made under other settings."""
+    return ArtifactError(
+        f"{path}: made under another configuration or from other inputs; "
+        "choose another --output, or start this stage over with --force"
+    )
 
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = str(archive[artifact.META_FINGERPRINT])
-    except npz.DAMAGED:  # a shard of zeros may pass for one plain array, which is no archive
-        return
-    if found != own:
-        raise ArtifactError(
-            f"{path}: made under another configuration or from other inputs; "
-            "choose another --output, or start this stage over with --force"
-        )
+
+def fitted_by_other_code(folder: Path, reason: str) -> ArtifactError:
+    """What lies in a folder was fitted, and its code has changed since."""
+    return ArtifactError(
+        f"{folder}: fitted by other code ({reason}), and what was fitted is never thrown away by itself; "
+        "start it over with --force, choose another --output, or undo the change"
+    )
 
 
 def write_failures(folder: Path, failures: Sequence[Failure]) -> None:

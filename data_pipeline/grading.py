@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import artifact
 from cleansemg.core.artifact import Artifact, Schema
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline import columns
@@ -99,6 +100,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         seed=settings.seed,
         options=options,
         label="grade",
+        code=of_modules(__name__),
     )
     table = result.artifact.columns(*COLUMNS)
     columns.write_csv(layout.grades / TABLE, table)

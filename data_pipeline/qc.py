@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import registry
 from cleansemg.core.artifact import Failure, Schema
+from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Part
@@ -145,7 +146,6 @@ def _measure_database(
     refs, selected = wanted_recordings(reader, settings)
     whole, measure = settings.segment.cut == "recordings", settings.grade.rule != "none"
     entry = registry.find("datasets", name)
-    parameters = {**entry.parameters, **settings.datasets[name].parameters}
     jobs = [
         Job(subject_shard(subject), SubjectJob(reader, tuple(own), settings.qc, whole, measure, selected))
         for subject, own in itertools.groupby(refs, key=lambda ref: ref.subject)
@@ -157,8 +157,7 @@ def _measure_database(
         measure_subject,
         section={
             "qc": settings.qc.identity(),
-            "class": entry.target,
-            "parameters": parameters,
+            "parameters": settings.datasets[name].parameters,
             **({"whole": True} if whole else {}),
             **({} if measure else {"measure": False}),
             **({"selected": {p: own.identity() for p, own in selected.items()}} if selected else {}),
@@ -167,6 +166,7 @@ def _measure_database(
         seed=settings.seed,
         options=options,
         label=f"qc {reader.database}",
+        code={**of_modules(__name__), **of_entry(entry)},
     )
     columns.write_csv(result.artifact.folder / INDEX, result.artifact.columns(*QcRow.__dataclass_fields__))
     return result, len(jobs), len(refs)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core import artifact, dsp
+from cleansemg.core import artifact, dsp, registry
 from cleansemg.core.artifact import Artifact, Failure, Manifest, Schema
+from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ArtifactError, ItemError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import PARTS, Part
@@ -128,6 +129,9 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
                 ids += [own for kept in own_job.kept for own in kept.ids(settings.segment)]
                 jobs[part].append(Job(f"{database}_{subject_shard(subject)}", own_job))
     require_unique(ids)
+    code = of_modules(__name__)
+    for name in enabled_databases(settings):
+        code |= of_entry(registry.find("datasets", name))
     lines, n_failures = [], 0
     for part in PARTS:
         result = run_stage(
@@ -140,6 +144,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             seed=settings.seed,
             options=options,
             label=f"segment {part}",
+            code=code,
             info={"fs_hz": settings.segment.fs_hz, "window_samples": settings.segment.window_samples},
         )
         n_failures += len(result.failures)

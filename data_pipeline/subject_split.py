@@ -6,6 +6,7 @@ says `protocol: published`, subjects may be shared as its selection has it, and 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
-from cleansemg.core import artifact, registry, yaml_text
+from cleansemg.core import registry, yaml_text
 from cleansemg.core.artifact import Artifact, Schema
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import ArtifactError, UserError, did_you_mean
+from cleansemg.core.fingerprint import fingerprint, relation
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.settings import PARTS, Part
-from cleansemg.core.stage import Report, RunOptions, disk_error
+from cleansemg.core.stage import Report, RunOptions, disk_error, other_settings
 from cleansemg.data_pipeline import part_selection, split_rules
 from cleansemg.data_pipeline.grading import SCHEMA as GRADES
 from cleansemg.data_pipeline.settings import Segment, Selected, Selection
@@ -28,6 +31,8 @@ from cleansemg.data_pipeline.windows import n_windows
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
+
+log = logging.getLogger(__name__)
 
 SCHEMA = Schema("split", 1, command="python data_pipeline/step3_subject_split.py --config FILE")
 
@@ -101,13 +106,13 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         listed,
         *(["published"] if published else []),
     ]
-    own = artifact.fingerprint(SCHEMA, section, {"grades": grades.manifest.fingerprint}, settings.seed)
+    wanted = fingerprint(SCHEMA, section, {"grades": grades.manifest.fingerprint}, settings.seed, of_modules(__name__))
     databases = {database: _sorted_parts(parts) for database, parts in sorted(assignment.items())}
     shared = [line for database, parts in databases.items() for line in part_selection.shared_subjects(database, parts)]
     split = Split(
         settings.split.rule,
         settings.seed,
-        own,
+        wanted,
         databases,
         tuple(_remarks(sizes, databases, listed)),
         part_selection.leak_label(shared) if shared else "",
@@ -115,7 +120,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     )
     text = _to_yaml(split, by_part)
     if layout.split.exists() and not options.force:
-        _require_same(layout.split, own, text)
+        _require_same(layout.split, wanted, text)
     try:
         atomic_write(layout.split, text.encode())
     except OSError as error:
@@ -126,12 +131,14 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     return Report("split", (*lines, *labels, *split.remarks, f"rule {split.rule}: {layout.split}"))
 
 
-def _require_same(path: Path, own: str, text: str) -> None:
-    if load_split(path).fingerprint != own:
-        raise ArtifactError(
-            f"{path}: made under another configuration or from other grades; "
-            "choose another --output, or start this stage over with --force"
-        )
+def _require_same(path: Path, wanted: str, text: str) -> None:
+    """Refuse a split of other settings, or one that was edited; one of other code is to be made again."""
+    difference = relation(load_split(path).fingerprint, wanted)
+    if difference == "settings":
+        raise other_settings(path)
+    if difference != "same":
+        log.info("split: %s was made by other code or from other grades; making it again", path)
+        return
     if path.read_text(encoding="utf-8") != text:
         raise ArtifactError(f"{path}: edited by hand; name your own split in split.file, or undo it with --force")
 

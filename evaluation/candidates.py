@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cleansemg import denoising
 from cleansemg.core import npz
 from cleansemg.core.artifact import MANIFEST
+from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry, find, load_class
@@ -35,7 +36,9 @@ class Candidate:
         weights: of a network, "pretrained", "open" or a file; None for a classical method.
         parameters: over those of the denoiser's YAML.
         sets: names of the test sets to run it on; None: all.
-        identity: what decides its output, for the stage's fingerprint.
+        identity: what decides its output: class, parameters, hashes of weights.
+        settings: what is asked for: the name, and `parameters`.
+        code: what the name resolves to: hashes of source files, YAML and weights, for the stage's fingerprint.
     """
 
     label: str
@@ -45,6 +48,8 @@ class Candidate:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     sets: tuple[str, ...] | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
 
     def build(self) -> denoising.Denoiser:
         """The denoiser; raises UserError as `denoising.load` does."""
@@ -92,13 +97,17 @@ def candidates(
         for track in _tracks(entry, row, settings):
             calibrated_as = "oracle" if track == AUTO else track  # parameters for given kinds, whoever names them
             merged = {**(parameters or {}).get((entry.name, calibrated_as), {}), **row.parameters}
-            identity = {"class": entry.target, "parameters": {**entry.parameters, **merged}}
+            identity: dict[str, Any] = {"class": entry.target, "parameters": {**entry.parameters, **merged}}
+            code = {**of_modules(loading.__name__), **of_entry(entry)}
             if source is not None:
-                identity["weights"] = npz.sha256(loading.weights_file(entry, source))
+                code["weights"] = identity["weights"] = npz.sha256(loading.weights_file(entry, source))
             if track == AUTO:
-                identity["labels"] = npz.sha256(models.pretrained_weights())
+                code |= of_modules("cleansemg.quality")
+                code["quality weights"] = identity["labels"] = npz.sha256(models.pretrained_weights())
             name = row.name if ":" in row.name else entry.name
-            selected.append(Candidate(row.label or entry.name, name, track, source, merged, row.sets, identity))
+            asked = {"name": name, "parameters": merged}
+            label = row.label or entry.name
+            selected.append(Candidate(label, name, track, source, merged, row.sets, identity, asked, code))
     keys = [(c.label, c.track) for c in selected]
     for key in keys:
         if keys.count(key) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import tempfile
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import MANIFEST, Artifact
+from cleansemg.core.code_identity import outdated
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.evaluation import metrics
@@ -20,6 +22,8 @@ from cleansemg.evaluation.scoring import SCHEMA
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
+
+log = logging.getLogger(__name__)
 
 IN_MEMORY = 500_000  # mixtures; the metrics of more, 72 MB a profile of nine, are mapped from the disk
 LABELS = ("snr_db", "n_kinds", "kinds", "subject")  # of a mixture, whatever was made of it
@@ -47,7 +51,8 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
     """The scores of every denoiser evaluated on a set, in the order of the configuration, then by name.
 
     Raises:
-        UserError: nothing was evaluated, or denoisers were evaluated on different test sets.
+        UserError: nothing was evaluated, or denoisers were evaluated on different test sets, or a row was scored
+            before a metric was added.
     """
     folders = sorted(path.parent for path in (layout.root / "denoised").glob(f"*/*/{set_name}/{MANIFEST}"))
     artifacts = [Artifact.open(folder, SCHEMA) for folder in folders]
@@ -68,9 +73,17 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
 
     every: list[Scores] = []
     for artifact in sorted(artifacts, key=order):
+        _warn_of_other_code(artifact)
         scores = _scores(artifact, settings.evaluate.metrics)
         every.append(_sharing(scores, every[0]) if every else scores)
     return every
+
+
+def _warn_of_other_code(artifact: Artifact) -> None:
+    names = outdated(artifact.manifest.code)
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        log.warning("%s: made by other code (%s%s changed since); evaluate it again", artifact.folder, names[0], more)
 
 
 def _sharing(scores: Scores, first: Scores) -> Scores:
@@ -85,6 +98,13 @@ def _scores(artifact: Artifact, custom: Sequence[str]) -> Scores:
     all_profiles = ("standard", "published", *metrics.PROTOCOL_PROFILES)
     wanted = [f"{profile}.{name}" for profile in all_profiles for name in metrics.catalogue(profile, custom)]
     profiles = [name for name in wanted if name in stored]
+    scored = {name.partition(".")[0] for name in profiles}
+    missing = next((name for name in wanted if name.partition(".")[0] in scored and name not in stored), None)
+    if missing:
+        raise UserError(
+            f"{artifact.folder}: has no {missing}, a metric that was added since; run the stage evaluate "
+            "(with --denoiser for one that the configuration does not name), or delete that folder"
+        )
     labels = ("snr_db", "n_kinds", "kinds", "database", "subject", "failed")
     large = profiles and artifact.manifest.count > IN_MEMORY
     columns = _in_a_file(artifact, labels, profiles) if large else artifact.columns(*labels, *profiles)

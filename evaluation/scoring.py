@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core import npz
-from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.artifact import MANIFEST, Artifact, Failure, Schema, read_manifest
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.stage import Job, RunOptions, ShardResult, StageResult, run_stage
+from cleansemg.core.stage import Job, LastStep, RunOptions, ShardResult, StageResult, other_settings, run_stage
 from cleansemg.denoising import Denoiser, NoiseLabels
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.candidates import Candidate
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = Schema("denoised", 1, command="python evaluation/evaluate_classical.py (or evaluate_neural.py) --config FILE")
+# Parts of the project that have hashes of their own in a row: metrics, the test set, the quality network.
+ELSEWHERE = ("cleansemg.evaluation.metrics", "cleansemg.evaluation.test_set", "cleansemg.quality")
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
 
 
@@ -57,8 +60,9 @@ def evaluate(
     candidate.build()  # fails here, with one clear line, rather than in every shard
     keep = data.name in settings.evaluate.keep_waveforms
     folder = layout.denoised(candidate.label, candidate.track, data.name)
+    if data.path.is_file() and not options.force:
+        _require_same_file(folder, data)
     wanted = settings.evaluate
-    custom = metrics.custom_metrics(wanted.metrics)
     about = {
         "denoiser": candidate.label,
         "track": candidate.track,
@@ -66,16 +70,21 @@ def evaluate(
         "metrics": metrics.described(wanted.profiles, wanted.metrics),
         **candidate.identity,
     }
+    score_again = "scoring the stored waveforms again" if keep else "its waveforms are not stored, so denoising again"
     result = run_stage(
         folder,
         SCHEMA,
         [Job(name, ScoreJob(candidate, data, name, wanted.profiles, keep, wanted.metrics)) for name, _ in data.shards],
         score_shard,
-        section=[candidate.identity, candidate.track, wanted.profiles, keep, *([custom] if custom else [])],
-        inputs={"test_data": data.fingerprint},
+        section=[candidate.settings, candidate.track, keep],
+        inputs={},
+        contents={"test_data": data.fingerprint},
         seed=settings.seed,
         options=options,
         label=f"{candidate.label} ({candidate.track}) on {data.name}",
+        code={**of_modules(__name__, without=ELSEWHERE), **candidate.code},
+        last_step=LastStep(metrics.code(wanted.profiles, wanted.metrics), rescore_shard, score_again),
+        what="denoising again",
         info=about,
     )
     if data.name == "combined":
@@ -83,15 +92,37 @@ def evaluate(
     return result
 
 
+def _require_same_file(folder: Path, data: TestData) -> None:
+    """The run's test set may have been made again; but a file that a user names must not take the place of another."""
+    if (folder / MANIFEST).exists() and read_manifest(folder, SCHEMA).inputs.get("test_data") != data.fingerprint:
+        raise other_settings(folder)
+
+
 def score_shard(job: ScoreJob) -> ShardResult:
     """Denoise and score one shard; a pure function of the job."""
     table = job.data.load(job.shard)
+    noisy, fs_hz = np.asarray(table["noisy"]), _one_rate(table["fs_hz"], job)  # [n, L]
+    labels = _track_labels(job.candidate.track, table, noisy, fs_hz)
+    denoised, causes = _denoise(_denoiser(job.candidate), noisy, fs_hz, labels)
+    arrays = _scored(job, table, denoised, np.array([cause is not None for cause in causes]))
+    ids = arrays["mixture_id"]
+    return ShardResult(arrays, [Failure(str(ids[i]), cause) for i, cause in enumerate(causes) if cause is not None])
+
+
+def rescore_shard(job: ScoreJob, stored: Mapping[str, NDArray[Any]], failures: Sequence[Failure]) -> ShardResult | None:
+    """Score one shard again from its stored waveforms; None where it has none."""
+    if "denoised" not in stored:
+        return None
+    return ShardResult(_scored(job, job.data.load(job.shard), stored["denoised"], stored["failed"]), failures)
+
+
+def _scored(
+    job: ScoreJob, table: Mapping[str, NDArray[Any]], denoised: NDArray[np.float32], failed: NDArray[np.bool_]
+) -> dict[str, NDArray[Any]]:
+    """The columns of a shard: labels, scores, and the waveforms where they are kept."""
     clean, noisy = np.asarray(table["clean"]), np.asarray(table["noisy"])  # [n, L]
     fs_hz = _one_rate(table["fs_hz"], job)
     active = np.asarray(table["active"]) if "active" in table else None  # [n, L] of test sets cut from whole recordings
-    labels = _track_labels(job.candidate.track, table, noisy, fs_hz)
-    denoised, causes = _denoise(_denoiser(job.candidate), noisy, fs_hz, labels)
-    failed = np.array([cause is not None for cause in causes])
     arrays: dict[str, NDArray[Any]] = {name: np.asarray(table[name]) for name in LABELS}
     arrays["failed"] = failed
     for profile in job.profiles:
@@ -106,8 +137,7 @@ def score_shard(job: ScoreJob) -> ShardResult:
             arrays[f"{profile}.{name}"] = column
     if job.keep_waveforms:
         arrays["denoised"] = denoised
-    ids = arrays["mixture_id"]
-    return ShardResult(arrays, [Failure(str(ids[i]), cause) for i, cause in enumerate(causes) if cause is not None])
+    return arrays
 
 
 _BUILT: dict[str, Denoiser] = {}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import npz, seeding
 from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.even_rows import first_to_last
 from cleansemg.core.layout import Layout
@@ -87,6 +88,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             seed=settings.seed,
             options=options,
             label=f"mix {set_name}",
+            code=of_modules(__name__, without=("cleansemg.data_pipeline",)),  # theirs is in the segments' fingerprint
             info={"fs_hz": settings.segment.fs_hz, "kinds": list(KIND_ORDER), "shard_size": settings.mix.shard_size},
         )
         n_failures += len(result.failures)

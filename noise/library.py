@@ -5,6 +5,7 @@ A library of one part is an artifact with one shard a source. `NoiseLibrary` (cl
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy as np
 from cleansemg.core import config as configuration
 from cleansemg.core import dsp, registry
 from cleansemg.core.artifact import MANIFEST, Failure
+from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
@@ -158,14 +160,13 @@ def _plan(kind: str, number: int, source: Source, settings: Settings) -> Planned
     missing = [part for part in PARTS if part not in n_pieces]
     if missing:
         raise UserError(f"{settings.config_file}: {key}.pieces: no number for {', '.join(missing)}")
-    parameters = {**entry.parameters, **source.parameters}
     folder = _folder(key, source, entry, cls, settings)
-    plan = PlannedSource(key, kind, entry, parameters, n_pieces, folder, {}, settings.config_file)
+    plan = PlannedSource(key, kind, entry, source.parameters, n_pieces, folder, {}, settings.config_file)
     try:
         inputs = entry.build(**source.parameters).inputs(folder)
     except UserError as error:
         raise plan.explain(error) from error
-    return PlannedSource(key, kind, entry, parameters, n_pieces, folder, inputs, settings.config_file)
+    return dataclasses.replace(plan, inputs=inputs)
 
 
 def _folder(key: str, source: Source, entry: Entry, cls: type[NoiseSource], settings: Settings) -> Path | None:
@@ -205,13 +206,16 @@ def _build_part(
         fs_hz,
         noise.piece_s,
         noise.band_hz,
-        [[source.shard, source.entry.target, source.parameters, source.n_pieces[part]] for source in used],
+        [[source.shard, source.parameters, source.n_pieces[part]] for source in used],
     ]
+    code = of_modules(__name__)
+    for source in used:
+        code |= of_entry(source.entry)
     inputs = {f"{source.shard}/{name}": digest for source in used for name, digest in source.inputs.items()}
     info = {"part": part, "fs_hz": fs_hz, "band_hz": noise.band_hz}
     return run_stage(
         layout.noise(part), SCHEMA, jobs, make_source, section=section, inputs=inputs, seed=settings.seed,
-        options=options, label=f"noise {part}", info=info,
+        options=options, label=f"noise {part}", code=code, info=info,
     )  # fmt: skip
 
 

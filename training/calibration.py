@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cleansemg import denoising
 from cleansemg.core import config
 from cleansemg.core.artifact import Failure, Schema
+from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, disk_error, run_stage
 from cleansemg.denoising import NoiseLabels
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 STAGE = "calibrate"
 SCHEMA = Schema("calibration", 1, command="python training/train_classical.py --config FILE")
+DATA = ("cleansemg.data_pipeline",)  # its code is in the segments' fingerprint
 FLOAT32_ROUNDING = 2.0**-24  # results are stored in float32: no error counts as less than its rounding
 
 
@@ -203,11 +205,13 @@ def _search(
         SCHEMA,
         jobs,
         score_candidate,
-        section=[space.entry.target, space.entry.parameters, info],
+        section=[space.entry.name, info],
         inputs=mixtures.inputs,
         seed=settings.seed,
         options=options,
         label=f"calibrate {space.entry.name}",
+        code={**of_modules(__name__, without=DATA), **of_entry(space.entry)},
+        is_fit=True,
         failures=mixtures.failures,
         info=info,
     )

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from cleansemg.core.errors import UserError
+from cleansemg.core.fingerprint import relation
 from cleansemg.core.npz import atomic_write
 
 StateDict = dict[str, torch.Tensor]
@@ -74,7 +75,13 @@ def load(path: Path, fingerprint: str) -> Checkpoint | None:
     except Exception as error:  # noqa: BLE001 - bytes that are no checkpoint raise anything, and it means one thing
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: not a checkpoint of this project ({reason}); start over with --force") from None
-    if checkpoint.fingerprint != fingerprint:
+    difference = relation(checkpoint.fingerprint, fingerprint)
+    if difference == "code":
+        raise UserError(
+            f"{path}: left by a training of other code, and what was fitted is never thrown away by itself; "
+            "start this training over with --force, choose another --output, or undo the change"
+        )
+    if difference != "same":
         raise UserError(
             f"{path}: left by a training with another recipe or other data; "
             "choose another --output, or start this training over with --force"

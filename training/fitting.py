@@ -13,6 +13,8 @@ import yaml
 from cleansemg.core import artifact, npz, weight_files
 from cleansemg.core.artifact import Manifest, Schema
 from cleansemg.core.errors import ArtifactError
+from cleansemg.core.fingerprint import describe_change, fingerprint, relation
+from cleansemg.core.stage import fitted_by_other_code
 from cleansemg.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from cleansemg.training.checkpoint import Checkpoint, EpochResult
     from cleansemg.training.loop import Run
 
+# Not behind a fit: what draws curves and shows progress, and what made segments, whose fingerprint is an input.
+NOT_FITTING = ("cleansemg.training.curves", "cleansemg.training.progress", "cleansemg.data_pipeline")
 LOSSES, CURVES, RECIPE, CHECKPOINT = "losses.csv", "curves.png", "recipe.yaml", "checkpoint.pt"
 
 
@@ -39,6 +43,7 @@ class Fit:
         section: the settings that decide the weights.
         inputs: fingerprints of the data.
         seed: of the configuration.
+        code: hashes of what the weights depend on beside the settings, by file.
     """
 
     role: str
@@ -51,10 +56,11 @@ class Fit:
     section: Mapping[str, Any]
     inputs: Mapping[str, str]
     seed: int
+    code: Mapping[str, str]
 
     @property
     def fingerprint(self) -> str:
-        return artifact.fingerprint(self.schema, self.section, self.inputs, self.seed)
+        return fingerprint(self.schema, self.section, self.inputs, self.seed, self.code)
 
     @property
     def run(self) -> Run:
@@ -77,16 +83,20 @@ class Fit:
         """Whether the folder holds this fit, whole.
 
         Raises:
-            ArtifactError: it holds another one.
+            ArtifactError: it holds another one, or one by other code.
         """
         if not (self.folder / artifact.MANIFEST).exists():
             return False
         manifest = artifact.read_manifest(self.folder, self.schema)
-        if manifest.fingerprint != self.fingerprint:
+        difference = relation(manifest.fingerprint, self.fingerprint)
+        if difference == "settings":
             raise ArtifactError(
                 f"{self.folder}: trained with another recipe or on other data; "
                 "choose another --output, or start this training over with --force"
             )
+        if difference != "same":
+            reason = describe_change(manifest.code, self.code, manifest.inputs, self.inputs)
+            raise fitted_by_other_code(self.folder, reason)
         files = manifest.info["files"].items()
         return all((self.folder / n).exists() and npz.sha256(self.folder / n) == digest for n, digest in files)
 
@@ -146,6 +156,7 @@ class Fit:
             inputs=dict(self.inputs),
             shards=(),
             n_failures=0,
+            code=dict(self.code),
             versions=artifact.versions(),
             info={
                 "epochs": len(history),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cleansemg.core import npz, registry
 from cleansemg.core.artifact import Schema
+from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.console import setup_logging
 from cleansemg.core.errors import UserError
 from cleansemg.core.execution import map_items
@@ -18,7 +19,7 @@ from cleansemg.core.registry import Entry
 from cleansemg.core.seeding import torch_seed
 from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.training import recipe as recipes
-from cleansemg.training.fitting import Fit
+from cleansemg.training.fitting import NOT_FITTING, Fit
 from cleansemg.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ def _fit_of(entry: Entry, recipe: Recipe, settings: Settings, layout: Layout, so
         "threads": settings.train.threads,
     }
     folder = layout.weights(entry.name)
-    return Fit("denoiser", entry.name, folder, BEST, SCHEMA, parameters, recipe, section, inputs, settings.seed)
+    code = {**of_modules(__name__, without=NOT_FITTING), **of_entry(entry)}
+    return Fit("denoiser", entry.name, folder, BEST, SCHEMA, parameters, recipe, section, inputs, settings.seed, code)
 
 
 def _write_published(entry: Entry, layout: Layout, state: StateDict, info: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cleansemg.core.artifact import canonical_json
+from cleansemg.core.fingerprint import canonical_json
 
 Parameters = Mapping[str, Any]
 

@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from cleansemg.core.artifact import canonical_json
 from cleansemg.core.errors import ItemError
+from cleansemg.core.fingerprint import canonical_json
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 
 MAX_SEED = 2**63 - 1

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ItemError, UserError, did_you_mean
 from cleansemg.core.layout import Layout
+from cleansemg.core.registry import find
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.downstream.common import streams
 from cleansemg.downstream.common.denoise import labels
@@ -108,6 +110,7 @@ def assess(
     fingerprints = {name: open_streams(folder).manifest.fingerprint for name, folder in inputs}
     clean = open_streams(inputs[0][1])
     streams.require_same_channels(clean, task)
+    code = {**of_modules(__name__), **of_entry(find("tasks", str(settings.downstream.task)))}
     lines, n_failures = [], 0
     for name in selected_models(settings, task, models):
         every, failures = clean_examples(task.models()[name], clean)
@@ -122,7 +125,8 @@ def assess(
                    "recipe": wanted.recipe.get(name, {}), "threads": settings.train.threads}  # fmt: skip
         result = run_stage(
             layout.downstream("predictions", name, group(settings, names)), SCHEMA, jobs, assess_fold, section=section,
-            inputs=fingerprints, seed=settings.seed, options=options, label=f"assess {name}", failures=failures,
+            inputs=fingerprints, seed=settings.seed, options=options, label=f"assess {name}", code=code,
+            failures=failures,
             info={
                 "task": task.name, "model": name, "classes": list(task.classes), "protocol": wanted.protocol,
                 "inputs": [label for label, _ in inputs], "n_folds": len(folds),

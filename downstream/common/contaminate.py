@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import Artifact, Failure
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import ItemError
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
@@ -59,7 +60,7 @@ def contaminate(settings: Settings, layout: Layout, options: RunOptions) -> Repo
         layout.downstream(NOISY), SCHEMA, jobs, mix_stream,
         section={"task": wanted.task, **section},
         inputs={"clean": clean.manifest.fingerprint, "noise": library.fingerprint},
-        seed=settings.seed, options=options, label="contaminate", info=clean.manifest.info,
+        seed=settings.seed, options=options, label="contaminate", code=of_modules(__name__), info=clean.manifest.info,
     )  # fmt: skip
     return Report("contaminate", (f"{len(jobs)} streams, {result.artifact.folder}",), len(result.failures))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cleansemg.core.artifact import Failure
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import find
@@ -106,9 +107,10 @@ def denoise(settings: Settings, layout: Layout, options: RunOptions, names: Sequ
         ]
         result = run_stage(
             layout.downstream("denoised", candidate.label), SCHEMA, jobs, denoise_shard,
-            section={"denoiser": dict(candidate.identity), "track": candidate.track, "window_samples": window},
+            section={"denoiser": dict(candidate.settings), "track": candidate.track, "window_samples": window},
             inputs={"noisy": noisy.manifest.fingerprint}, seed=settings.seed, options=options,
-            label=f"denoise {candidate.label}", info=noisy.manifest.info,
+            label=f"denoise {candidate.label}", code={**of_modules(__name__), **candidate.code},
+            what="denoising again", info=noisy.manifest.info,
         )  # fmt: skip
         n_failures += len(result.failures)
         lines.append(f"{candidate.label}: {len(jobs)} streams, {result.artifact.folder}")

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cleansemg.core.artifact import canonical_json
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import UserError
+from cleansemg.core.fingerprint import canonical_json, digest_of
 from cleansemg.core.seeding import generator, torch_seed
 from cleansemg.downstream.common.losses import LOSSES
 from cleansemg.downstream.common.task import Examples, Fit, Float32, Model
@@ -22,6 +23,7 @@ from cleansemg.training import checkpoint, loop
 from cleansemg.training import recipe as recipes
 from cleansemg.training.batches import Batch, Share, split
 from cleansemg.training.curves import write_curves, write_losses
+from cleansemg.training.fitting import NOT_FITTING
 from cleansemg.training.recipe import Recipe
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.png"
@@ -131,7 +133,11 @@ class NetworkModel(Model):
             self.class_weights,
         ]
         digest.update(canonical_json(identity).encode())
-        return digest.hexdigest()
+        return f"{digest.hexdigest()[:32]}-{self.code_digest()}"
+
+    def code_digest(self) -> str:
+        """Hash of the code that a fit depends on."""
+        return digest_of(of_modules(__name__, type(self).__module__, without=NOT_FITTING))
 
 
 class Classifier(nn.Module):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import dsp, npz, registry
 from cleansemg.core.artifact import Artifact, Failure, Schema
+from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
@@ -60,8 +61,9 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     task = open_task(settings)
     if not settings.enabled_datasets:
         raise UserError(f"{settings.config_file}: datasets: none is enabled")
-    jobs, inputs = [], {}
+    jobs, inputs, code = [], {}, of_modules(__name__)
     for name in settings.enabled_datasets:
+        code |= of_entry(registry.find("datasets", name))
         reader = open_reader(name, settings)
         for ref in reader.list():
             jobs.append(
@@ -74,7 +76,7 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     result = run_stage(
         layout.downstream(CLEAN), SCHEMA, jobs, read_stream,
         section={"task": task.name, "fs_hz": task.fs_hz, "band_hz": task.band_hz and list(task.band_hz)},
-        inputs=inputs, seed=settings.seed, options=options, label="prepare",
+        inputs=inputs, seed=settings.seed, options=options, label="prepare", code=code,
         info={"fs_hz": task.fs_hz, "classes": list(task.classes)},
     )  # fmt: skip
     require_same_channels(result.artifact, task)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from cleansemg.core.artifact import canonical_json
 from cleansemg.core.errors import UserError, did_you_mean
+from cleansemg.core.fingerprint import canonical_json, relation
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.seeding import torch_seed
 from cleansemg.downstream.common.network_model import NetworkModel
@@ -103,7 +103,7 @@ class STCNetModel(NetworkModel):
         """The encoder's weights; a finished stage of the same recipe and windows is read from the folder."""
         identity = self._identity(train, recipe, fit)
         path = fit.folder / ENCODER
-        stored = _load(path, identity)
+        stored = _load(path, identity, fit.force)
         if stored is not None:
             return stored
         subject = np.unique(train.person, return_inverse=True)[1].astype(np.int64)
@@ -124,7 +124,7 @@ class STCNetModel(NetworkModel):
         people = "\n".join(train.person.tolist())
         identity = [asdict(recipe), asdict(self.size), self.cutting.scaling, fit.seed, fit.label, fit.threads, people]
         digest.update(canonical_json(identity).encode())
-        return digest.hexdigest()
+        return f"{digest.hexdigest()[:32]}-{self.code_digest()}"
 
 
 class STCNetWithoutContrast(STCNetModel):
@@ -139,8 +139,12 @@ def _save(path: Path, fingerprint: str, state: dict[str, torch.Tensor]) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def _load(path: Path, fingerprint: str) -> dict[str, torch.Tensor] | None:
-    """The encoder of an earlier run; None where there is none, or one of something else (it is made again)."""
+def _load(path: Path, fingerprint: str, force: bool) -> dict[str, torch.Tensor] | None:
+    """The encoder of an earlier run; None where there is none, or one of something else (it is made again).
+
+    Raises:
+        UserError: it was fitted by other code, and `force` is off.
+    """
     if not path.exists():
         return None
     try:
@@ -148,4 +152,10 @@ def _load(path: Path, fingerprint: str) -> dict[str, torch.Tensor] | None:
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         return None
     state: dict[str, torch.Tensor] = content["encoder"]
-    return state if content.get("fingerprint") == fingerprint else None
+    difference = relation(str(content.get("fingerprint")), fingerprint)
+    if difference == "code" and not force:
+        raise UserError(
+            f"{path}: fitted by other code, and what was fitted is never thrown away by itself; start it over with "
+            "--force, choose another --output, or undo the change"
+        )
+    return state if difference == "same" else None

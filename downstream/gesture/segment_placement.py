@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import MANIFEST, Artifact, Failure
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.stage import Job, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.data_pipeline.recording import content_fingerprint
@@ -169,14 +170,15 @@ def paste_all(
     lost = sorted("/".join(key) for key in wanted if key not in people)
     if lost:
         raise UserError(f"{clean.folder}: no recording of {', '.join(lost[:3])}, of whom {test_set.name} has segments")
-    denoiser = None if candidate is None else {"denoiser": dict(candidate.identity), "track": candidate.track}
+    denoiser = None if candidate is None else {"denoiser": dict(candidate.settings), "track": candidate.track}
+    code = {**of_modules(__name__), **({} if candidate is None else candidate.code)}
     result = run_stage(
         folder, SCHEMA, jobs, paste_shard,
         section={"task": "gesture", "pasted": denoiser},
         inputs={"clean": clean.manifest.fingerprint, "test set": content_fingerprint(test_set),
                 "index": content_fingerprint(index)},
         seed=seed, options=options, label="paste noisy" if candidate is None else f"paste {candidate.label}",
-        info=clean.manifest.info,
+        code=code, info=clean.manifest.info,
     )  # fmt: skip
     try:
         _check_count(result.artifact, wanted, {job.name: job.payload.requests for job in jobs})

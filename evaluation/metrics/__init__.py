@@ -20,7 +20,7 @@ from cleansemg.evaluation.metrics.interface import (
     Profile,
     catalogue,
     check_profile,
-    custom_metrics,
+    code,
     described,
     select,
 )
@@ -35,8 +35,8 @@ __all__ = [
     "MetricInfo",
     "Profile",
     "catalogue",
+    "code",
     "compute",
-    "custom_metrics",
     "described",
     "select",
 ]

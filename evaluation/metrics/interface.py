@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core import registry
+from cleansemg.core.code_identity import Code, of_entry, of_modules
 from cleansemg.core.errors import UserError, did_you_mean
-from cleansemg.core.npz import sha256
+from cleansemg.core.fingerprint import digest_of
 from cleansemg.evaluation.metrics.batch import Batch
 
 Profile = Literal["published", "standard", "ecg_paper", "trustemg"]
@@ -70,19 +69,6 @@ def catalogue(profile: str = "standard", custom: Sequence[str] = ()) -> dict[str
     return {info.key: info for info in sorted(infos, key=lambda info: (info.table_position, info.key))}
 
 
-def custom_metrics(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What decides the values of a user's metrics: by key, the class, its file's SHA-256, and the tables' scale."""
-    infos = [_describe(registry.find("metrics", name)) for name in names]
-    return {
-        info.key: {
-            "class": info.entry.target,
-            "sha256": sha256(Path(inspect.getfile(registry.load_class(info.entry.target)))),
-            "table_scale": info.table_scale,
-        }
-        for info in infos
-    }
-
-
 def described(profiles: Iterable[str], custom: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """What results say of their metrics, for whoever reads them without this code: class, unit and tables' scale."""
     infos = {key: info for profile in profiles for key, info in catalogue(profile, custom).items()}
@@ -90,6 +76,16 @@ def described(profiles: Iterable[str], custom: Sequence[str] = ()) -> dict[str, 
         key: {"class": info.entry.target, "unit": info.unit, "table_scale": info.table_scale}
         for key, info in infos.items()
     }
+
+
+def code(profiles: Iterable[str], custom: Sequence[str] = ()) -> Code:
+    """The definitions behind the columns of some profiles: hashes of source files and YAML, and of what is a column."""
+    files = of_modules("cleansemg.evaluation.metrics")
+    for profile in profiles:
+        for info in catalogue(profile, custom).values():
+            files |= of_entry(info.entry)
+            files[f"{profile}.{info.key}"] = digest_of(info.entry.target)
+    return files
 
 
 def select(names: Iterable[str] | None = None, profile: str = "standard") -> list[MetricInfo]:

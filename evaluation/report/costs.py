@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cleansemg.core.artifact import canonical_json
 from cleansemg.core.console import progress
 from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.fingerprint import canonical_json
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.rendering import Column, Table, to_csv
 from cleansemg.evaluation import evaluating

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from cleansemg.core.errors import UserError
-from cleansemg.evaluation.verification import chain, draws, mixtures, parts, scores, shards, tables, tasks
+from cleansemg.evaluation.verification import chain, draws, mixtures, parts, scores, shards, sources, tables, tasks
 from cleansemg.evaluation.verification.findings import Finding, Track, untracked
 from cleansemg.evaluation.verification.folders import Results, open_results
 
@@ -47,6 +47,7 @@ def _checks(results: Results, sample: int, track: Track) -> list[tuple[str, Call
     return [
         ("hashes", partial(shards.check, results, track)),
         ("inputs", partial(chain.check, results)),
+        ("code", partial(sources.check, results)),
         ("grades", partial(parts.check_grades, results)),
         ("subjects", partial(parts.check_segments, results, track)),
         ("noise", partial(parts.check_noise, results, track)),

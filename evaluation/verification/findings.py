@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 T = TypeVar("T")
-Status = Literal["ok", "FAIL", "leaks", "--"]
+Status = Literal["ok", "FAIL", "leaks", "stale", "--"]
 
 MOST_LINES = 5  # of one check's failures; the others are counted
 
@@ -29,8 +29,8 @@ class Line:
     """One line for people.
 
     Attributes:
-        status: "ok"; "FAIL"; "leaks" where parts share what a protocol declares that they share; "--" where there is
-            nothing to check.
+        status: "ok"; "FAIL"; "leaks" where parts share what a protocol declares that they share; "stale" where other
+            code made something than that at hand; "--" where there is nothing to check.
         check: which check.
         text: what was found.
     """
@@ -52,6 +52,7 @@ class Finding:
         summary: what was looked at, with counts; "" where there was nothing.
         problems: what is wrong, a line each.
         leaks: what parts share, as declared.
+        stale: what was made by other code than that at hand.
         notes: what could not be looked at, and why that is no mistake.
         covered: files whose contents this check compared with something else.
     """
@@ -60,6 +61,7 @@ class Finding:
     summary: str = ""
     problems: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     covered: set[Path] = field(default_factory=set)
 
@@ -71,6 +73,7 @@ def lines_of(finding: Finding) -> list[Line]:
     if more > 0:
         lines.append(Line("FAIL", finding.check, f"and {more} more of this check"))
     lines += [Line("leaks", finding.check, f"as declared: {text}") for text in finding.leaks]
+    lines += [Line("stale", finding.check, text) for text in finding.stale]
     if finding.summary and not finding.problems:
         lines.append(Line("ok", finding.check, finding.summary))
     lines += [Line("--", finding.check, text) for text in finding.notes[:MOST_LINES]]

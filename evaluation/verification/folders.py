@@ -17,7 +17,7 @@ from cleansemg.core.errors import ArtifactError, UserError
 
 MANIFEST = "manifest.json"
 KEYS = frozenset(
-    {"fingerprint", "info", "inputs", "n_failures", "schema", "schema_version", "seed", "shards", "versions"}
+    {"code", "fingerprint", "info", "inputs", "n_failures", "schema", "schema_version", "seed", "shards", "versions"}
 )
 META = ("meta.fingerprint", "meta.failures")
 
@@ -42,6 +42,7 @@ class Folder:
         schema: what it holds, e.g. "segments".
         fingerprint: its own; `inputs` are those of what it was made from, by name.
         info: more of the manifest.
+        code: hashes of what made it, by file.
         canonical: whether the manifest's text is the one that its contents have.
     """
 
@@ -54,6 +55,7 @@ class Folder:
     shards: tuple[Shard, ...]
     n_failures: int
     info: Mapping[str, Any]
+    code: Mapping[str, str]
     canonical: bool
 
     @property
@@ -176,5 +178,6 @@ def _read(path: Path, root: Path) -> Folder:
         shards=tuple(shards),
         n_failures=int(content["n_failures"]),
         info=dict(content["info"]),
+        code={str(name): str(digest) for name, digest in content["code"].items()},
         canonical=text == json.dumps(content, indent=1, sort_keys=True) + "\n",
     )

@@ -38,6 +38,7 @@ def make(folder, function=work.squares, numbers=range(6), section="a", folder_of
     jobs = [Job(f"shard_{n}", work.Item(f"item_{n}", n, str(folder_of_work))) for n in numbers]
     return run_stage(
         folder, SCHEMA, jobs, function, section=section, inputs={"raw": "1"}, seed=1, options=RunOptions(**options),
+        code={},
         label="square",
     )  # fmt: skip
 
@@ -70,7 +71,7 @@ def test_few_tasks_are_in_flight_however_many_items(two, tmp_path):
 def test_a_stage_writes_the_bytes_of_a_serial_run(two, tmp_path):
     make(tmp_path / "one")
     result = make(tmp_path / "two", scheduler=two.address)
-    assert result.n_made == 6
+    assert result.n_new == 6
     assert [f.item for f in result.failures] == ["item 3"]
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
@@ -88,7 +89,7 @@ def test_a_rerun_checks_on_the_workers_and_makes_what_is_broken(two, tmp_path):
     (tmp_path / "shard_4.npz").write_bytes(before["shard_4.npz"][:40])
     (tmp_path / ".shard_4.abc.tmp").mkdir()
     (tmp_path / ".shard_4.abc.tmp" / ".shard_4.npz.7.tmp").write_bytes(b"half")
-    assert make(tmp_path, scheduler=two.address).n_made == 1
+    assert make(tmp_path, scheduler=two.address).n_new == 1
     assert contents(tmp_path) == before
     with pytest.raises(ArtifactError, match="another configuration"):
         make(tmp_path, section="b", scheduler=two.address)
@@ -172,7 +173,7 @@ def test_a_lost_scheduler_is_one_line_and_finished_shards_stay(tmp_path):
         killer.join()
     kept = {path.name: path.read_bytes() for path in results.glob("shard_*.npz")}
     assert 1 <= len(kept) < 30
-    assert make(results, numbers=range(30)).n_made <= 30 - len(kept)
+    assert make(results, numbers=range(30)).n_new <= 30 - len(kept)
     make(tmp_path / "serial", numbers=range(30))
     assert contents(results) == contents(tmp_path / "serial")
     assert Artifact.open(results, SCHEMA).manifest.count == 1500

@@ -20,11 +20,12 @@ def square(n):
     return ShardResult({"value": np.array([n * n], np.int64), "name": np.array([f"n{n}"])}, failures)
 
 
-def make(folder, section="a", numbers=range(5), **options):
+def make(folder, section="a", numbers=range(5), code=None, last_step=None, is_fit=False, inputs=None, **options):
     jobs = [Job(f"shard_{n}", n) for n in numbers]
     return run_stage(
-        folder, SCHEMA, jobs, square, section=section, inputs={"raw": "1"}, seed=1,
-        options=RunOptions(**options), label="square",
+        folder, SCHEMA, jobs, square, section=section, inputs=inputs or {"raw": "1"}, seed=1,
+        options=RunOptions(**options), label="square", code=code or {"square.py": "1"}, last_step=last_step,
+        is_fit=is_fit,
     )  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def test_the_next_shard_is_made_while_the_disk_is_waited_for(tmp_path, monkeypat
         fsync(file)
 
     monkeypatch.setattr("cleansemg.core.npz.os.fsync", slow)
-    assert make(tmp_path).n_made == 5
+    assert make(tmp_path).n_new == 5
     assert sorted(path.name for path in tmp_path.glob("*.npz")) == [f"shard_{n}.npz" for n in range(5)]
 
 
@@ -85,7 +86,7 @@ def test_a_disk_that_fills_up_later_keeps_what_was_finished(tmp_path, monkeypatc
         make(tmp_path / "full", workers=workers)
     monkeypatch.undo()
     assert sorted(path.name for path in (tmp_path / "full").glob("*.npz")) == ["shard_0.npz", "shard_1.npz"]
-    assert make(tmp_path / "full").n_made == 3
+    assert make(tmp_path / "full").n_new == 3
     assert contents(tmp_path / "full") == contents(tmp_path / "whole")
 
 
@@ -169,4 +170,4 @@ def test_a_full_disk_is_one_clear_line_and_nothing_is_accepted(tmp_path, monkeyp
     monkeypatch.undo()
     with pytest.raises(ArtifactError, match="missing or unfinished"):
         Artifact.open(tmp_path, SCHEMA)
-    assert make(tmp_path).n_made == 5
+    assert make(tmp_path).n_new == 5

@@ -70,6 +70,7 @@ def test_a_denoiser_that_fails_where_it_is_hard_gains_nothing(tmp_path):
     info = {"task": "toy", "model": "svm", "classes": ["a", "b"], "protocol": "subjects", "n_unread": 0, "n_uncut": 0}
     run_stage(
         tmp_path, SCHEMA, [Job("fold1", columns)], ShardResult, section={}, inputs={}, seed=1, options=RunOptions(),
+        code={},
         label="", info={**info, "inputs": list(rows)},
     )  # fmt: skip
     result = results.read(tmp_path, SETTINGS)

@@ -87,7 +87,16 @@ def test_recordings_of_other_channels_are_named_before_anything_is_made_of_them(
     shards = {name: replace(stream(name, 100), channels=own) for name, own in (("E1", ("a", "b")), ("E2", channels))}
     jobs = [Job(name, streams.to_arrays(one)) for name, one in shards.items()]
     made = run_stage(
-        tmp_path, streams.SCHEMA, jobs, ShardResult, section={}, inputs={}, seed=1, options=RunOptions(), label=""
+        tmp_path,
+        streams.SCHEMA,
+        jobs,
+        ShardResult,
+        section={},
+        inputs={},
+        seed=1,
+        options=RunOptions(),
+        label="",
+        code={},
     )
     names = ", ".join(channels)
     with pytest.raises(UserError, match=f"'toy/S1/E1' has the channels a, b, 'toy/S1/E2' has {names}; "):

@@ -16,6 +16,7 @@ import yaml
 from cleansemg.core import artifact, config, npz
 from cleansemg.core.artifact import Artifact, Manifest, Schema
 from cleansemg.core.errors import UserError
+from cleansemg.core.fingerprint import fingerprint
 from cleansemg.core.restricted_pickle import read_object_array
 from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.readers.ninapro import NinaproReader
@@ -86,7 +87,7 @@ def _published(folder: Path) -> None:
 
 
 def _artifact(folder: Path) -> None:
-    own = artifact.fingerprint(SCHEMA, {}, {}, 1)
+    own = fingerprint(SCHEMA, {}, {}, 1, {})
     shard = artifact.write_shard(folder, "one", {"signal": SIGNAL, "label": LABEL}, own)
     artifact.write_manifest(folder, Manifest(SCHEMA.name, 1, own, 1, {}, (shard,), 0))
     (folder / "failures.csv").write_text("item,cause\n")
@@ -307,7 +308,18 @@ def _one(payload: int) -> ShardResult:
 def _resume(folder: Path) -> None:
     """A stage over what an earlier run has left: whole shards are kept, broken ones made again."""
     (folder / "manifest.json").unlink(missing_ok=True)
-    run_stage(folder, SCHEMA, [Job("one", 1)], _one, section={}, inputs={}, seed=1, options=RunOptions(), label="fuzz")
+    run_stage(
+        folder,
+        SCHEMA,
+        [Job("one", 1)],
+        _one,
+        section={},
+        inputs={},
+        seed=1,
+        options=RunOptions(),
+        label="fuzz",
+        code={},
+    )
     columns = Artifact.open(folder, SCHEMA).columns("signal", "label")
     np.testing.assert_array_equal(columns["signal"], SIGNAL)
 

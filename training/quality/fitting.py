@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import npz
 from cleansemg.core.artifact import Schema
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.console import setup_logging
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.execution import map_items
@@ -22,7 +23,7 @@ from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality import models
 from cleansemg.training import recipe as recipes
-from cleansemg.training.fitting import CHECKPOINT, Fit
+from cleansemg.training.fitting import CHECKPOINT, NOT_FITTING, Fit
 from cleansemg.training.quality import extraction, mixtures
 from cleansemg.training.quality.source import QualitySource, is_ready
 from cleansemg.training.recipe import Recipe
@@ -203,7 +204,7 @@ def _fit_of(training: Training, source: QualitySource) -> Fit:
     }
     return Fit(
         "quality_model", name, training.layout.quality_weights(name), WEIGHTS, SCHEMA, parameters, training.recipe,
-        section, source.inputs, settings.seed,
+        section, source.inputs, settings.seed, of_modules(__name__, without=NOT_FITTING),
     )  # fmt: skip
 
 

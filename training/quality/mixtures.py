@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.artifact import MANIFEST, Artifact, Failure, Manifest, Schema, read_manifest
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import ArtifactError, ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.settings import Part
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 SCHEMA = Schema("quality-mixtures", 1, command="python training/quality/generate_mixtures.py --config FILE")
 SHARD_ROWS = 2000
+DATA = ("cleansemg.data_pipeline",)  # its code is in the segments' fingerprint
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             },
             inputs={"segments": segments.fingerprint, "noise": library.fingerprint},
             seed=settings.seed, options=options, label=f"quality mixtures {part}",
+            code=of_modules(__name__, without=DATA),
             info={"fs_hz": settings.segment.fs_hz, "part": part},
         )  # fmt: skip
         n_failures += len(result.failures)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import npz
 from cleansemg.core.artifact import Schema
+from cleansemg.core.code_identity import of_modules
 from cleansemg.core.config import save
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 SCHEMA = Schema("quality-predictions", 1, command="python training/quality/test.py --config FILE")
 SHARD_ROWS = 1000
+# What tables and pictures are made by, and what the inputs' fingerprints hold.
+NOT_PREDICTING = ("cleansemg.training.quality.report", "cleansemg.training.quality.scatter", "cleansemg.data_pipeline")
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         ]
         made = run_stage(
             layout.quality_predictions(name), SCHEMA, jobs, predict_shard,
-            section={"model": name, "weights": sha256},
+            section={"model": name}, code={**of_modules(__name__, without=NOT_PREDICTING), "weights": sha256},
+            what="predicting again",
             inputs={"mixtures": mixtures.manifest.fingerprint},
             seed=settings.seed, options=options, label=f"predict {name}",
         )  # fmt: skip
