@@ -26,7 +26,7 @@ from cleansemg.evaluation import protocol_tables
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-OWN_ROWS = "this run, "
+THIS_RUN = "this run, "
 
 
 def main(  # noqa: D103 - its help is the module's docstring
@@ -51,17 +51,17 @@ def average(folders: list[Path]) -> Table:
     settings = [_settings(folder) for folder in folders]
     _require_folds(settings, folders)
     printed = protocol_tables.read_printed(settings[0])
-    found = [_rows(folder) for folder in folders]
-    for folder, own in zip(folders[1:], found[1:], strict=True):
-        if set(own) != set(found[0]):
-            other = sorted(set(own) ^ set(found[0]))[0]
+    fold_rows = [_rows(folder) for folder in folders]
+    for folder, one_fold in zip(folders[1:], fold_rows[1:], strict=True):
+        if set(one_fold) != set(fold_rows[0]):
+            other = sorted(set(one_fold) ^ set(fold_rows[0]))[0]
             raise UserError(f"{folder}: '{', '.join(other)}' was evaluated in some folds only")
     labels = list(dict.fromkeys(label for folder in folders for label in leak_labels(Layout(folder))))
     rows: list[dict[str, Any]] = []
-    for method, source in found[0]:
-        row: dict[str, Any] = {"method": method, "track": source.removeprefix(OWN_ROWS), "folds": len(folders)}
+    for method, source in fold_rows[0]:
+        row: dict[str, Any] = {"method": method, "track": source.removeprefix(THIS_RUN), "folds": len(folders)}
         for column in printed.columns:
-            values = np.array([_number(own[method, source][column.metric]) for own in found])
+            values = np.array([_number(one_fold[method, source][column.metric]) for one_fold in fold_rows])
             row[column.metric], row[f"{column.metric}_std"] = float(values.mean()), float(values.std(ddof=1))
             row[f"{column.metric}_shown"] = (
                 f"{values.mean():.{column.decimals}f} ± {values.std(ddof=1):.{column.decimals}f}"
@@ -93,12 +93,13 @@ def _settings(folder: Path) -> Settings:
 def _require_folds(settings: list[Settings], folders: list[Path]) -> None:
     """Different folds of one configuration."""
     by_fold: dict[int, Path] = {}
-    for own, folder in zip(settings, folders, strict=True):
-        if own.split.fold in by_fold:
-            raise UserError(f"{folder}: fold {own.split.fold}, as is {by_fold[own.split.fold]}")
-        by_fold[own.split.fold] = folder
+    for fold_settings, folder in zip(settings, folders, strict=True):
+        if fold_settings.split.fold in by_fold:
+            raise UserError(f"{folder}: fold {fold_settings.split.fold}, as is {by_fold[fold_settings.split.fold]}")
+        by_fold[fold_settings.split.fold] = folder
     contents = [
-        own.model_dump(mode="json", exclude={"config_file": True, "paths": True, "split": {"fold"}}) for own in settings
+        fold_settings.model_dump(mode="json", exclude={"config_file": True, "paths": True, "split": {"fold"}})
+        for fold_settings in settings
     ]
     for content, folder in zip(contents[1:], folders[1:], strict=True):
         different = [key for key, value in content.items() if value != contents[0][key]]
@@ -115,7 +116,7 @@ def _rows(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
             return {
                 (row["method"], row["source"]): row
                 for row in csv.DictReader(file)
-                if row["source"].startswith(OWN_ROWS)
+                if row["source"].startswith(THIS_RUN)
             }
     except (OSError, KeyError) as error:
         raise UserError(f"{path}: cannot be read ({error}); make the tables of that fold first") from None

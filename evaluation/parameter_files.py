@@ -42,16 +42,16 @@ def read_parameters(path: Path) -> dict[tuple[str, str], Parameters]:
     methods = content.get("methods", content)
     if not isinstance(methods, dict):
         raise UserError(f"{path}: methods: expected a mapping of denoisers to parameters")
-    found: dict[tuple[str, str], Parameters] = {}
+    parameters_by_row: dict[tuple[str, str], Parameters] = {}
     problems: list[str] = []
     for key, value in methods.items():
         for row, parameters in _method(str(key), value, problems).items():
-            if row in found:
+            if row in parameters_by_row:
                 problems.append(f"'{key}' is {row[0]}, which is there twice")
-            found[row] = parameters
+            parameters_by_row[row] = parameters
     if problems:
         raise UserError(f"{path}: not understood: {'; '.join(problems)}; mend or take out what is named")
-    return found
+    return parameters_by_row
 
 
 def _load(path: Path) -> Any:

@@ -43,26 +43,26 @@ def snr_curves(every: Sequence[Scores], column: str, path: Path, settings: Setti
     save_png(figure, path)
 
 
-def critical_differences(found: ranks.Ranks, track: str, path: Path) -> None:
+def critical_differences(ranking: ranks.Ranks, track: str, path: Path) -> None:
     """Mean ranks over subjects, bars across denoisers that are not critically different."""
-    figure = new_figure(9, critical_difference_height(found))
+    figure = new_figure(9, critical_difference_height(ranking))
     axes = figure.add_subplot()
-    ranks.draw(found, axes)
-    axes.set_title(critical_difference_title(found, track), loc="left", fontsize=11)
+    ranks.draw(ranking, axes)
+    axes.set_title(critical_difference_title(ranking, track), loc="left", fontsize=11)
     save_png(figure, path)
 
 
-def critical_difference_title(found: ranks.Ranks, track: str) -> str:
+def critical_difference_title(ranking: ranks.Ranks, track: str) -> str:
     """What the diagram shows, and how far apart two ranks must be."""
     return (
-        f"{track} track: mean rank of SNRimp over {found.n_subjects} subjects; "
-        f"critical difference {found.critical_difference:.2f}"
+        f"{track} track: mean rank of SNRimp over {ranking.n_subjects} subjects; "
+        f"critical difference {ranking.critical_difference:.2f}"
     )
 
 
-def critical_difference_height(found: ranks.Ranks) -> float:
+def critical_difference_height(ranking: ranks.Ranks) -> float:
     """Inches that the diagram needs."""
-    return 1.3 + 0.16 * len(found.labels)
+    return 1.3 + 0.16 * len(ranking.labels)
 
 
 def draw_snr_curves(axes: Axes, every: Sequence[Scores], column: str, settings: Settings) -> None:
@@ -96,17 +96,17 @@ def draw_snr_curves(axes: Axes, every: Sequence[Scores], column: str, settings: 
 
 def colours_of(every: Sequence[Scores]) -> Mapping[str, tuple[str, str]]:
     """Colour and marker of each denoiser, the same on every track; floor and ceiling are grey."""
-    found: dict[str, tuple[str, str]] = {}
+    styles: dict[str, tuple[str, str]] = {}
     n = 0
     for scores in every:
-        if scores.label in found:
+        if scores.label in styles:
             continue
         if scores.label in REFERENCE_ROWS:
-            found[scores.label] = ("0.45", "x")
+            styles[scores.label] = ("0.45", "x")
         else:
-            found[scores.label] = (COLOURS[n % len(COLOURS)], MARKERS[(n // len(COLOURS) + n) % len(MARKERS)])
+            styles[scores.label] = (COLOURS[n % len(COLOURS)], MARKERS[(n // len(COLOURS) + n) % len(MARKERS)])
             n += 1
-    return found
+    return styles
 
 
 def plain(text: str) -> str:

@@ -128,10 +128,10 @@ def by_snr(every: Sequence[Scores], printed: Printed, labels: Sequence[str], set
     for scores in every:
         values = scores.of(printed.profile, keys)
         for snr in np.unique(scores.snr_db):
-            chosen = scores.snr_db == snr
-            limits = subject_bootstrap(values[chosen], scores.subject[chosen], *_how(settings))
+            at_snr = scores.snr_db == snr
+            limits = subject_bootstrap(values[at_snr], scores.subject[at_snr], *_how(settings))
             who = {"method": scores.label, "track": scores.track, "snr_db": float(snr)}
-            rows.append({**who, **_in_units(printed, _mean(values[chosen]), limits), "n": int(chosen.sum())})
+            rows.append({**who, **_in_units(printed, _mean(values[at_snr]), limits), "n": int(at_snr.sum())})
     columns = [Column("method", "method"), Column("track", "track"), Column("snr_db", "SNR (dB)", 0)]
     columns += [*_columns(printed), Column("n", "n")]
     return Table(_title("By SNR", labels), columns, rows, [*labels, INTERVALS.format(settings.tables.confidence)])

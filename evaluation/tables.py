@@ -120,9 +120,9 @@ def _write_comparisons(
     _write_long(tests, labels, layout.tables, "paired")
     ranks = comparison_tables.ranks_of(every, profile)
     write([_stamped(comparison_tables.ranks_table(ranks), labels)], layout.tables, "ranks")
-    for track, found in ranks.items():
-        if found is not None:
-            pictures.critical_differences(found, track, layout.tables / f"critical_differences_{track}.png")
+    for track, ranking in ranks.items():
+        if ranking is not None:
+            pictures.critical_differences(ranking, track, layout.tables / f"critical_differences_{track}.png")
 
 
 def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Sequence[str]) -> Table:
@@ -158,10 +158,10 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
     catalogue = metrics.catalogue()
     rows: list[dict[str, Any]] = []
     for scores in every:
-        found = means(
+        mean_values = means(
             scores, "published", [catalogue[key] for key in keys], np.ones(len(scores.failed), bool), settings
         )
-        rows.append({"denoiser": scores.label, "source": f"this run, {scores.track}", **found})
+        rows.append({"denoiser": scores.label, "source": f"this run, {scores.track}", **mean_values})
     for version, printed in content["versions"].items():
         for name, numbers in printed.items():
             rows.append(
@@ -200,10 +200,10 @@ def snr_by_kinds(cells: Sequence[Scores], profile: str, settings: Settings) -> l
             line: dict[str, Any] = {"snr_db": f"{snr:g}"}
             for k in counts:
                 cell = (scores.snr_db == snr) & (scores.n_kinds == k)
-                found = means(scores, profile, infos, cell, settings)
+                mean_values = means(scores, profile, infos, cell, settings)
                 who = {"denoiser": scores.label, "track": scores.track, "snr_db": snr, "n_kinds": k}
-                long_rows.append({**who, **found, "n_mixtures": int(cell.sum())})
-                line[f"k{k}"] = found[HEADLINE]
+                long_rows.append({**who, **mean_values, "n_mixtures": int(cell.sum())})
+                line[f"k{k}"] = mean_values[HEADLINE]
             matrix.append(line)
         columns = [Column("snr_db", "SNR (dB)"), *(Column(f"k{k}", f"k = {k}", 2) for k in counts)]
         matrices.append(Table(f"{scores.label}, {scores.track}: {HEADLINE} (dB)", columns, matrix))

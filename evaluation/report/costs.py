@@ -71,10 +71,10 @@ def costs_of(run: Run, measure: bool) -> list[Cost]:
     stale = [row for row in rows if not _fresh(known.get((row.label, row.track)), row, here)]
     for row in progress(stale, len(stale), "measure costs", unit="denoiser"):
         known[row.label, row.track] = _measured(row, run.settings.segment.fs_hz, here)
-    found = [known[row.label, row.track] for row in rows]
+    costs = [known[row.label, row.track] for row in rows]
     if stale:
-        write(found, path)
-    return found
+        write(costs, path)
+    return costs
 
 
 def read(path: Path) -> list[Cost]:
@@ -164,11 +164,11 @@ def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
     n = round(SECONDS_OF_SIGNAL * fs_hz)
     clean = 1e-4 * rng.standard_normal((1, n))
     noisy = (clean + 1e-4 * np.sin(2 * np.pi * 50 * np.arange(n) / fs_hz)).astype(np.float32)
-    told = NoiseLabels(np.array([[True, False, False, False, False]]), np.array([50.0]), clean)
+    given = NoiseLabels(np.array([[True, False, False, False, False]]), np.array([50.0]), clean)
 
     def once() -> float:
         started = time.process_time()
-        labels = noise_labels(noisy, fs_hz) if row.track == AUTO else told if row.track == "oracle" else None
+        labels = noise_labels(noisy, fs_hz) if row.track == AUTO else given if row.track == "oracle" else None
         denoiser.denoise(noisy, fs_hz, labels)
         return time.process_time() - started
 

@@ -27,7 +27,7 @@ FILLS = {"blind": "full", "auto": "left", "oracle": "none"}  # of the markers
 
 def snr_curves(run: Run) -> dict[str, str]:
     """SNR improvement over SNR, a picture a track; floor and ceiling stand in each."""
-    found = {}
+    drawings = {}
     for track in dict.fromkeys(scores.track for scores in run.cells):
         shown = [s for s in run.cells if s.track == track or s.label in pictures.REFERENCE_ROWS]
         figure = pictures.new_figure(8.6, max(4.2, 1.2 + 0.23 * len(shown)))
@@ -35,14 +35,14 @@ def snr_curves(run: Run) -> dict[str, str]:
         pictures.draw_snr_curves(axes, shown, f"{run.profile}.{HEADLINE}", run.settings)
         axes.set_title(f"{track} track", loc="left", fontsize=11)
         figure.legend(loc="outside right center", fontsize=8, frameon=False, handlelength=3.0)
-        found[track] = to_svg(figure, f"snr-{track}", f"SNR improvement over input SNR, {track} track")
-    return found
+        drawings[track] = to_svg(figure, f"snr-{track}", f"SNR improvement over input SNR, {track} track")
+    return drawings
 
 
-def critical_differences(found: Mapping[str, ranking.Ranks | None]) -> dict[str, str]:
+def critical_differences(rankings: Mapping[str, ranking.Ranks | None]) -> dict[str, str]:
     """Demšar's diagram a track that has one."""
     shown = {}
-    for track, ranks in found.items():
+    for track, ranks in rankings.items():
         if ranks is None:
             continue
         figure = pictures.new_figure(8.6, pictures.critical_difference_height(ranks))
@@ -101,12 +101,12 @@ def task_accuracy(table: Table, number: int) -> str:
     rows = [row for row in table.rows if isinstance(row.get("accuracy_percent"), int | float)]
     figure = pictures.new_figure(8.6, 0.8 + 0.23 * len(rows))
     axes = figure.add_subplot()
-    for place, row in enumerate(rows):
-        found = [row.get(f"accuracy_{end}") for end in ("percent", "low", "high")]
-        mean, low, high = (np.nan if value is None else float(value) for value in found)
+    for position, row in enumerate(rows):
+        limits = [row.get(f"accuracy_{end}") for end in ("percent", "low", "high")]
+        mean, low, high = (np.nan if value is None else float(value) for value in limits)
         colour = {"clean": "0.4", "noisy": pictures.COLOURS[1]}.get(str(row["input"]), pictures.COLOURS[0])
-        axes.plot([low, high], [place, place], color=colour, linewidth=2, alpha=0.5)
-        axes.plot([mean], [place], color=colour, marker="o", markersize=5)
+        axes.plot([low, high], [position, position], color=colour, linewidth=2, alpha=0.5)
+        axes.plot([mean], [position], color=colour, marker="o", markersize=5)
         if row["input"] == "noisy":
             axes.axvline(mean, color=colour, linewidth=1, linestyle="--")
     axes.set_yticks(range(len(rows)), [pictures.plain(str(row["input"])) for row in rows], fontsize=9)

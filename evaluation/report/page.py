@@ -121,14 +121,14 @@ def render(run: Run, tasks: Sequence[task_tables.TaskResult], measured: Sequence
 
 def _summary(run: Run) -> Mapping[str, str]:
     n, subjects = len(run.main[0].snr_db), len(set(run.main[0].subject.tolist()))
-    found = {
+    drawings = {
         "denoisers": str(len({scores.label for scores in run.main})),
         "mixtures": f"{n:,}",
         "test subjects": str(subjects),
         "databases": ", ".join(sorted({str(name).partition("/")[0] for name in run.main[0].subject})),
     }
     best = examples.leader(run)
-    return found if best is None else {**found, "leading": f"{best.label} ({best.track})"}
+    return drawings if best is None else {**drawings, "leading": f"{best.label} ({best.track})"}
 
 
 def _breakdowns(run: Run) -> list[Table]:

@@ -35,7 +35,7 @@ class PairMatrix:
 
 def pair_matrices(run: Run) -> list[PairMatrix]:
     """A matrix for each track with two denoisers or more."""
-    found = []
+    matrices = []
     for track, rows in compared(run.main).items():
         if len(rows) < 2:
             continue
@@ -45,8 +45,8 @@ def pair_matrices(run: Run) -> list[PairMatrix]:
         cells = [[_cell(known, a, b) for b in labels] for a in labels]
         notes = [TEST.format(family=f"the {len(pairs)} pairs of the track")]
         power = power_note(max(one.n_subjects for one in pairs), len(pairs))
-        found.append(PairMatrix(track, labels, cells, [*notes, power] if power else notes))
-    return found
+        matrices.append(PairMatrix(track, labels, cells, [*notes, power] if power else notes))
+    return matrices
 
 
 def _cell(known: dict[tuple[str, str], Comparison], a: str, b: str) -> PairCell:

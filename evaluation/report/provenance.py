@@ -32,13 +32,13 @@ class FailedItems:
 
 def failures(run: Run) -> list[FailedItems]:
     """Every stage of the run that lists a failure."""
-    found = []
+    failed = []
     for path in sorted(run.layout.root.rglob(FAILURES)):
         with open(path, encoding="utf-8", newline="") as file:
             rows = [(row.get("item") or "", row.get("cause") or "") for row in csv.DictReader(file)]
         if rows:
-            found.append(FailedItems(str(path.parent.relative_to(run.layout.root)), len(rows), rows[:SHOWN_CAUSES]))
-    return found
+            failed.append(FailedItems(str(path.parent.relative_to(run.layout.root)), len(rows), rows[:SHOWN_CAUSES]))
+    return failed
 
 
 def data_tables(run: Run) -> list[Table]:
@@ -63,7 +63,7 @@ def data_tables(run: Run) -> list[Table]:
     names, counts = _unique(run)
     for name, count in zip(names, counts, strict=True):
         by_subject.setdefault(name.partition("/")[0], []).append(count)
-    rows = [{"database": name, "subjects": len(found), "mixtures": sum(found)} for name, found in by_subject.items()]
+    rows = [{"database": name, "subjects": len(counts), "mixtures": sum(counts)} for name, counts in by_subject.items()]
     columns = [Column("database", "database"), Column("subjects", "test subjects"), Column("mixtures", "mixtures")]
     tables.append(Table(f"Test set behind Table 1: {run.set_name}", columns, rows))
     return tables
@@ -104,13 +104,14 @@ def artifacts(run: Run) -> list[Table]:
 
 def library_versions(run: Run) -> Table:
     """Versions that the results were made with, and those that made the report."""
-    made: Mapping[str, str] = {}
+    versions_made_with: Mapping[str, str] = {}
     for path in sorted((run.layout.root / "denoised").rglob(MANIFEST)):
-        made = _manifest(path)["versions"]
+        versions_made_with = _manifest(path)["versions"]
         break
     now = versions()
     rows = [
-        {"what": name, "made": made.get(name, ""), "now": now.get(name, "")} for name in dict.fromkeys([*made, *now])
+        {"what": name, "made": versions_made_with.get(name, ""), "now": now.get(name, "")}
+        for name in dict.fromkeys([*versions_made_with, *now])
     ]
     columns = [Column("what", "library"), Column("made", "results"), Column("now", "report")]
     return Table("Versions", columns, rows)

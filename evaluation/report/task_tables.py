@@ -43,7 +43,7 @@ def read_tasks(folders: Sequence[Path]) -> list[TaskResult]:
     Raises:
         UserError: a folder holds no table of a task, or one that cannot be read.
     """
-    found: list[TaskResult] = []
+    results: list[TaskResult] = []
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"--task {folder}: no such folder")
@@ -58,12 +58,12 @@ def read_tasks(folders: Sequence[Path]) -> list[TaskResult]:
             )
         for name, rows in tasks.items():
             paired = contents.get(f"{name}{PAIRED}")
-            title, notes = _said(folder / "tables" / f"{name}.md", name)
-            found.append(TaskResult(_measures(title, rows, notes), _paired(name, paired) if paired else None))
-    return found
+            title, notes = _title_and_notes(folder / "tables" / f"{name}.md", name)
+            results.append(TaskResult(_measures(title, rows, notes), _paired(name, paired) if paired else None))
+    return results
 
 
-def _said(path: Path, name: str) -> tuple[str, list[str]]:
+def _title_and_notes(path: Path, name: str) -> tuple[str, list[str]]:
     """Title and notes of a table, from the Markdown beside it: they say what the recordings are."""
     if not path.is_file():
         return name, []

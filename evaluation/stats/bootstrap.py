@@ -46,8 +46,8 @@ def group_bootstrap(
 ) -> tuple[FloatArray, FloatArray]:
     """As `subject_bootstrap`, of the mean over groups of means; `groups` [n] says which group a row belongs to."""
     names = np.unique(subjects)
-    chosen = [groups == group for group in np.unique(groups)]
-    parts = [by_subject(values[rows], subjects[rows], names) for rows in chosen]
+    members = [groups == group for group in np.unique(groups)]
+    parts = [by_subject(values[rows], subjects[rows], names) for rows in members]
     return bootstrap_of_groups(parts, resamples, confidence, seed)
 
 

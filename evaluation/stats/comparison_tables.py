@@ -29,16 +29,16 @@ def paired(every: Sequence[Scores], profile: str, settings: Settings) -> list[Ta
     known = metrics.catalogue(profile, settings.evaluate.metrics).values()
     infos = [info for info in known if f"{profile}.{info.key}" in every[0].values]
     scale = {info.key: info.table_scale for info in infos}
-    found: list[Comparison] = []
+    pairs: list[Comparison] = []
     for rows in compared(every).values():
         for info in infos:
-            found += all_pairs(rows, profile, info.key, settings)
+            pairs += all_pairs(rows, profile, info.key, settings)
     note = TEST.format(family="all pairs of the track and metric") + ROUNDED
-    power = _power([one for one in found if one.metric == HEADLINE])
-    shown = [_row(one, scale[one.metric]) for one in found if one.metric == HEADLINE]
+    power = _power([one for one in pairs if one.metric == HEADLINE])
+    shown = [_row(one, scale[one.metric]) for one in pairs if one.metric == HEADLINE]
     title = "Paired comparisons of denoisers"
     return [
-        Table(title, _columns(None), [_row(one, scale[one.metric]) for one in found]),
+        Table(title, _columns(None), [_row(one, scale[one.metric]) for one in pairs]),
         Table(f"{title}: {HEADLINE} (dB)", _columns(2), shown, [note, *power]),
     ]
 
@@ -70,14 +70,14 @@ def beside_best(
 
 def ranks_of(every: Sequence[Scores], profile: str) -> dict[str, Ranks | None]:
     """Track -> ranks of its denoisers by the headline; None where there are too few denoisers or subjects."""
-    found: dict[str, Ranks | None] = {}
+    rankings: dict[str, Ranks | None] = {}
     for track, rows in compared(every).items():
         _, values = subject_means(rows, profile, HEADLINE)
-        found[track] = rank([scores.label for scores in rows], values)
-    return found
+        rankings[track] = rank([scores.label for scores in rows], values)
+    return rankings
 
 
-def ranks_table(found: dict[str, Ranks | None]) -> Table:
+def ranks_table(rankings: dict[str, Ranks | None]) -> Table:
     """Mean ranks over subjects, and how far apart two of them must be."""
     rows: list[dict[str, Any]] = []
     how = (
@@ -85,7 +85,7 @@ def ranks_table(found: dict[str, Ranks | None]) -> Table:
         "ranks differ where they are at least a critical difference apart (Nemenyi's test at 5 %)."
     )
     notes = [how]
-    for track, ranks in found.items():
+    for track, ranks in rankings.items():
         if ranks is None:
             notes.append(
                 f"{track}: no ranks; they need {FEWEST_DENOISERS} denoisers, and {FEWEST_SUBJECTS} subjects "
@@ -140,11 +140,11 @@ def _columns(decimals: int | None) -> list[Column]:
     ]  # fmt: skip
 
 
-def _power(found: Sequence[Comparison]) -> list[str]:
+def _power(pairs: Sequence[Comparison]) -> list[str]:
     """A note a track whose subjects are too few to show anything."""
     notes = []
-    for track in dict.fromkeys(one.track for one in found):
-        family = [one for one in found if one.track == track]
+    for track in dict.fromkeys(one.track for one in pairs):
+        family = [one for one in pairs if one.track == track]
         text = power_note(max(one.n_subjects for one in family), len(family))
         notes += [f"{track}: {text}"] if text else []
     return notes

@@ -100,8 +100,8 @@ def against_best(
     first = best(rows, profile, metric, better)
     if first is None:
         return {}
-    found = [compare(first, other, profile, metric, settings) for other in rows if other is not first]
-    return {one.b: one for one in corrected(found)}
+    comparisons = [compare(first, other, profile, metric, settings) for other in rows if other is not first]
+    return {one.b: one for one in corrected(comparisons)}
 
 
 def compare(
@@ -130,8 +130,8 @@ def compare_values(
     with_any = counts[:, 0] > 0
     means = sums[with_any] / counts[with_any]  # [S, 1]
     if len(means):
-        found = signed_rank(means[:, 0])
-        p, effect, exact = found.p, found.effect, found.exact
+        test = signed_rank(means[:, 0])
+        p, effect, exact = test.p, test.effect, test.exact
     else:
         p, effect, exact = float("nan"), float("nan"), True
     low, high = bootstrap_of_sums(means, np.ones_like(means), tables.bootstrap_resamples, tables.confidence, seed)
@@ -151,7 +151,7 @@ def subject_means(rows: Sequence[Scores], profile: str, metric: str) -> tuple[li
     return sorted(set(rows[0].subject[whole].tolist())), sums / np.maximum(counts, 1)
 
 
-def corrected(found: Sequence[Comparison]) -> list[Comparison]:
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """The same comparisons with Holm's correction over all of them."""
-    adjusted = holm([one.p for one in found])
-    return [replace(one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True)]
+    adjusted = holm([one.p for one in comparisons])
+    return [replace(one, p_holm=float(p)) for one, p in zip(comparisons, adjusted, strict=True)]

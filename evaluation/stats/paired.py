@@ -48,16 +48,16 @@ def signed_rank(differences: FloatArray) -> SignedRank:
 
     if not np.isfinite(differences).all():
         raise ValueError("differences must be finite")
-    kept = differences[differences != 0]
-    if not len(kept):
+    nonzero = differences[differences != 0]
+    if not len(nonzero):
         return SignedRank(0, 1.0, 0.0, True)
-    ranks = stats.rankdata(np.abs(kept))
-    signed = float(np.sum(np.sign(kept) * ranks) / np.sum(ranks))
-    tied = len(np.unique(np.abs(kept))) < len(kept)
-    exact = len(kept) <= (EXACT_TIED_SUBJECTS if tied else EXACT_SUBJECTS)
+    ranks = stats.rankdata(np.abs(nonzero))
+    signed = float(np.sum(np.sign(nonzero) * ranks) / np.sum(ranks))
+    tied = len(np.unique(np.abs(nonzero))) < len(nonzero)
+    exact = len(nonzero) <= (EXACT_TIED_SUBJECTS if tied else EXACT_SUBJECTS)
     method = "asymptotic" if not exact else stats.PermutationMethod(n_resamples=np.inf) if tied else "exact"
-    found = stats.wilcoxon(kept, method=method)
-    return SignedRank(len(kept), float(min(found.pvalue, 1.0)), signed, exact)
+    test = stats.wilcoxon(nonzero, method=method)
+    return SignedRank(len(nonzero), float(min(test.pvalue, 1.0)), signed, exact)
 
 
 def smallest_p(n: int) -> float:

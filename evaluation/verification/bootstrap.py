@@ -40,10 +40,10 @@ def limits(
     rows = [subject == name for name in names]
     low, high = np.empty(values.shape[1]), np.empty(values.shape[1])
     for column in range(values.shape[1]):
-        own = [values[row, column] for row in rows]
-        own = [one[np.isfinite(one)] for one in own]
-        total = times @ np.array([one.sum() for one in own])
-        count = times @ np.array([len(one) for one in own])
+        samples = [values[row, column] for row in rows]
+        samples = [one[np.isfinite(one)] for one in samples]
+        total = times @ np.array([one.sum() for one in samples])
+        count = times @ np.array([len(one) for one in samples])
         means = total[count > 0] / count[count > 0]
         ends = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2]) if len(means) else [np.nan, np.nan]
         low[column], high[column] = ends
@@ -65,8 +65,8 @@ def limits_over_groups(
     times = _times(len(names), resamples, seed)
     of_groups = []
     for rows in groups:
-        own = [values[rows & (subject == name) & np.isfinite(values)] for name in names]
-        total, count = times @ np.array([one.sum() for one in own]), times @ np.array([len(one) for one in own])
+        by_name = [values[rows & (subject == name) & np.isfinite(values)] for name in names]
+        total, count = times @ np.array([one.sum() for one in by_name]), times @ np.array([len(one) for one in by_name])
         of_groups.append([t / c if c else float("nan") for t, c in zip(total.tolist(), count.tolist(), strict=True)])
     table = np.array(of_groups).T  # [resamples, groups]
     means = [row[np.isfinite(row)].mean() for row in table if np.isfinite(row).any()]
@@ -80,12 +80,12 @@ def read_settings(path: Path, finding: Finding) -> tuple[int, float] | None:
     """Number of resamples and confidence, as the configuration beside the tables has them; None, said, without it."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))["tables"]
-        found = int(content["bootstrap_resamples"]), float(content["confidence"])
+        settings = int(content["bootstrap_resamples"]), float(content["confidence"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
         finding.problems.append(f"{path}: does not say how intervals were made ({type(error).__name__}: {error})")
         return None
     finding.covered.add(path)
-    return found
+    return settings
 
 
 @lru_cache(maxsize=8)

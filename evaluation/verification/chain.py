@@ -37,10 +37,10 @@ def check(results: Results) -> Finding:
         if folder.schema == "denoised":
             count += 1
             _check_test_data(results, folder, finding)
-    own = [(folder.schema, folder.fingerprint) for folder in results.folders]
+    identities = [(folder.schema, folder.fingerprint) for folder in results.folders]
     for folder in results.folders:
         # networks fitted alike share nothing else that would make two folders one
-        if own.count((folder.schema, folder.fingerprint)) > 1 and folder.schema != "weights":
+        if identities.count((folder.schema, folder.fingerprint)) > 1 and folder.schema != "weights":
             finding.problems.append(f"{folder.path}: another folder has its fingerprint")
     if count:
         finding.summary = f"{count} inputs of {len(results.folders)} folders have the fingerprints of what lies here"

@@ -30,9 +30,9 @@ class Noise:
         pieces: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in kinds}
         names: dict[str, list[str]] = {kind: [] for kind in kinds}
         for shard, columns in folder.tables():
-            own = np.asarray(columns["kind"]).astype(str).tolist()
+            kinds = np.asarray(columns["kind"]).astype(str).tolist()
             for kind, name, samples in zip(
-                own, np.asarray(columns["name"]).astype(str).tolist(), columns["noise"], strict=True
+                kinds, np.asarray(columns["name"]).astype(str).tolist(), columns["noise"], strict=True
             ):
                 if kind not in pieces:
                     raise ArtifactError(f"{shard.path}: unknown kind of noise '{kind}'")
@@ -63,15 +63,15 @@ class Segments:
 
     def __init__(self, folder: Folder) -> None:
         self._signals = []
-        self._place: dict[str, tuple[int, int]] = {}
+        self._position: dict[str, tuple[int, int]] = {}
         for number, (_, columns) in enumerate(folder.tables()):
             self._signals.append(columns["signal"])
-            for row, own in enumerate(np.asarray(columns["segment_id"]).astype(str).tolist()):
-                self._place[own] = (number, row)
+            for row, segment_id in enumerate(np.asarray(columns["segment_id"]).astype(str).tolist()):
+                self._position[segment_id] = (number, row)
 
     def signal(self, segment_id: str) -> NDArray[np.float32]:
         """[L] of one segment; raises ArtifactError where there is none of that id."""
-        if segment_id not in self._place:
+        if segment_id not in self._position:
             raise ArtifactError(f"segment '{segment_id}' is not among the test segments")
-        number, row = self._place[segment_id]
+        number, row = self._position[segment_id]
         return np.asarray(self._signals[number][row])

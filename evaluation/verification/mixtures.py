@@ -86,27 +86,27 @@ def _shard(
         at = f"{path}, row {row} ({who[row]})"
         tally.n += 1
         try:
-            own = segments.signal(segment_id)
+            segment = segments.signal(segment_id)
             used = np.flatnonzero(kinds[row])
             parts = {k: noise.excerpt(int(k), int(piece[row, k]), int(offset[row, k]), length) for k in used.tolist()}
         except ArtifactError as error:
             finding.problems.append(f"{at}: {error}")
             continue
         finding.problems += [f"{at}: {text}" for text in _odd_recipe(row, used, columns, names, noise)]
-        if own.shape != clean[row].shape or (own != clean[row]).any():
+        if segment.shape != clean[row].shape or (segment != clean[row]).any():
             finding.problems.append(f"{at}: its clean signal is not segment '{segment_id}'")
             continue
         total = np.zeros(length)
         for k in used.tolist():
             total += gain[row, k] * parts[k]
-        rebuilt = (own.astype(np.float64) + total).astype(np.float32)
+        rebuilt = (segment.astype(np.float64) + total).astype(np.float32)
         if (rebuilt == noisy[row]).all():
             tally.n_exact += 1
         elif not _within_one_unit(rebuilt, noisy[row]):
             finding.problems.append(f"{at}: segment and noise do not give the noisy signal that is stored")
             continue
         energies = {order[k]: float(np.sum((gain[row, k] * parts[k]) ** 2)) for k in used.tolist()}
-        finding.problems += [f"{at}: {text}" for text in _odd_level(own, noisy[row], snr_db[row], energies, tally)]
+        finding.problems += [f"{at}: {text}" for text in _odd_level(segment, noisy[row], snr_db[row], energies, tally)]
 
 
 def _odd_recipe(row: int, used: NDArray[np.intp], columns: Columns, names: NDArray[np.str_], noise: Noise) -> list[str]:

@@ -49,15 +49,15 @@ def check_segments(results: Results, track: Track) -> list[Finding]:
         people[part].update(map("/".join, zip(names["database"], names["subject"], strict=True)))
         signals[part].update(map("/".join, zip(*(names[name] for name in SIGNAL), strict=True)))
         trials.update(zip(*(np.asarray(columns[n]).astype(str).tolist() for n in _TRIAL), strict=True))
-        for own, signal in zip(names["segment_id"].tolist(), columns["signal"], strict=True):
-            if own in ids:
-                segments.problems.append(f"{shard.path}: segment '{own}' is in {ids[own]}, too")
-            ids[own] = part
-            _compare(signal, part, f"segment '{own}'", contents, segments)
+        for segment_id, signal in zip(names["segment_id"].tolist(), columns["signal"], strict=True):
+            if segment_id in ids:
+                segments.problems.append(f"{shard.path}: segment '{segment_id}' is in {ids[segment_id]}, too")
+            ids[segment_id] = part
+            _compare(signal, part, f"segment '{segment_id}'", contents, segments)
     declared = _split_label(results, people, subjects)
     _share("subject", people, declared, subjects)
     _share("channel of a recording", signals, False, segments)
-    _check_kept(results, trials, segments)
+    _check_accepted(results, trials, segments)
     counts = ", ".join(f"{part} {len(people[part])}" for part in PARTS if part in people)
     subjects.summary = "" if subjects.leaks else f"{counts} subjects, none in two parts, as in {SPLIT}"
     segments.summary = f"{len(ids)} segments, every id once, no waveform in two parts, each from a trial that was kept"
@@ -79,9 +79,9 @@ def check_noise(results: Results, track: Track) -> Finding:
         n_pieces += shard.count
         origin = _origin(folder, shard.path.stem)
         for record in sorted(set(np.asarray(columns["record"]).astype(str).tolist())):
-            found = STRETCH.fullmatch(record)
-            base = found["record"] if found else record
-            span = (float(found["first"]), float(found["last"])) if found else (0.0, float("inf"))
+            match = STRETCH.fullmatch(record)
+            base = match["record"] if match else record
+            span = (float(match["first"]), float(match["last"])) if match else (0.0, float("inf"))
             stretches[origin, base].append((*span, part))
         repeated = Finding("noise")
         for name, samples in zip(np.asarray(columns["name"]).astype(str).tolist(), columns["noise"], strict=True):
@@ -149,24 +149,24 @@ def _split_label(results: Results, people: Mapping[str, set[str]], finding: Find
         finding.problems.append(f"{path}: not a split ({type(error).__name__}: {error})")
         return False
     finding.covered.add(path)
-    for part, own in people.items():
-        strangers = sorted(own - listed.get(part, set()))
+    for part, subjects in people.items():
+        strangers = sorted(subjects - listed.get(part, set()))
         if strangers:
             finding.problems.append(f"{part}: has segments of {strangers[0]}, which {path} does not list there")
     _share("listed subject", listed, declared, finding)
     return declared
 
 
-def _check_kept(results: Results, trials: set[tuple[str, ...]], finding: Finding) -> None:
+def _check_accepted(results: Results, trials: set[tuple[str, ...]], finding: Finding) -> None:
     """Every segment comes from a trial-channel that the grades keep."""
     grades = next((folder for folder in results.of("grades") if folder.name == GRADES), None)
     if grades is None:
         return  # said under `inputs`
-    kept: set[tuple[str, ...]] = set()
+    accepted: set[tuple[str, ...]] = set()
     for _, columns in grades.tables():
-        chosen = np.asarray(columns["kept"], bool)
-        kept.update(zip(*(np.asarray(columns[n])[chosen].astype(str).tolist() for n in _TRIAL), strict=True))
-    strangers = sorted(trials - kept)
+        rows = np.asarray(columns["kept"], bool)
+        accepted.update(zip(*(np.asarray(columns[n])[rows].astype(str).tolist() for n in _TRIAL), strict=True))
+    strangers = sorted(trials - accepted)
     if strangers:
         finding.problems.append(f"segments of {' '.join(strangers[0])}, a trial-channel that the grades do not keep")
 
@@ -184,11 +184,11 @@ def _overlaps(
     stretches: Mapping[tuple[str, str], Sequence[tuple[float, float, str]]],
 ) -> dict[tuple[str, str], list[str]]:
     """Pairs of parts, in order, with the records of which both hold the same second."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    names_by_person: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (_, record), spans in stretches.items():
         for one, other in _pairs(spans):
-            found[one, other].append(record)
-    return found
+            names_by_person[one, other].append(record)
+    return names_by_person
 
 
 def _pairs(spans: Iterable[tuple[float, float, str]]) -> list[tuple[str, str]]:
@@ -217,14 +217,14 @@ def check_grades(results: Results) -> Finding:
                 finding.problems.append(f"{path}: other columns than its shards")
                 continue
             try:
-                found = folder.columns(*header)
-                columns = [_texts(found[name]) for name in header]
+                stored = folder.columns(*header)
+                columns = [_texts(stored[name]) for name in header]
             except ArtifactError as error:
                 finding.problems.append(str(error))
                 continue
-            for row, (shown, own) in enumerate(zip(reader, zip(*columns, strict=True), strict=False), 2):
+            for row, (shown, recomputed) in enumerate(zip(reader, zip(*columns, strict=True), strict=False), 2):
                 n += 1
-                if tuple(shown) != own:
+                if tuple(shown) != recomputed:
                     finding.problems.append(f"{path}, line {row}: not what the shard holds")
         if n != folder.count:
             finding.problems.append(f"{path}: {n} rows, its shards have {folder.count}")

@@ -83,12 +83,12 @@ def _sample(folder: Folder, count: int) -> NDArray[np.int64]:
 
 def _profiles(scores: Columns) -> dict[str, list[str]]:
     """Profile -> its metrics, by the names of the columns."""
-    found: dict[str, list[str]] = {}
+    keys_by_profile: dict[str, list[str]] = {}
     for name in scores:
         profile, dot, key = name.partition(".")
         if dot:
-            found.setdefault(profile, []).append(key)
-    return found
+            keys_by_profile.setdefault(profile, []).append(key)
+    return keys_by_profile
 
 
 def _tied(shard: Shard, mixtures: Columns, scores: Columns, finding: Finding) -> int:
@@ -164,9 +164,9 @@ def _metrics_csv(folder: Folder, finding: Finding) -> None:
             if sorted(header) != sorted(name for name in columns if columns[name].ndim == 1):
                 finding.problems.append(f"{path}: other columns than its shards")
                 return
-            for own in zip(*(_texts(np.asarray(columns[name])) for name in header), strict=True):
+            for row in zip(*(_texts(np.asarray(columns[name])) for name in header), strict=True):
                 line += 1
-                if tuple(next(reader, [])) != own:
+                if tuple(next(reader, [])) != row:
                     finding.problems.append(f"{path}, line {line}: not what the shard holds")
                     return
         if next(reader, None) is not None:

@@ -30,7 +30,7 @@ def check(results: Results, track: Track) -> list[Finding]:
     hashes.problems += results.broken
     n_shards = n_files = n_rows = n_values = n_failures = 0
     pairs = [(folder, shard) for folder in results.folders for shard in folder.shards]
-    found: dict[str, list[tuple[str, str]]] = {folder.name: [] for folder in results.folders}
+    problems: dict[str, list[tuple[str, str]]] = {folder.name: [] for folder in results.folders}
     for folder, shard in track(pairs, len(pairs), "shards"):
         if not shard.path.is_file():
             hashes.problems.append(f"{shard.path}: missing")
@@ -44,14 +44,14 @@ def check(results: Results, track: Track) -> list[Finding]:
         except ArtifactError as error:
             hashes.problems.append(str(error))
             continue
-        found[folder.name] += _meta(folder, shard, arrays, hashes)
+        problems[folder.name] += _meta(folder, shard, arrays, hashes)
         n_rows += shard.count
         rows.problems += _row_problems(shard, arrays)
         n_values += _finite(folder, shard, arrays, finite)
     for folder in results.folders:
         n_files += _folder(folder, hashes, finite)
         n_failures += folder.n_failures
-        _failures(folder, found[folder.name], failed)
+        _failures(folder, problems[folder.name], failed)
     seeds = sorted({folder.seed for folder in results.folders})
     if len(seeds) > 1:
         hashes.problems.append(f"{results.root}: stages of different seeds: {', '.join(map(str, seeds))}")
@@ -112,10 +112,10 @@ def _folder(folder: Folder, hashes: Finding, finite: Finding) -> int:
     if not folder.canonical:
         hashes.problems.append(f"{manifest}: edited, its text is not the one that the program writes")
     hashes.covered.add(manifest)
-    own = {shard.path for shard in folder.shards}
-    if len(own) != len(folder.shards):
+    listed = {shard.path for shard in folder.shards}
+    if len(listed) != len(folder.shards):
         hashes.problems.append(f"{manifest}: lists a shard twice")
-    hashes.problems += [f"{path}: in no manifest" for path in sorted(folder.path.glob("*.npz")) if path not in own]
+    hashes.problems += [f"{path}: in no manifest" for path in sorted(folder.path.glob("*.npz")) if path not in listed]
     hashes.problems += [f"{path}: left of a killed run" for path in sorted(folder.path.glob(".*.tmp"))]
     files = folder.info.get("files", {})
     if not isinstance(files, dict):

@@ -33,12 +33,12 @@ def check(path: Path, table: Path, finding: Finding) -> int:
     count = 0
     for line, row in zip(cells, rows, strict=False):
         numbers = [number for cell in line for number in NUMBER.finditer(_plain(cell)) if _is_number(cell)]
-        own = [float(field) for field in row if _is_float(field)]
+        row_values = [float(field) for field in row if _is_float(field)]
         for number in numbers:
             count += 1
             decimals = len(number[1] or "")
             unit = 0.51 * 10.0**-decimals
-            if not any(abs(float(number[0]) - value) <= unit for value in own):
+            if not any(abs(float(number[0]) - value) <= unit for value in row_values):
                 finding.problems.append(f"{path}: {number[0]} in the row of {row[0]} is no number of {table.name}")
     if len(cells) < len(rows):
         finding.problems.append(f"{path}: {len(cells)} rows, {table.name} has {len(rows)}")

@@ -24,11 +24,11 @@ CLEAN, NOISY = "clean", "noisy"
 def check_streams(results: Results, track: Track) -> Finding:
     """Finding `streams`: noisy and denoised streams are versions of clean ones, with one SNR in all channels."""
     finding = Finding("streams")
-    made = [folder for folder in results.of("streams") if folder.inputs.keys() & {CLEAN, NOISY}]
+    with_noise = [folder for folder in results.of("streams") if folder.inputs.keys() & {CLEAN, NOISY}]
     power: dict[str, dict[tuple[str, str], float]] = {}
     n = n_levels = 0
     worst_db = 0.0
-    pairs = [(folder, shard) for folder in made for shard in folder.shards if shard.count]
+    pairs = [(folder, shard) for folder in with_noise for shard in folder.shards if shard.count]
     for folder, shard in track(pairs, len(pairs), "streams"):
         source = results.made_as("streams", folder.inputs.get(CLEAN) or folder.inputs.get(NOISY))
         if source is None:
@@ -101,8 +101,8 @@ def _mean_squares(columns: Columns, signal: NDArray[Any]) -> dict[str, float]:
 
 def _about(columns: Columns) -> dict[str, Any]:
     """Bytes of a JSON text that goes on from row to row, zeros at its end."""
-    found: dict[str, Any] = json.loads(bytes(np.asarray(columns["about"]).ravel()).rstrip(b"\0"))
-    return found
+    about: dict[str, Any] = json.loads(bytes(np.asarray(columns["about"]).ravel()).rstrip(b"\0"))
+    return about
 
 
 def _person(columns: Columns) -> str:
@@ -132,7 +132,7 @@ def _people(folder: Folder, columns: Mapping[str, NDArray[Any]], finding: Findin
     folds: dict[str, set[int]] = {}
     for person, fold in zip(columns["person"].tolist(), columns["fold"].tolist(), strict=True):
         folds.setdefault(person, set()).add(fold)
-    twice = sorted(person for person, own in folds.items() if len(own) > 1)
+    twice = sorted(person for person, in_folds in folds.items() if len(in_folds) > 1)
     leaking = bool(columns["leaks"].any())
     if leaking and published:
         finding.leaks.append(f"{folder.path}: people are tested who were also fitted on (protocol published)")
@@ -183,14 +183,14 @@ def _table(results: Results, folder: Folder, columns: Mapping[str, NDArray[Any]]
     n_tested = int((columns["input"] == rows[0]["input"]).sum())
     count = 0
     for row in rows:
-        chosen = columns["input"] == row["input"]
-        own = {f"{key}_percent": 100 * value for key, value in _measures(columns, chosen).items()}
+        selected = columns["input"] == row["input"]
+        recomputed = {f"{key}_percent": 100 * value for key, value in _measures(columns, selected).items()}
         if NOISY in folder.info["inputs"]:
-            own["over_noisy_percent"] = _over_noisy(columns, row["input"])
-        own["n_examples"] = int(chosen.sum())
-        own["n_people"] = len(set(columns["person"][chosen].tolist()))
-        own["n_failed"] = n_tested - int(chosen.sum())
-        for key, value in own.items():
+            recomputed["over_noisy_percent"] = _over_noisy(columns, row["input"])
+        recomputed["n_examples"] = int(selected.sum())
+        recomputed["n_people"] = len(set(columns["person"][selected].tolist()))
+        recomputed["n_failed"] = n_tested - int(selected.sum())
+        for key, value in recomputed.items():
             count += 1
             if key not in row:
                 finding.problems.append(f"{path}: has no column {key}")
@@ -211,9 +211,9 @@ def _over_noisy(columns: Mapping[str, NDArray[Any]], name: str) -> float:
     return 100 * sum(gains) / len(gains) if gains else float("nan")
 
 
-def _measures(columns: Mapping[str, NDArray[Any]], chosen: NDArray[np.bool_]) -> dict[str, float]:
+def _measures(columns: Mapping[str, NDArray[Any]], selected: NDArray[np.bool_]) -> dict[str, float]:
     """Accuracy, and means over the classes that occur as label or answer (0 where nothing is right)."""
-    label, predicted = columns["label"][chosen], columns["predicted"][chosen]
+    label, predicted = columns["label"][selected], columns["predicted"][selected]
     nothing = float("nan")
     if not len(label):
         return dict.fromkeys(("accuracy", "precision", "recall", "f1", "balanced_accuracy"), nothing)
