@@ -149,39 +149,55 @@ class Transformer(nn.Module):
         return x
 
 
-class TransformerNetwork(UNet):
-    """A transformer layer at the bottleneck."""
-
-    def __init__(self, size: TransformerSize, masks: bool) -> None:
-        super().__init__(size.width)
-        self.masks = masks
-        d = self.channels[-1]
-        self.positional_encoding = Positions(d, size.dropout, size.positions_by_batch)
-        self.transformer_encoder = Transformer(d, size)
-
-    def between(self, scales: list[torch.Tensor]) -> list[torch.Tensor]:
-        """The last scale is mapped or masked."""
-        *skips, z = scales
-        h = self.transformer_encoder(self.positional_encoding(z.transpose(1, 2))).transpose(1, 2)
-        return [*skips, h.sigmoid() * z if self.masks else h]
-
-
-class LSTMNetwork(UNet):
-    """An LSTM at the bottleneck."""
+class Bottleneck(UNet):
+    """A U-Net whose last scale is mapped or masked by what a subclass has there."""
 
     def __init__(self, size: UNetSize, masks: bool) -> None:
         super().__init__(size.width)
         self.masks = masks
-        self.lstm = nn.LSTM(self.channels[-1], self.channels[-1], batch_first=True)
 
     def between(self, scales: list[torch.Tensor]) -> list[torch.Tensor]:
-        """The last scale is mapped or masked."""
+        """The skips as they are, the last scale mapped or masked."""
         *skips, z = scales
-        h = self.lstm(z.transpose(1, 2))[0].transpose(1, 2)
-        return [*skips, h.sigmoid() * z if self.masks else h]
+        return [*skips, self.apply_to(z, self.along_time(z.transpose(1, 2)))]
+
+    def along_time(self, x: torch.Tensor) -> torch.Tensor:
+        """[n, T, d] -> [n, T, d]."""
+        raise NotImplementedError
+
+    def apply_to(self, z: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """Return z [n, d, T] masked by h [n, T, d], or h in its place."""
+        h = h.transpose(1, 2)
+        return h.sigmoid() * z if self.masks else h
 
 
-class SkipAllNetwork(UNet):
+class TransformerNetwork(Bottleneck):
+    """A transformer layer at the bottleneck."""
+
+    def __init__(self, size: TransformerSize, masks: bool) -> None:
+        super().__init__(size, masks)
+        d = self.channels[-1]
+        self.positional_encoding = Positions(d, size.dropout, size.positions_by_batch)
+        self.transformer_encoder = Transformer(d, size)
+
+    def along_time(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.transformer_encoder(self.positional_encoding(x))
+        return y
+
+
+class LSTMNetwork(Bottleneck):
+    """An LSTM at the bottleneck."""
+
+    def __init__(self, size: UNetSize, masks: bool) -> None:
+        super().__init__(size, masks)
+        self.lstm = nn.LSTM(self.channels[-1], self.channels[-1], batch_first=True)
+
+    def along_time(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.lstm(x)[0]
+        return y
+
+
+class SkipAllNetwork(Bottleneck):
     """A transformer layer on each scale, so on the skips, too.
 
     `unused` is the layer at the bottleneck that the published class inherits beside its own five and never
@@ -189,8 +205,7 @@ class SkipAllNetwork(UNet):
     """
 
     def __init__(self, size: SkipAllSize, masks: bool) -> None:
-        super().__init__(size.width)
-        self.masks = masks
+        super().__init__(size, masks)
         self.positions = nn.ModuleList(Positions(d, size.dropout, size.positions_by_batch) for d in self.channels)
         self.transformers = nn.ModuleList(Transformer(d, size) for d in self.channels)
         if size.unused_block:
@@ -198,97 +213,78 @@ class SkipAllNetwork(UNet):
 
     def between(self, scales: list[torch.Tensor]) -> list[torch.Tensor]:
         """Every scale is mapped or masked."""
-        refined = []
-        for z, positions, transformer in zip(scales, self.positions, self.transformers, strict=True):
-            h = transformer(positions(z.transpose(1, 2))).transpose(1, 2)
-            refined.append(h.sigmoid() * z if self.masks else h)
-        return refined
+        layers = zip(scales, self.positions, self.transformers, strict=True)
+        return [self.apply_to(z, transformer(positions(z.transpose(1, 2)))) for z, positions, transformer in layers]
 
 
-class TrustEMGUNet(NeuralDenoiser):
+class TrustEMG(NeuralDenoiser):
+    """What the variants share; each names its network, the size of that, and whether it masks."""
+
+    min_samples = MIN_SAMPLES
+    Network: ClassVar[type[Bottleneck]]
+    masks: ClassVar[bool] = False
+    published: ClassVar[bool] = False  # its networks are read from checkpoints of the public code
+
+    def build_network(self, size: Any) -> nn.Module:
+        return self.Network(size, self.masks)
+
+    @classmethod
+    def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+        """`TrustEMGNet_UNetonly_best.pth`, `_DM_`, `_RM_`: our own names, the file's width, the quirk on.
+
+        Every published file with a transformer holds the table of positions; one without it is a network of ours, with
+        positions along time. The names and shapes of DM and RM are the same: a file does not tell which it is.
+        """
+        width = _published_width(state) if cls.published else None
+        if width is None:
+            return None
+        quirk = {"positions_by_batch": "positional_encoding.pe" in state} if cls.Size is TransformerSize else {}
+        return {"width": width, **quirk}, dict(state)
+
+
+class TrustEMGUNet(TrustEMG):
     """The U-Net alone."""
 
-    name = "trustemg_unet"
-    min_samples = MIN_SAMPLES
-    Size = UNetSize
+    name, Size, published = "trustemg_unet", UNetSize, True
 
     def build_network(self, size: UNetSize) -> nn.Module:
         return UNet(size.width)
 
-    @classmethod
-    def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
-        """`TrustEMGNet_UNetonly_best.pth`: the names are our own, the width that of the file."""
-        width = _published_width(state)
-        return None if width is None else ({"width": width}, dict(state))
 
-
-class TrustEMGDM(NeuralDenoiser):
+class TrustEMGDM(TrustEMG):
     """TrustEMG-Net with direct mapping."""
 
-    name = "trustemg_dm"
-    min_samples = MIN_SAMPLES
-    Size = TransformerSize
-    masks: ClassVar[bool] = False
-
-    def build_network(self, size: TransformerSize) -> nn.Module:
-        return TransformerNetwork(size, self.masks)
-
-    @classmethod
-    def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
-        """`TrustEMGNet_DM_best.pth`, `TrustEMGNet_RM_best.pth`: our own names, the file's width, the quirk on.
-
-        Every published file holds the table of positions; one without it is a network of ours, with positions
-        along time. The names and shapes of DM and RM are the same: a file does not tell which it is.
-        """
-        width = _published_width(state)
-        if width is None:
-            return None
-        return {"width": width, "positions_by_batch": "positional_encoding.pe" in state}, dict(state)
+    name, Size, Network, published = "trustemg_dm", TransformerSize, TransformerNetwork, True
 
 
 class TrustEMGRM(TrustEMGDM):
     """TrustEMG-Net: representation masking."""
 
-    name = "trustemg_rm"
-    masks = True
+    name, masks = "trustemg_rm", True
 
 
-class TrustEMGLSTMDM(NeuralDenoiser):
+class TrustEMGLSTMDM(TrustEMG):
     """An LSTM in place of the transformer, direct mapping."""
 
-    name = "trustemg_lstm_dm"
-    min_samples = MIN_SAMPLES
-    Size = UNetSize
-    masks: ClassVar[bool] = False
-
-    def build_network(self, size: UNetSize) -> nn.Module:
-        return LSTMNetwork(size, self.masks)
+    name, Size, Network = "trustemg_lstm_dm", UNetSize, LSTMNetwork
 
 
 class TrustEMGLSTMRM(TrustEMGLSTMDM):
     """An LSTM in place of the transformer, representation masking."""
 
-    name = "trustemg_lstm_rm"
-    masks = True
+    name, masks = "trustemg_lstm_rm", True
 
 
-class TrustEMGSkipAllDM(NeuralDenoiser):
+class TrustEMGSkipAllDM(TrustEMG):
     """Transformers on all scales, direct mapping."""
 
-    name = "trustemg_skipall_dm"
-    min_samples = MIN_SAMPLES
-    Size = SkipAllSize
-    masks: ClassVar[bool] = False
-
-    def build_network(self, size: SkipAllSize) -> nn.Module:
-        return SkipAllNetwork(size, self.masks)
+    name, Size, Network = "trustemg_skipall_dm", SkipAllSize, SkipAllNetwork
 
 
 class TrustEMGSkipAllRM(TrustEMGSkipAllDM):
     """Transformers on all scales, representation masking."""
 
-    name = "trustemg_skipall_rm"
-    masks = True
+    name, masks = "trustemg_skipall_rm", True
 
 
 def _published_width(state: Mapping[str, torch.Tensor]) -> int | None:
