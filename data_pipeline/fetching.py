@@ -96,13 +96,13 @@ def _list_github(source: Mapping[str, Any]) -> list[RemoteFile]:
 def _list_physionet(source: Mapping[str, Any]) -> list[RemoteFile]:
     """Files that a PhysioNet project lists in its SHA256SUMS.txt."""
     pattern = re.compile(source["files"])
-    found = []
+    files = []
     for line in _get(f"{source['url']}/SHA256SUMS.txt").decode("utf-8", "replace").splitlines():
         digest, _, name = line.strip().partition(" ")
         if pattern.fullmatch(name.strip()):
             path = Path(source["into"]) / name.strip()
-            found.append(RemoteFile(f"{source['url']}/{quote(name.strip())}", path, "sha256", digest))
-    return found
+            files.append(RemoteFile(f"{source['url']}/{quote(name.strip())}", path, "sha256", digest))
+    return files
 
 
 def _has(folder: Path, file: RemoteFile) -> bool:

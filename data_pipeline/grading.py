@@ -33,14 +33,15 @@ SCHEMA = Schema("grades", 1, command="python data_pipeline/step2_quality_filter.
 UNGRADED = "none"  # the grade of what is kept without being judged
 TABLE = "grades.csv"
 SUMMARY = "grades_summary.csv"
-COLUMNS = (*QcRow.__dataclass_fields__, "grade", "kept", "rule", "reason")
+JUDGED = ("grade", "kept", "rule", "reason")  # columns of a `Judgement`
+COLUMNS = (*QcRow.__dataclass_fields__, *JUDGED)
 
 
 class Judgement(NamedTuple):
-    """Grade A, B, C, reject or none; whether it is kept; the rule that dropped it and the reason in words, or empty."""
+    """Grade A, B, C, reject or none; whether it is accepted; else the rule that dropped it and the reason in words."""
 
     grade: str
-    kept: bool
+    accepted: bool
     rule: str = ""
     reason: str = ""
 
@@ -57,11 +58,11 @@ class GradeJob:
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """How many trial-channels of a database had one grade and one fate; `rule` is empty where they are kept."""
+    """How many trial-channels of a database had one grade and one fate; `rule` is empty where they are accepted."""
 
     database: str
     grade: str
-    kept: bool
+    accepted: bool
     rule: str
     trial_channels: int
 
@@ -105,7 +106,9 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     table = result.artifact.columns(*COLUMNS)
     columns.write_csv(layout.grades / TABLE, table)
     summary = summarise(table)
-    columns.write_csv(layout.grades / SUMMARY, columns.from_rows(summary, SummaryRow))
+    counts = columns.from_rows(summary, SummaryRow)
+    counts = {"kept" if name == "accepted" else name: values for name, values in counts.items()}
+    columns.write_csv(layout.grades / SUMMARY, counts)
     lines = [_line(database, [row for row in summary if row.database == database]) for database in databases]
     return Report("grade", (*lines, f"every trial-channel with its reason: {layout.grades / TABLE}"))
 
@@ -115,8 +118,8 @@ def grade_database(job: GradeJob) -> ShardResult:
     table = Artifact.open(job.folder, QUALITY).columns(*QcRow.__dataclass_fields__)
     judgements = [judge(row, job) for row in rows_of(table)]
     added = {
-        name: np.array([getattr(j, name) for j in judgements], dtype=bool if name == "kept" else np.str_)
-        for name in Judgement._fields
+        column: np.array([judgement[field] for judgement in judgements], dtype=bool if column == "kept" else np.str_)
+        for field, column in enumerate(JUDGED)
     }
     return ShardResult({**table, **added})
 
@@ -172,17 +175,17 @@ def summarise(table: Mapping[str, NDArray[Any]]) -> list[SummaryRow]:
     """Counts by database, grade and rule, sorted."""
     keys = zip(*(table[name].tolist() for name in ("database", "grade", "kept", "rule")), strict=True)
     counts = sorted(Counter(keys).items())
-    return [SummaryRow(database, grade, kept, rule, count) for (database, grade, kept, rule), count in counts]
+    return [SummaryRow(*key, count) for key, count in counts]
 
 
 def _line(database: str, summary: list[SummaryRow]) -> str:
     """One database in one line: kept by grade, dropped by rule."""
     total = sum(row.trial_channels for row in summary)
-    kept = {row.grade: row.trial_channels for row in summary if row.kept}
+    accepted = {row.grade: row.trial_channels for row in summary if row.accepted}
     dropped: Counter[str] = Counter()
     for row in summary:
-        if not row.kept:
+        if not row.accepted:
             dropped[f"grade {row.grade}" if row.rule == "keep" else row.rule] += row.trial_channels
-    grades = ", ".join(f"{grade} {count}" for grade, count in sorted(kept.items())) or "none"
+    grades = ", ".join(f"{grade} {count}" for grade, count in sorted(accepted.items())) or "none"
     causes = ", ".join(f"{rule} {count}" for rule, count in dropped.most_common()) or "none"
-    return f"{database}: {sum(kept.values())} of {total} trial-channels kept ({grades}); dropped by {causes}"
+    return f"{database}: {sum(accepted.values())} of {total} trial-channels kept ({grades}); dropped by {causes}"

@@ -83,20 +83,22 @@ def open_repository(name: str, kinds: Sequence[str], folder: Path, revision: str
     """
     revision = revision or "main"
     try:
-        found = _list(name, kinds, revision)
+        repository = _list(name, kinds, revision)
     except _UnreachableError as error:
-        kept = _read_listing(folder, name, revision)
-        if kept is None:
+        earlier = _read_listing(folder, name, revision)
+        if earlier is None:
             raise UserError(_offline(f"{_endpoint()}: {name}", str(error))) from None
         log.warning("%s cannot be reached (%s); going by the listing in %s", _endpoint(), error, folder / LISTING)
-        return kept
-    files = [{"path": str(f.path), "size": f.size, "algorithm": f.algorithm, "digest": f.digest} for f in found.files]
-    listing = {"name": name, "kind": found.kind, "revision": revision, "commit": found.commit, "files": files}
+        return earlier
+    files = [
+        {"path": str(f.path), "size": f.size, "algorithm": f.algorithm, "digest": f.digest} for f in repository.files
+    ]
+    listing = {"name": name, "kind": repository.kind, "revision": revision, "commit": repository.commit, "files": files}
     try:
         npz.atomic_write(folder / LISTING, (json.dumps(listing, indent=1) + "\n").encode())
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror or error}; choose another with --folder") from None
-    return found
+    return repository
 
 
 def fetch(file: HubFile, folder: Path) -> bool:
@@ -187,12 +189,12 @@ def _read_listing(folder: Path, name: str, revision: str) -> Repository | None:
 
     path = folder / LISTING
     try:
-        kept = json.loads(path.read_text())
-        if kept["name"] != name or revision not in (kept["revision"], kept["commit"]):
+        listed = json.loads(path.read_text())
+        if listed["name"] != name or revision not in (listed["revision"], listed["commit"]):
             return None
-        kind, commit = kept["kind"], kept["commit"]
+        kind, commit = listed["kind"], listed["commit"]
         files = []
-        for f in kept["files"]:
+        for f in listed["files"]:
             url = hf_hub_url(name, f["path"], repo_type=kind, revision=commit, endpoint=_endpoint())
             files.append(HubFile(url, _inside(f["path"]), f["algorithm"], f["digest"], f["size"]))
     except FileNotFoundError:

@@ -34,28 +34,28 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         UserError: a range that ends before it begins, or a name twice.
     """
-    found: list[str] = []
+    names: list[str] = []
     for name in names:
         range_ = RANGE.fullmatch(name)
         if range_ is None or range_["same"] not in ("", range_["prefix"]):
-            found.append(name)
+            names.append(name)
             continue
         numbers = range(int(range_["first"]), int(range_["last"]) + 1)
         if not numbers:
             raise UserError(f"split.selections: '{name}' is an empty range")
-        found += [f"{range_['prefix']}{number}" for number in numbers]
-    twice = sorted({name for name in found if found.count(name) > 1})
+        names += [f"{range_['prefix']}{number}" for number in numbers]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"split.selections: '{twice[0]}' is listed twice in one part")
-    return tuple(found)
+    return tuple(names)
 
 
 def written_out(selection: Selection) -> Selection:
     """The selection with all ranges written out, and each database with all three parts."""
     return {
         database: {
-            part: own.model_copy(update={"subjects": expand(own.subjects)})
-            for part, own in ((part, parts.get(part, Selected())) for part in PARTS)
+            part: selected.model_copy(update={"subjects": expand(selected.subjects)})
+            for part, selected in ((part, parts.get(part, Selected())) for part in PARTS)
         }
         for database, parts in selection.items()
     }
@@ -68,12 +68,16 @@ def of_settings(settings: Settings) -> Selection | None:
 
 def parts_of(parts: Mapping[Part, Selected], subject: str, exercise: str, channel: str) -> tuple[Part, ...]:
     """The parts that take a subject's channel in an exercise."""
-    return tuple(part for part, own in parts.items() if _takes(own, subject, exercise) and _has(own.channels, channel))
+    return tuple(
+        part
+        for part, selected in parts.items()
+        if _takes(selected, subject, exercise) and _has(selected.channels, channel)
+    )
 
 
 def takes_recording(parts: Mapping[Part, Selected], subject: str, exercise: str) -> bool:
     """Whether any part takes something of a recording."""
-    return any(_takes(own, subject, exercise) for own in parts.values())
+    return any(_takes(selected, subject, exercise) for selected in parts.values())
 
 
 def takes_channel(parts: Mapping[Part, Selected], subject: str, exercise: str, channel: str) -> bool:
@@ -108,8 +112,8 @@ def leak_label(shared: Sequence[str]) -> str:
     return f"protocol: published. LEAKING: {'; '.join(shared)}."
 
 
-def _takes(own: Selected, subject: str, exercise: str) -> bool:
-    return subject in own.subjects and _has(own.exercises, exercise)
+def _takes(selected: Selected, subject: str, exercise: str) -> bool:
+    return subject in selected.subjects and _has(selected.exercises, exercise)
 
 
 def _has(names: Sequence[str] | None, name: str) -> bool:

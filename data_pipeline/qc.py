@@ -147,8 +147,8 @@ def _measure_database(
     whole, measure = settings.segment.cut == "recordings", settings.grade.rule != "none"
     entry = registry.find("datasets", name)
     jobs = [
-        Job(subject_shard(subject), SubjectJob(reader, tuple(own), settings.qc, whole, measure, selected))
-        for subject, own in itertools.groupby(refs, key=lambda ref: ref.subject)
+        Job(subject_shard(subject), SubjectJob(reader, tuple(subject_refs), settings.qc, whole, measure, selected))
+        for subject, subject_refs in itertools.groupby(refs, key=lambda ref: ref.subject)
     ]
     result = run_stage(
         layout.preprocessed(reader.database),
@@ -160,7 +160,7 @@ def _measure_database(
             "parameters": settings.datasets[name].parameters,
             **({"whole": True} if whole else {}),
             **({} if measure else {"measure": False}),
-            **({"selected": {p: own.identity() for p, own in selected.items()}} if selected else {}),
+            **({"selected": {p: part.identity() for p, part in selected.items()}} if selected else {}),
         },
         inputs={ref.key: ref.fingerprint for ref in refs},
         seed=settings.seed,
@@ -181,17 +181,17 @@ def wanted_recordings(
         UserError: as `list_recordings`; or the selection takes none of them.
     """
     refs = list_recordings(reader)
-    chosen = part_selection.of_settings(settings)
-    if chosen is None:
+    selections = part_selection.of_settings(settings)
+    if selections is None:
         return refs, None
-    parts = part_selection.of_database(chosen, reader.database)
-    found = [ref for ref in refs if part_selection.takes_recording(parts, ref.subject, ref.exercise)]
-    if not found:
+    parts = part_selection.of_database(selections, reader.database)
+    wanted = [ref for ref in refs if part_selection.takes_recording(parts, ref.subject, ref.exercise)]
+    if not wanted:
         raise UserError(
             f"{settings.config_file}: split.selections: takes no recording of {reader.database}; there are e.g. "
             + ", ".join(f"{ref.subject} {ref.exercise}" for ref in refs[:3])
         )
-    return found, parts
+    return wanted, parts
 
 
 def list_recordings(reader: RecordingReader) -> list[RecordingRef]:
@@ -204,15 +204,15 @@ def list_recordings(reader: RecordingReader) -> list[RecordingRef]:
     if not refs:
         raise UserError(f"{reader.database}: holds no recording")
     for attributes in (("subject", "exercise"), ("key",)):
-        seen: dict[tuple[str, ...], str] = {}
+        keys_of: dict[tuple[str, ...], str] = {}
         for ref in refs:
-            own = tuple(getattr(ref, attribute) for attribute in attributes)
-            if own in seen:
+            values = tuple(getattr(ref, attribute) for attribute in attributes)
+            if values in keys_of:
                 raise UserError(
-                    f"{reader.database}: recordings '{seen[own]}' and '{ref.key}' share {', '.join(attributes)} "
-                    f"({', '.join(own)}); give each an exercise of its own"
+                    f"{reader.database}: recordings '{keys_of[values]}' and '{ref.key}' share {', '.join(attributes)} "
+                    f"({', '.join(values)}); give each an exercise of its own"
                 )
-            seen[own] = ref.key
+            keys_of[values] = ref.key
     return refs
 
 
@@ -225,15 +225,15 @@ def measure_subject(job: SubjectJob) -> ShardResult:
     for ref in job.refs:
         try:
             recording = job.reader.read(ref)
-            found = _measure_recording(recording, ref, job)
+            measured = _measure_recording(recording, ref, job)
         except ItemError as error:
             failures.append(Failure(f"{ref.database}/{ref.key}", str(error)))
             continue
         if job.measure and not recording.has_rest:
             floor.add(recording.channels, recording.signal, recording.fs_hz)
-            unlabelled += range(len(rows), len(rows) + len(found.rows))
-        rows += found.rows
-        failures += found.failures
+            unlabelled += range(len(rows), len(rows) + len(measured.rows))
+        rows += measured.rows
+        failures += measured.failures
     for index in unlabelled:
         row = rows[index]
         rms = floor.rms(row.channel_name)
@@ -242,16 +242,16 @@ def measure_subject(job: SubjectJob) -> ShardResult:
 
 
 @dataclass
-class _Found:
+class _Measured:
     """Rows and failures of one recording; where nothing is marked as rest, `snr_db` still holds the active RMS."""
 
     rows: list[QcRow] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
 
-def _measure_recording(recording: Recording, ref: RecordingRef, job: SubjectJob) -> _Found:
+def _measure_recording(recording: Recording, ref: RecordingRef, job: SubjectJob) -> _Measured:
     trials = [whole_recording(recording)] if job.whole else find_trials(recording)
-    found = _Found()
+    measured = _Measured()
     name = f"{ref.database}/{ref.subject}/{ref.exercise}"
     rest: FloatArray | None = None
     if job.measure and recording.label is not None and recording.has_rest:
@@ -259,19 +259,19 @@ def _measure_recording(recording: Recording, ref: RecordingRef, job: SubjectJob)
         for lost, channel_name in zip(n_lost, recording.channels, strict=True):
             if lost:
                 cause = f"{lost} samples at rest are not finite and were left out of the noise floor"
-                found.failures.append(Failure(f"{name}/{channel_name}", cause))
+                measured.failures.append(Failure(f"{name}/{channel_name}", cause))
     for trial in trials:
         signal = recording.signal[:, trial.start : trial.stop]
         working = [channel not in recording.idle_channels and job.wants(ref, channel) for channel in recording.channels]
         causes = [cause if works else None for cause, works in zip(_causes(signal), working, strict=True)]
         good = [channel for channel, cause in enumerate(causes) if cause is None and working[channel]]
-        found.failures += [
+        measured.failures += [
             Failure(f"{name}/T{trial.index:03d}/{recording.channels[channel]}", cause)
             for channel, cause in enumerate(causes)
             if cause is not None
         ]
-        found.rows += _rows(recording, ref, trial, np.ascontiguousarray(signal[good]), good, rest, job)
-    return found
+        measured.rows += _rows(recording, ref, trial, np.ascontiguousarray(signal[good]), good, rest, job)
+    return measured
 
 
 def _causes(signal: FloatArray) -> list[str | None]:

@@ -108,7 +108,7 @@ class SubjectJob:
 
     reader: RecordingReader
     refs: tuple[RecordingRef, ...]
-    kept: tuple[AcceptedTrials, ...]
+    accepted: tuple[AcceptedTrials, ...]
     segment: Segment
 
 
@@ -125,9 +125,9 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     ids: list[str] = []
     for name, database in sorted(enabled_databases(settings).items(), key=lambda item: item[1]):
         for subject, job in _subject_jobs(name, database, grades, settings, layout).items():
-            for part, own_job in _by_part(job, split).items():
-                ids += [own for kept in own_job.kept for own in kept.ids(settings.segment)]
-                jobs[part].append(Job(f"{database}_{subject_shard(subject)}", own_job))
+            for part, part_job in _by_part(job, split).items():
+                ids += [segment_id for row in part_job.accepted for segment_id in row.ids(settings.segment)]
+                jobs[part].append(Job(f"{database}_{subject_shard(subject)}", part_job))
     require_unique(ids)
     code = of_modules(__name__)
     for name in enabled_databases(settings):
@@ -161,30 +161,33 @@ def _subject_jobs(
     _require_unchanged(refs, artifact.read_manifest(layout.preprocessed(database), QUALITY), layout)
     jobs = {}
     rows: dict[str, list[AcceptedTrials]] = {}
-    for row in kept_rows(grades, database):
+    for row in accepted_rows(grades, database):
         if row.n_windows(settings.segment):
             rows.setdefault(row.subject, []).append(row)
-    for subject, own in sorted(rows.items()):
-        keys = {row.key for row in own}
-        its_refs = tuple(ref for ref in refs if ref.key in keys)
-        jobs[subject] = SubjectJob(reader, its_refs, tuple(own), settings.segment)
+    for subject, accepted in sorted(rows.items()):
+        jobs[subject] = SubjectJob(reader, _refs_of(refs, accepted), tuple(accepted), settings.segment)
     return jobs
 
 
 def _by_part(job: SubjectJob, split: Split) -> dict[Part, SubjectJob]:
     """A subject's work, in one part or, under a selection, in several."""
     rows: dict[Part, list[AcceptedTrials]] = {}
-    for row in job.kept:
+    for row in job.accepted:
         part = split.part_of_signal(row.database, row.subject, row.exercise, row.channel_name)
         if part is not None:
             rows.setdefault(part, []).append(row)
     return {
-        part: replace(job, kept=tuple(own), refs=tuple(ref for ref in job.refs if ref.key in {r.key for r in own}))
-        for part, own in rows.items()
+        part: replace(job, accepted=tuple(accepted), refs=_refs_of(job.refs, accepted))
+        for part, accepted in rows.items()
     }
 
 
-def kept_rows(grades: Artifact, database: str) -> list[AcceptedTrials]:
+def _refs_of(refs: Sequence[RecordingRef], rows: Sequence[AcceptedTrials]) -> tuple[RecordingRef, ...]:
+    keys = {row.key for row in rows}
+    return tuple(ref for ref in refs if ref.key in keys)
+
+
+def accepted_rows(grades: Artifact, database: str) -> list[AcceptedTrials]:
     """The trial-channels of a database that are kept, in the order of the recordings.
 
     Raises:
@@ -213,16 +216,16 @@ def cut_subject(job: SubjectJob) -> ShardResult:
     rows: list[SegmentRow] = []
     failures: list[Failure] = []
     for ref in job.refs:
-        own = [kept for kept in job.kept if kept.key == ref.key]
+        accepted = [row for row in job.accepted if row.key == ref.key]
         try:
             recording = job.reader.read(ref)
-            _require_fits(recording, own)
+            _require_fits(recording, accepted)
             _step(recording.fs_hz, job.segment)
         except ItemError as error:
             failures.append(Failure(f"{ref.database}/{ref.key}", str(error)))
             continue
-        for kept in own:
-            for row, signal, active in _cut(recording, kept, job.segment):
+        for trial in accepted:
+            for row, signal, active in _cut(recording, trial, job.segment):
                 if signal.any():
                     rows.append(row)
                     signals.append(signal)
@@ -237,10 +240,10 @@ def cut_subject(job: SubjectJob) -> ShardResult:
     return ShardResult(arrays, failures)
 
 
-def _require_fits(recording: Recording, kept: Sequence[AcceptedTrials]) -> None:
+def _require_fits(recording: Recording, accepted: Sequence[AcceptedTrials]) -> None:
     """A recording that reads differently now than at quality control is not cut."""
     n_channels, n_samples = recording.signal.shape
-    for row in kept:
+    for row in accepted:
         if recording.fs_hz != row.fs_hz or row.channel >= n_channels or row.stop_sample > n_samples:
             raise ItemError(
                 f"{n_channels} channels of {n_samples} samples at {recording.fs_hz:g} Hz do not hold channel "
@@ -250,39 +253,39 @@ def _require_fits(recording: Recording, kept: Sequence[AcceptedTrials]) -> None:
 
 
 def _cut(
-    recording: Recording, kept: AcceptedTrials, segment: Segment
+    recording: Recording, trial: AcceptedTrials, segment: Segment
 ) -> list[tuple[SegmentRow, NDArray[np.float32], NDArray[np.bool_]]]:
     """Windows of one trial-channel: labels, signal [L] and where its label is above 0 [L]."""
-    raw = recording.signal[kept.channel, kept.start_sample : kept.stop_sample]
+    raw = recording.signal[trial.channel, trial.start_sample : trial.stop_sample]
     clean = preprocess(raw, recording.fs_hz, segment)
     peak = np.abs(clean).max()
     if segment.normalise == "recording_peak" and peak > 0:
         clean = clean / peak
-    track = _labels(recording, kept, len(clean), segment)
+    track = _labels(recording, trial, len(clean), segment)
     length = segment.window_samples
-    found = []
-    for window, own_id in enumerate(kept.ids(segment)):
+    windows = []
+    for window, identifier in enumerate(trial.ids(segment)):
         part = slice(window * length, (window + 1) * length)
         active = track[part] > 0
         if segment.activity is not None and not is_active(clean[part], active, segment.activity):
             continue
         row = SegmentRow(
-            segment_id=own_id,
-            database=kept.database,
-            subject=kept.subject,
-            exercise=kept.exercise,
-            trial=kept.trial,
-            channel=kept.channel,
-            channel_name=kept.channel_name,
+            segment_id=identifier,
+            database=trial.database,
+            subject=trial.subject,
+            exercise=trial.exercise,
+            trial=trial.trial,
+            channel=trial.channel,
+            channel_name=trial.channel_name,
             window=window,
-            label=kept.label if segment.cut == "trials" else most_frequent(track[part]),
-            repetition=kept.repetition,
-            start_sample=kept.start_sample + round(window * length * kept.fs_hz / segment.fs_hz),
-            grade=kept.grade,
-            fs_native_hz=kept.fs_hz,
+            label=trial.label if segment.cut == "trials" else most_frequent(track[part]),
+            repetition=trial.repetition,
+            start_sample=trial.start_sample + round(window * length * trial.fs_hz / segment.fs_hz),
+            grade=trial.grade,
+            fs_native_hz=trial.fs_hz,
         )
-        found.append((row, clean[part].astype(np.float32), active))
-    return found
+        windows.append((row, clean[part].astype(np.float32), active))
+    return windows
 
 
 def preprocess(raw: NDArray[Any], fs_hz: float, segment: Segment) -> FloatArray:
@@ -325,12 +328,12 @@ def is_active(signal: FloatArray, active: NDArray[np.bool_], rule: Activity) -> 
     return bool(signal[active].std() - signal[~active].std() >= rule.min_contrast)
 
 
-def _labels(recording: Recording, kept: AcceptedTrials, n: int, segment: Segment) -> NDArray[np.int64]:
+def _labels(recording: Recording, trial: AcceptedTrials, n: int, segment: Segment) -> NDArray[np.int64]:
     """[n] the recording's label at each sample after resampling; 1 throughout where it has none."""
     if recording.label is None:
         return np.ones(n, np.int64)
-    at = np.minimum(np.round(np.arange(n) * kept.fs_hz / segment.fs_hz).astype(np.int64), kept.n_samples - 1)
-    labels: NDArray[np.int64] = recording.label[kept.start_sample + at]
+    at = np.minimum(np.round(np.arange(n) * trial.fs_hz / segment.fs_hz).astype(np.int64), trial.n_samples - 1)
+    labels: NDArray[np.int64] = recording.label[trial.start_sample + at]
     return labels
 
 

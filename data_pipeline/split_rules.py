@@ -38,10 +38,10 @@ def by_database(sizes: Mapping[str, int], is_test: bool, rule: SplitSettings) ->
         return {"train": [], "valid": [], "test": list(sizes)}
     ordered = _by_size(sizes)
     n_valid = min(max(2, round(rule.valid_fraction * len(ordered))), len(ordered) - 1)
-    chosen = set(np.linspace(0, len(ordered) - 1, max(0, n_valid)).astype(int).tolist())
+    valid = set(np.linspace(0, len(ordered) - 1, max(0, n_valid)).astype(int).tolist())
     return {
-        "train": [subject for index, subject in enumerate(ordered) if index not in chosen],
-        "valid": [subject for index, subject in enumerate(ordered) if index in chosen],
+        "train": [subject for index, subject in enumerate(ordered) if index not in valid],
+        "valid": [subject for index, subject in enumerate(ordered) if index in valid],
         "test": [],
     }
 
@@ -114,7 +114,7 @@ def from_file(
     for database, subjects in present.items():
         if database not in listed:
             raise UserError(f"split.file {file}: has no database '{database}'{did_you_mean(database, listed)}")
-        part_of: dict[str, Any] = {s: part for part, own in listed[database].items() for s in own}
+        part_of: dict[str, Any] = {s: part for part, people in listed[database].items() for s in people}
         parts: Parts = {part: [] for part in PARTS}
         for subject in subjects:
             if subject not in part_of:
@@ -125,12 +125,12 @@ def from_file(
     return assignment
 
 
-def by_selection(present: Mapping[str, Iterable[str]], chosen: Selection, where: str) -> Assignment:
+def by_selection(present: Mapping[str, Iterable[str]], selection: Selection, where: str) -> Assignment:
     """The subjects that are there, in every part that a selection gives them.
 
     Args:
         present: database -> subjects of the data.
-        chosen: the selection, its ranges written out.
+        selection: its parts by database, its ranges written out.
         where: for errors.
 
     Raises:
@@ -139,10 +139,10 @@ def by_selection(present: Mapping[str, Iterable[str]], chosen: Selection, where:
     assignment: Assignment = {}
     for database, subjects in present.items():
         there = list(subjects)
-        parts: Parts = {part: [s for s in chosen[database][part].subjects if s in there] for part in PARTS}
-        for part, found in parts.items():
-            wanted = chosen[database][part].subjects
-            if wanted and not found:
+        parts: Parts = {part: [s for s in selection[database][part].subjects if s in there] for part in PARTS}
+        for part, people in parts.items():
+            wanted = selection[database][part].subjects
+            if wanted and not people:
                 raise UserError(
                     f"{where}: {database}.{part}: no signal of {', '.join(wanted[:3])}{', ...' if wanted[3:] else ''} "
                     f"in the data; there are subjects {', '.join(there) or '(none)'}"
@@ -157,12 +157,14 @@ def require_disjoint(database: str, parts: Mapping[Any, Iterable[str]], where: s
     Raises:
         UserError: one is; it is named.
     """
-    seen: dict[str, str] = {}
+    part_of: dict[str, str] = {}
     for part, subjects in parts.items():
         for subject in subjects:
-            if subject in seen:
-                raise UserError(f"{where}: subject '{subject}' of {database} is in {seen[subject]} and again in {part}")
-            seen[subject] = part
+            if subject in part_of:
+                raise UserError(
+                    f"{where}: subject '{subject}' of {database} is in {part_of[subject]} and again in {part}"
+                )
+            part_of[subject] = part
 
 
 def _by_size(sizes: Mapping[str, int]) -> list[str]:

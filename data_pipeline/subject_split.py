@@ -93,12 +93,12 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         UserError: the rule cannot be followed; names the setting, the database or the subject.
     """
     grades = Artifact.open(layout.grades, GRADES)
-    chosen = part_selection.of_settings(settings)
+    selection = part_selection.of_settings(settings)
     sizes = segment_counts(grades, settings.segment)
     by_part: SizesByPart = dict.fromkeys(PARTS, sizes)
-    if chosen is not None:
-        by_part = {part: segment_counts(grades, settings.segment, chosen, part) for part in PARTS}
-    assignment, listed = _assign(sizes, settings, chosen)
+    if selection is not None:
+        by_part = {part: segment_counts(grades, settings.segment, selection, part) for part in PARTS}
+    assignment, listed = _assign(sizes, settings, selection)
     published = settings.protocol == "published"
     section = [
         settings.split.identity(exclude=frozenset({"file"})),
@@ -116,7 +116,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         databases,
         tuple(_remarks(sizes, databases, listed)),
         part_selection.leak_label(shared) if shared else "",
-        chosen,
+        selection,
     )
     text = _to_yaml(split, by_part)
     if layout.split.exists() and not options.force:
@@ -147,7 +147,7 @@ COUNTED = ("database", "subject", "exercise", "channel_name", "start_sample", "s
 
 
 def segment_counts(
-    grades: Artifact, segment: Segment, chosen: Selection | None = None, part: Part | None = None
+    grades: Artifact, segment: Segment, selection: Selection | None = None, part: Part | None = None
 ) -> Sizes:
     """How many segments the kept trial-channels of each subject will give; 0 for a subject with none.
 
@@ -159,19 +159,19 @@ def segment_counts(
     sizes: Sizes = {}
     for _, table in grades:
         columns = (table[name].tolist() for name in COUNTED)
-        for database, subject, exercise, channel, start, stop, fs_hz, kept in zip(*columns, strict=True):
-            own = sizes.setdefault(database, {})
-            own.setdefault(subject, 0)
-            if chosen is not None:
+        for database, subject, exercise, channel, start, stop, fs_hz, accepted in zip(*columns, strict=True):
+            by_subject = sizes.setdefault(database, {})
+            by_subject.setdefault(subject, 0)
+            if selection is not None:
                 parts = part_selection.parts_of(
-                    part_selection.of_database(chosen, database), subject, exercise, channel
+                    part_selection.of_database(selection, database), subject, exercise, channel
                 )
                 if len(parts) > 1:
                     signal = f"{database} {subject} {exercise} {channel}"
                     raise UserError(f"split.selections: {' and '.join(parts)} both take {signal}; no protocol may")
                 if part not in parts:
                     continue
-            own[subject] += n_windows(stop - start, fs_hz, segment) if kept else 0
+            by_subject[subject] += n_windows(stop - start, fs_hz, segment) if accepted else 0
     return sizes
 
 
@@ -218,25 +218,25 @@ def _selection_of(content: Any) -> Selection | None:
     }
 
 
-def _assign(sizes: Sizes, settings: Settings, chosen: Selection | None) -> tuple[Assignment, dict[str, Any]]:
+def _assign(sizes: Sizes, settings: Settings, selection: Selection | None) -> tuple[Assignment, dict[str, Any]]:
     """Subjects by database and part, and what a file or a selection lists of these databases."""
     rule = settings.split
-    if chosen is not None:
+    if selection is not None:
         where = f"{settings.config_file}: split.selections"
-        selected = split_rules.by_selection(sizes, chosen, where)
+        selected = split_rules.by_selection(sizes, selection, where)
         for database, assigned in selected.items():
             if settings.protocol == "disjoint":
                 split_rules.require_disjoint(database, assigned, f"{where}, without protocol: published")
-        return selected, {d: {part: list(chosen[d][part].subjects) for part in PARTS} for d in sorted(sizes)}
-    present = {database: {s: n for s, n in own.items() if n} for database, own in sizes.items()}
+        return selected, {d: {part: list(selection[d][part].subjects) for part in PARTS} for d in sorted(sizes)}
+    present = {database: {s: n for s, n in counts.items() if n} for database, counts in sizes.items()}
     if rule.rule == "file":
         listed = split_rules.read_file(settings)
         return split_rules.from_file(sizes, listed, str(rule.file)), {d: listed[d] for d in sorted(sizes)}
     if rule.rule == "stratified":
-        parts = {d: split_rules.stratified(d, own, rule, settings.seed) for d, own in present.items()}
+        parts = {d: split_rules.stratified(d, counts, rule, settings.seed) for d, counts in present.items()}
     else:
         _require_known(settings)
-        parts = {d: split_rules.by_database(own, d in rule.test_databases, rule) for d, own in present.items()}
+        parts = {d: split_rules.by_database(counts, d in rule.test_databases, rule) for d, counts in present.items()}
     for database, assigned in parts.items():
         split_rules.require_disjoint(database, assigned, f"split.rule {rule.rule}")
     return parts, {}
@@ -285,7 +285,9 @@ def _to_yaml(split: Split, sizes: SizesByPart) -> str:
         "rule": split.rule,
         "seed": split.seed,
         "fingerprint": split.fingerprint,
-        "databases": {d: {part: list(own) for part, own in parts.items()} for d, parts in split.databases.items()},
+        "databases": {
+            d: {part: list(subjects) for part, subjects in parts.items()} for d, parts in split.databases.items()
+        },
         "counts": counts,
         "remarks": list(split.remarks),
     }
@@ -293,7 +295,7 @@ def _to_yaml(split: Split, sizes: SizesByPart) -> str:
         content["label"] = split.label
     if split.selected is not None:
         content["selected"] = {
-            database: {part: own.model_dump(mode="json") for part, own in parts.items()}
+            database: {part: selected.model_dump(mode="json") for part, selected in parts.items()}
             for database, parts in split.selected.items()
         }
     return yaml.safe_dump(content, sort_keys=False, width=110, allow_unicode=True)

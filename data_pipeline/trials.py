@@ -68,5 +68,5 @@ def _repetition(recording: Recording, start: int, stop: int) -> int:
 
 def most_frequent(values: NDArray[np.int64]) -> int:
     """The most frequent value; the smallest of several."""
-    found, counts = np.unique(values, return_counts=True)
-    return int(found[np.argmax(counts)])
+    distinct, counts = np.unique(values, return_counts=True)
+    return int(distinct[np.argmax(counts)])

@@ -74,26 +74,26 @@ def pick_signal(path: Path, variables: Sequence[Variable], options: ReadOptions)
     """
     by_name = {variable.name: variable for variable in variables}
     if options.key is not None:
-        found = by_name.get(options.key)
-        if found is None:
+        variable = by_name.get(options.key)
+        if variable is None:
             hint = nearest(options.key, list(by_name))
             raise UserError(f"{path}: no variable '{options.key}'{hint}; there are {', '.join(by_name) or 'none'}")
-        if not found.numeric or not 1 <= len(found.shape) <= 2 or not found.size:
-            raise UserError(f"{path}: '{found.name}' is no table of real numbers (shape {list(found.shape)})")
-        return found
+        if not variable.numeric or not 1 <= len(variable.shape) <= 2 or not variable.size:
+            raise UserError(f"{path}: '{variable.name}' is no table of real numbers (shape {list(variable.shape)})")
+        return variable
     known = {*RATE_KEYS, *UNIT_KEYS, *CHANNEL_KEYS, *TIME_KEYS, *START_KEYS}
     usable = [
         v for v in variables if v.numeric and 1 <= len(v.shape) <= 2 and v.size > 1 and v.name.lower() not in known
     ]
     matrices = [v for v in usable if not v.is_vector]
-    found_ones = matrices or usable
-    if not found_ones:
+    possible = matrices or usable
+    if not possible:
         there = ", ".join(_shown(v) for v in variables[:20]) or "nothing"
         raise UserError(f"{path}: holds no table of real numbers (pickled objects are refused); it holds {there}")
-    if len(found_ones) > 1:
-        there = ", ".join(_shown(v) for v in found_ones[:20])
+    if len(possible) > 1:
+        there = ", ".join(_shown(v) for v in possible[:20])
         raise UserError(f"{path}: several variables could be the signal; choose one with --key: {there}")
-    return found_ones[0]
+    return possible[0]
 
 
 def _shown(variable: Variable) -> str:
@@ -104,7 +104,7 @@ def _shown(variable: Variable) -> str:
 def describe(
     path: Path,
     signal: Variable,
-    said: Mapping[str, NDArray[Any]],
+    companions: Mapping[str, NDArray[Any]],
     dtype: str,
     options: ReadOptions,
     stamps: Callable[[str, int], float | None],
@@ -113,8 +113,8 @@ def describe(
 
     Args:
         path: for messages.
-        signal: the chosen variable.
-        said: the small variables beside it.
+        signal: the selected variable.
+        companions: the small variables beside it.
         dtype: of the signal.
         options: the user's.
         stamps: (name, length) -> Hz that a variable of time stamps tells, None where there is none such.
@@ -122,11 +122,11 @@ def describe(
     Raises:
         UserError: see `choose_rate` and `choose_channels`.
     """
-    keys = {name.lower(): name for name in said}
+    keys = {name.lower(): name for name in companions}
     fs_key, unit_key, channels_key = (
         next((keys[k] for k in known if k in keys), "") for known in (RATE_KEYS, UNIT_KEYS, CHANNEL_KEYS)
     )
-    names = _texts(said[channels_key]) if channels_key else []
+    names = _texts(companions[channels_key]) if channels_key else []
     shape = signal.shape if len(signal.shape) == 2 else (signal.size, 1)
     time_first = shape[0] >= shape[1]
     if names and len(names) in shape and shape[0] != shape[1]:
@@ -134,30 +134,30 @@ def describe(
     n_samples, n_channels = shape if time_first else shape[::-1]
     if len(names) != n_channels:
         names, channels_key = [""] * n_channels, ""
-    units = [text if is_unit(text) else None for text in (_texts(said[unit_key]) if unit_key else [])]
+    units = [text if is_unit(text) else None for text in (_texts(companions[unit_key]) if unit_key else [])]
     if len(units) == 1:
         units *= n_channels
     if len(units) != n_channels:
         units = [None] * n_channels
     candidates = []
     for column, (name, unit) in enumerate(zip(names, units, strict=True)):
-        base, own = (name, None) if unit else split_unit(name)
-        candidates.append(Candidate(base, unit or own, column))
+        base, name_unit = (name, None) if unit else split_unit(name)
+        candidates.append(Candidate(base, unit or name_unit, column))
     fs_hz, where = None, f"'{fs_key}'"
     if fs_key:
-        fs_hz = _number(path, fs_key, said[fs_key])
+        fs_hz = _number(path, fs_key, companions[fs_key])
     time = ""
     for key in TIME_KEYS:
-        found_hz = stamps(keys[key], n_samples) if key in keys else None
-        if found_hz is not None:
+        stamps_hz = stamps(keys[key], n_samples) if key in keys else None
+        if stamps_hz is not None:
             time = keys[key]
-            if fs_hz is not None and abs(fs_hz - found_hz) > 0.01 * fs_hz:
-                raise UserError(f"{path}: {where} says {fs_hz:.6g} Hz, '{time}' {found_hz:.6g} Hz")
-            fs_hz, where = (found_hz, f"'{time}'") if fs_hz is None else (fs_hz, where)
+            if fs_hz is not None and abs(fs_hz - stamps_hz) > 0.01 * fs_hz:
+                raise UserError(f"{path}: {where} says {fs_hz:.6g} Hz, '{time}' {stamps_hz:.6g} Hz")
+            fs_hz, where = (stamps_hz, f"'{time}'") if fs_hz is None else (fs_hz, where)
             break
-    start_s = float(np.asarray(said[time], np.float64).reshape(-1)[0]) if time else 0.0
+    start_s = float(np.asarray(companions[time], np.float64).reshape(-1)[0]) if time else 0.0
     if "start_s" in keys:
-        start_s = _number(path, keys["start_s"], said[keys["start_s"]])
+        start_s = _number(path, keys["start_s"], companions[keys["start_s"]])
     rate = choose_rate(path, fs_hz, options, where)
     channels = choose_channels(path, candidates, options)
     layout = ArrayLayout(
@@ -197,13 +197,13 @@ def companions(layout: ArrayLayout, channels: Sequence[ChannelInfo], fs_hz: floa
 
 def _texts(values: NDArray[Any]) -> list[str]:
     """Texts of an array of text, or of MATLAB's cell of texts."""
-    found: list[str] = []
+    texts: list[str] = []
     for value in np.asarray(values).reshape(-1):
         text = value.reshape(-1)[0] if isinstance(value, np.ndarray) and value.size == 1 else value
         if not isinstance(text, str):
             return []
-        found.append(str(text).strip())
-    return found
+        texts.append(str(text).strip())
+    return texts
 
 
 def _number(path: Path, key: str, value: NDArray[Any]) -> float:

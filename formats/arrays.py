@@ -71,11 +71,11 @@ class NpyFile(SignalFile):
                 f"{path}: truncated: {size} bytes, its header announces {header.n_bytes + header.data_bytes}"
             )
         signal = pick_signal(path, [_variable("array", header)], ReadOptions(key="array"))
-        chosen = describe(path, signal, {}, header.dtype.name, options, lambda _name, _length: None)
+        selected = describe(path, signal, {}, header.dtype.name, options, lambda _name, _length: None)
         self._header = header
-        self.info = _info(path, "npy", chosen, key="", fs_key="", unit_key="", channels_key="")
-        self._time_first = chosen.layout.time_first
-        self._n_samples = chosen.n_samples
+        self.info = _info(path, "npy", selected, key="", fs_key="", unit_key="", channels_key="")
+        self._time_first = selected.layout.time_first
+        self._n_samples = selected.n_samples
 
     def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
         columns = [channel.column for channel in self.info.channels]
@@ -110,18 +110,18 @@ class NpzFile(SignalFile):
             }
             self._headers = {name: self._header(path, archive, name) for name in self._members}
             signal = pick_signal(path, [_variable(name, header) for name, header in self._headers.items()], options)
-            said = {
+            companions = {
                 name: self._companion(archive, name, header)
                 for name, header in self._headers.items()
                 if self._is_companion(name, signal)
             }
-            chosen = describe(
+            selected = describe(
                 path,
                 signal,
-                said,
+                companions,
                 self._headers[signal.name].dtype.name,
                 options,
-                lambda name, length: self._stamps(path, said[name], name, length),
+                lambda name, length: self._stamps(path, companions[name], name, length),
             )
         except DAMAGED as error:
             self._stack.close()
@@ -131,14 +131,14 @@ class NpzFile(SignalFile):
             raise
         self._archive = archive
         deflated = self._members[signal.name].compress_type != zipfile.ZIP_STORED
-        self.info = _info(path, "npz", chosen, compressed=deflated)
-        self._chosen = chosen
+        self.info = _info(path, "npz", selected, compressed=deflated)
+        self._selected = selected
 
     def close(self) -> None:
         self._stack.close()
 
     def _blocks(self, max_samples: int) -> Iterator[NDArray[np.float64]]:
-        layout, header = self._chosen.layout, self._headers[self._chosen.layout.key]
+        layout, header = self._selected.layout, self._headers[self._selected.layout.key]
         by_row = header.fortran != layout.time_first or layout.ndim == 1 or min(header.shape) == 1
         try:
             yield from self._rows(header, max_samples) if by_row else self._columns(header, max_samples)
@@ -148,9 +148,9 @@ class NpzFile(SignalFile):
     def _rows(self, header: Header, max_samples: int) -> Iterator[NDArray[np.float64]]:
         """The samples of all channels lie side by side."""
         columns = [channel.column for channel in self.info.channels]
-        n_samples = self._chosen.n_samples
+        n_samples = self._selected.n_samples
         width = header.data_bytes // header.dtype.itemsize // n_samples
-        with self._archive.open(self._members[self._chosen.layout.key]) as member:
+        with self._archive.open(self._members[self._selected.layout.key]) as member:
             _skip(member, header.n_bytes)
             for start in range(0, n_samples, max_samples):
                 length = min(max_samples, n_samples - start)
@@ -160,11 +160,11 @@ class NpzFile(SignalFile):
 
     def _columns(self, header: Header, max_samples: int) -> Iterator[NDArray[np.float64]]:
         """One channel lies behind the other: a stream for each, as a packed member cannot be entered in the middle."""
-        n_samples, itemsize = self._chosen.n_samples, header.dtype.itemsize
+        n_samples, itemsize = self._selected.n_samples, header.dtype.itemsize
         with ExitStack() as stack:
             members = []
             for channel in self.info.channels:
-                member = stack.enter_context(self._archive.open(self._members[self._chosen.layout.key]))
+                member = stack.enter_context(self._archive.open(self._members[self._selected.layout.key]))
                 _skip(member, header.n_bytes + channel.column * n_samples * itemsize)
                 members.append(member)
             for start in range(0, n_samples, max_samples):
@@ -207,16 +207,16 @@ def _variable(name: str, header: Header) -> Variable:
     return Variable(name, header.shape, header.dtype.kind in "fiu" and not header.dtype.hasobject)
 
 
-def _info(path: Path, file_format: str, chosen: SelectedArray, **layout: Any) -> FileInfo:
-    check_length(path, chosen.n_samples, len(chosen.channels), chosen.fs_hz)
+def _info(path: Path, file_format: str, selected: SelectedArray, **layout: Any) -> FileInfo:
+    check_length(path, selected.n_samples, len(selected.channels), selected.fs_hz)
     return FileInfo(
         path,
         file_format,
-        chosen.fs_hz,
-        chosen.channels,
-        chosen.n_samples,
-        replace(chosen.layout, **layout),
-        chosen.start_s,
+        selected.fs_hz,
+        selected.channels,
+        selected.n_samples,
+        replace(selected.layout, **layout),
+        selected.start_s,
     )
 
 

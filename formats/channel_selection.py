@@ -1,4 +1,4 @@
-"""Which channels, in which unit, at which rate: from what the file says and what the user said."""
+"""Which channels, in which unit, at which rate: from what the file states and what the user asks for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Channel = str | int
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user said; None: whatever the file says.
+    """What the user asks for; None: whatever the file states.
 
     Attributes:
         fs_hz: sampling rate.
@@ -103,21 +103,21 @@ def choose_channels(path: Path, candidates: Sequence[Candidate], options: ReadOp
     """
     asked = _asked_unit(options)
     if options.channels is not None:
-        chosen = _find(path, candidates, options.channels)
+        selected = _find(path, candidates, options.channels)
     else:
         usable = [
             c for c in candidates if not c.reason and (c.unit is None or _is_voltage(c.unit) or _is_raw(c.unit, asked))
         ]
         voltages = [c for c in usable if c.unit is not None]
-        chosen = usable if asked is not None or not voltages else voltages
-        left = [f"'{c.name or c.column}' ({c.reason or c.unit or 'no unit'})" for c in candidates if c not in chosen]
-        if not chosen:
+        selected = usable if asked is not None or not voltages else voltages
+        left = [f"'{c.name or c.column}' ({c.reason or c.unit or 'no unit'})" for c in candidates if c not in selected]
+        if not selected:
             raise UserError(
                 f"{path}: no channel is in volts: {', '.join(left) or 'it has none'}; give --channels and --unit"
             )
         if left:
             LOG.warning("%s: left out: %s", path, ", ".join(left))
-    return tuple(_with_unit(path, candidate, asked, options) for candidate in chosen)
+    return tuple(_with_unit(path, candidate, asked, options) for candidate in selected)
 
 
 def require_one_rate(path: Path, rates_hz: Sequence[tuple[str, float]]) -> float:
@@ -140,7 +140,7 @@ def require_one_rate(path: Path, rates_hz: Sequence[tuple[str, float]]) -> float
 
 
 def check_length(path: Path, n_samples: int, n_channels: int, fs_hz: float) -> None:
-    """Refuse what no recording is, before anything is made for it.
+    """Refuse what no recording is, before memory is reserved for it.
 
     Raises:
         UserError: longer than two weeks.
@@ -155,7 +155,7 @@ def check_length(path: Path, n_samples: int, n_channels: int, fs_hz: float) -> N
 def nearest(name: str, names: Sequence[str]) -> str:
     """A hint at the names that are alike, or nothing."""
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(repr(found) for found in close)}?" if close else ""
+    return f"; did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
 
 
 def _asked_unit(options: ReadOptions) -> float | None:
@@ -180,25 +180,25 @@ def _asked_unit(options: ReadOptions) -> float | None:
 
 def _find(path: Path, candidates: Sequence[Candidate], asked: Sequence[Channel]) -> list[Candidate]:
     names = [candidate.name for candidate in candidates]
-    chosen: list[Candidate] = []
+    selected: list[Candidate] = []
     for channel in asked:
-        found = [c for c in candidates if c.name == channel]
-        if not found and str(channel).strip().isdecimal():
-            found = [c for c in candidates if c.column == int(channel)]
-        if not found:
+        matches = [c for c in candidates if c.name == channel]
+        if not matches and str(channel).strip().isdecimal():
+            matches = [c for c in candidates if c.column == int(channel)]
+        if not matches:
             there = ", ".join(f"{c.column} '{c.name}'" for c in candidates) or "none"
             raise UserError(f"{path}: no channel '{channel}'{nearest(str(channel), names)}; there are {there}")
-        if len(found) > 1:
-            indexes = ", ".join(str(c.column) for c in found)
-            raise UserError(f"{path}: {len(found)} channels are called '{channel}'; give the index: {indexes}")
-        if found[0].reason:
-            raise UserError(f"{path}: channel '{channel}' is no signal ({found[0].reason})")
-        if found[0] in chosen:
+        if len(matches) > 1:
+            indexes = ", ".join(str(c.column) for c in matches)
+            raise UserError(f"{path}: {len(matches)} channels are called '{channel}'; give the index: {indexes}")
+        if matches[0].reason:
+            raise UserError(f"{path}: channel '{channel}' is no signal ({matches[0].reason})")
+        if matches[0] in selected:
             raise UserError(f"{path}: --channels names '{channel}' twice")
-        chosen += found
-    if not chosen:
+        selected += matches
+    if not selected:
         raise UserError(f"{path}: --channels names no channel")
-    return chosen
+    return selected
 
 
 def _with_unit(path: Path, candidate: Candidate, asked: float | None, options: ReadOptions) -> ChannelInfo:
@@ -211,9 +211,9 @@ def _with_unit(path: Path, candidate: Candidate, asked: float | None, options: R
             )
         return ChannelInfo(name, candidate.unit, stated, options.offset, candidate.column, candidate.coding)
     if asked is None:
-        said = f"is in '{candidate.unit}', which is no voltage" if candidate.unit else "has no unit"
+        problem = f"is in '{candidate.unit}', which is no voltage" if candidate.unit else "has no unit"
         raise UserError(
-            f"{path}: channel '{name}' {said}; give --unit V, mV, uV, nV or volts for 1, or choose --channels"
+            f"{path}: channel '{name}' {problem}; give --unit V, mV, uV, nV or volts for 1, or choose --channels"
         )
     unit = str(options.unit) if isinstance(options.unit, str) and _is_voltage(options.unit) else RAW_UNIT
     return ChannelInfo(name, unit, asked, options.offset, candidate.column, candidate.coding)

@@ -75,10 +75,10 @@ def read_header(path: Path, file_format: str) -> EdfHeader:
         rest = file.read(256 * n_signals)
     if len(rest) < 256 * n_signals:
         raise UserError(f"{path}: truncated in its header")
-    columns, place = [], 0
+    columns, offset = [], 0
     for width in SIGNAL_FIELDS:
-        columns.append([rest[place + i * width : place + (i + 1) * width] for i in range(n_signals)])
-        place += width * n_signals
+        columns.append([rest[offset + i * width : offset + (i + 1) * width] for i in range(n_signals)])
+        offset += width * n_signals
     signals = tuple(_signal(path, [column[i] for column in columns]) for i in range(n_signals))
     record_s = _text(fixed[244:252])
     header = EdfHeader(
@@ -93,7 +93,7 @@ def read_header(path: Path, file_format: str) -> EdfHeader:
 
 def parse_annotations(data: bytes) -> list[Annotation]:
     """The time-stamped annotation lists of one record; the first has the record's own onset, and an empty text."""
-    found: list[Annotation] = []
+    annotations: list[Annotation] = []
     for part in data.split(b"\x14\x00"):
         stamp, mark, texts = part.strip(b"\x00").partition(b"\x14")
         if not stamp:
@@ -104,8 +104,8 @@ def parse_annotations(data: bytes) -> list[Annotation]:
             continue
         length_s = None if math.isnan(duration_s) else duration_s
         parts = texts.split(b"\x14") if mark else [b""]
-        found.extend(Annotation(onset_s, length_s, part.decode("utf-8", "replace")) for part in parts)
-    return found
+        annotations.extend(Annotation(onset_s, length_s, part.decode("utf-8", "replace")) for part in parts)
+    return annotations
 
 
 def annotation_bytes(annotation: Annotation) -> bytes:
@@ -216,12 +216,12 @@ def _whole(path: Path, field: bytes, what: str) -> int:
 
 def _start(field: bytes) -> datetime | None:
     try:
-        found = datetime.strptime(field.decode("ascii"), "%d.%m.%y%H.%M.%S")
+        start = datetime.strptime(field.decode("ascii"), "%d.%m.%y%H.%M.%S")
     except (ValueError, UnicodeDecodeError):
         return None
-    if not 1985 <= found.year < 2085:  # the clipping date of the format is 1985
-        found = found.replace(year=found.year + 100 if found.year < 1985 else found.year - 100)
-    return None if found == UNKNOWN_START else found
+    if not 1985 <= start.year < 2085:  # the clipping date of the format is 1985
+        start = start.replace(year=start.year + 100 if start.year < 1985 else start.year - 100)
+    return None if start == UNKNOWN_START else start
 
 
 def _decimal(value: float, sign: bool = False) -> str:

@@ -75,7 +75,7 @@ class EdfFile(SignalFile):
         onsets, annotations = self._annotations(path, list(zip(notes, lengths, strict=True)))
         base_s = float(onsets[0]) if onsets.size and math.isfinite(onsets[0]) else 0.0
         self._gaps = self._pauses(path, onsets, per_record, fs_hz)
-        self._missing, padded, kept = _sort_out(annotations, base_s, fs_hz, [c.name for c in channels])
+        self._missing, padded, notes = _sort_out(annotations, base_s, fs_hz, [c.name for c in channels])
         n_samples = header.n_records * per_record + int(self._gaps.sum())
         if padded is not None and n_samples - per_record < padded <= n_samples:
             n_samples = padded
@@ -86,7 +86,7 @@ class EdfFile(SignalFile):
         layout = EdfLayout(
             header.patient, header.recording, bool(notes), header.record_s, per_record,
             tuple(header.signals[c.column].transducer for c in channels),
-            tuple(header.signals[c.column].prefilter for c in channels), tuple(kept),
+            tuple(header.signals[c.column].prefilter for c in channels), tuple(notes),
         )  # fmt: skip
         self.info = FileInfo(path, file_format, fs_hz, channels, n_samples, layout, 0.0, start)
 
@@ -109,10 +109,10 @@ class EdfFile(SignalFile):
             for record in range(self._header.n_records):
                 for which, (start, length) in enumerate(places):
                     file.seek(self._header.n_bytes + record * record_bytes + start * self._bytes)
-                    found = parse_annotations(file.read(length * self._bytes))
-                    if which == 0 and found and not found[0].text:
-                        onsets[record] = found[0].onset_s
-                    notes += [note for note in found if note.text]
+                    annotations = parse_annotations(file.read(length * self._bytes))
+                    if which == 0 and annotations and not annotations[0].text:
+                        onsets[record] = annotations[0].onset_s
+                    notes += [note for note in annotations if note.text]
         return onsets, notes
 
     def _pauses(self, path: Path, onsets: NDArray[np.float64], per_record: int, fs_hz: float) -> NDArray[np.int64]:
@@ -196,7 +196,7 @@ def _sort_out(
     annotations: list[Annotation], base_s: float, fs_hz: float, names: list[str]
 ) -> tuple[list[tuple[int, int, int]], int | None, list[Annotation]]:
     """(channel, start, stop) without values; where padding begins; what is left, from the recording's start."""
-    missing, padded, kept = [], None, []
+    missing, padded, others = [], None, []
     for note in annotations:
         text, _, label = note.text.partition("@@")
         start = round((note.onset_s - base_s) * fs_hz)
@@ -206,5 +206,5 @@ def _sort_out(
             stop = start + round(note.duration_s * fs_hz)
             missing += [(i, start, stop) for i, name in enumerate(names) if not label or name == label]
         else:
-            kept.append(Annotation(note.onset_s - base_s, note.duration_s, note.text))
-    return missing, padded, kept
+            others.append(Annotation(note.onset_s - base_s, note.duration_s, note.text))
+    return missing, padded, others

@@ -244,7 +244,7 @@ def _note_lists(
         while len(lists[record]) + len(text) > room:
             record += 1
         lists[record] += text
-    return [bytes(found).ljust(room, b"\0") for found in lists]
+    return [bytes(notes_of_record).ljust(room, b"\0") for notes_of_record in lists]
 
 
 def _identity(layout: EdfLayout | None, start: Any, plus: bool) -> tuple[str, str]:

@@ -78,8 +78,8 @@ def stated_rate_hz(lines: Sequence[str]) -> float | None:
     >>> stated_rate_hz(["fs: 1,000 Hz"]), stated_rate_hz(["fs: 1.5e3"]), stated_rate_hz(["Sampling rate: 0.5 ms"])
     (1000.0, 1500.0, None)
     """
-    found = {_rate_hz(match["number"], match["unit"]) for match in map(_RATE.search, lines) if match}
-    rates = [rate for rate in found if MIN_FS_HZ <= rate <= MAX_FS_HZ]  # others are something else, or misread
+    stated = {_rate_hz(match["number"], match["unit"]) for match in map(_RATE.search, lines) if match}
+    rates = [rate for rate in stated if MIN_FS_HZ <= rate <= MAX_FS_HZ]  # others are something else, or misread
     return rates[0] if len(rates) == 1 else None
 
 
@@ -92,10 +92,10 @@ def _rate_hz(number: str, unit: str | None) -> float:
 
 def described_channels(lines: Sequence[str]) -> list[tuple[str, str]]:
     """Names and units in lines such as `Channel 1: 'RF', 5681 values, engineering units: mV` (DataLOG files)."""
-    found = [match for match in map(_DESCRIBED.match, lines) if match]
-    if [int(match[1]) for match in found] != list(range(1, len(found) + 1)):
+    matches = [match for match in map(_DESCRIBED.match, lines) if match]
+    if [int(match[1]) for match in matches] != list(range(1, len(matches) + 1)):
         return []
-    return [(match[2].strip(), match[3].strip().rstrip(".")) for match in found]
+    return [(match[2].strip(), match[3].strip().rstrip(".")) for match in matches]
 
 
 def is_description(line: str) -> bool:

@@ -70,7 +70,7 @@ class TimeColumn:
 
     Attributes:
         column: its index in the file.
-        place: its index among the columns of a file that holds it and the chosen channels.
+        position: its index among the columns of a file that holds it and the selected channels.
         header: its cell in the line of names ("" without one).
         unit_header: its cell in the line of units.
         s_per_unit: seconds that 1 stands for; None: it counts samples.
@@ -82,7 +82,7 @@ class TimeColumn:
     """
 
     column: int
-    place: int
+    position: int
     header: str
     unit_header: str
     s_per_unit: float | None
@@ -100,7 +100,7 @@ class TableLayout:
     Attributes:
         header_lines: lines (rows) before the first sample.
         preamble: those that come before the line of names.
-        names: cells of the line of names, one a chosen channel; None without such a line.
+        names: cells of the line of names, one a selected channel; None without such a line.
         units: cells of a line of units below it; None without such a line.
         time: the column of time stamps.
         width: columns in the file.
@@ -190,7 +190,7 @@ class FileInfo:
         path: of the file.
         format: a key of `FORMATS`.
         fs_hz: sampling rate.
-        channels: those chosen, in their order.
+        channels: those selected, in their order.
         n_samples: None where only a full pass tells (text).
         start_s: the first time stamp where the file has some, else 0.
         start_datetime: when the recording began (EDF, BDF, WFDB).

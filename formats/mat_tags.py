@@ -36,13 +36,13 @@ def untrusted_variables(path: Path) -> set[str]:
     with open(path, "rb") as file:
         header = file.read(HEADER_BYTES)
         order = {b"IM": "<", b"MI": ">"}.get(header[126:128])
-        found: set[str] = set()
+        untrusted: set[str] = set()
         if 0 in header[:4]:  # version 4 has no text there
-            return found
+            return untrusted
         if order is None:
             raise ValueError("no order of bytes in its header")
         if struct.unpack(f"{order}H", header[124:126])[0] != 0x0100:
-            return found
+            return untrusted
         size, position = path.stat().st_size, HEADER_BYTES
         while position < size:
             file.seek(position)
@@ -59,8 +59,8 @@ def untrusted_variables(path: Path) -> set[str]:
                 raise ValueError(f"an element of type {kind}")
             name, sound = _matrix(beginning, count, order)
             if not sound:
-                found.add(name)
-    return found
+                untrusted.add(name)
+    return untrusted
 
 
 def _matrix(beginning: bytes, n_bytes: int, order: str) -> tuple[str, bool]:

@@ -15,9 +15,9 @@ def reblock(pieces: Iterable[NDArray[np.float64]], max_samples: int) -> Iterator
     for piece in pieces:
         start = 0
         while start < piece.shape[1]:
-            take = min(max_samples - n_held, piece.shape[1] - start)
-            held.append(piece[:, start : start + take])
-            start, n_held = start + take, n_held + take
+            length = min(max_samples - n_held, piece.shape[1] - start)
+            held.append(piece[:, start : start + length])
+            start, n_held = start + length, n_held + length
             if n_held == max_samples:
                 yield held[0] if len(held) == 1 else np.concatenate(held, axis=1)
                 held, n_held = [], 0

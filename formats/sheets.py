@@ -87,7 +87,7 @@ class SheetWriter(SignalWriter):
             if cells is not None:
                 row: list[Any] = list(cells)
                 if layout.time is not None:
-                    row.insert(layout.time.place, time)
+                    row.insert(layout.time.position, time)
                 self._append(row)
 
     def _append(self, row: list[Any]) -> None:
@@ -109,7 +109,7 @@ class SheetWriter(SignalWriter):
         if self._layout.time is not None:
             index = np.arange(self._written, self._written + block.shape[1])
             stamps = stamp_values(self._layout.time.first, self._layout.time.step, index)
-            table = np.insert(table, self._layout.time.place, np.round(stamps, 12), axis=1)
+            table = np.insert(table, self._layout.time.position, np.round(stamps, 12), axis=1)
         self._written += block.shape[1]
         for row in table.tolist():
             self._append([float(f"{cell:.12g}") if cell == cell else None for cell in row])  # noqa: PLR0124 - NaN

@@ -33,7 +33,7 @@ class Shape:
         preamble_rows: rows above the row of names.
         width: columns.
         numeric: [width] columns of numbers (or wholly empty ones).
-        empty: [width] columns without any value in the rows seen.
+        empty: [width] columns without any value in these rows.
     """
 
     header_rows: int
@@ -66,8 +66,8 @@ def find_shape(path: Path, rows: Sequence[Row]) -> Shape:
     first = _first_sample(path, rows, width, numeric)
     if first == 0 and _counts_columns(rows, first, width):
         first += 1  # a data frame without names was saved with the columns' numbers
-    seen = [Counter(_kind(row[column]) for row in rows[first:] if column < len(row)) for column in range(width)]
-    empty = [not (count["number"] or count["text"]) for count in seen]
+    counts = [Counter(_kind(row[column]) for row in rows[first:] if column < len(row)) for column in range(width)]
+    empty = [not (count["number"] or count["text"]) for count in counts]
     width = max((column + 1 for column in range(width) if not empty[column]), default=width)
     names, units, preamble_rows = _names(rows[:first], width)
     if names is not None:
@@ -111,7 +111,7 @@ class Columns:
     """What to read from a table.
 
     Attributes:
-        channels: the chosen.
+        channels: those selected.
         fs_hz: sampling rate.
         layout: of the table, still without what only text has.
         start_s: the first time stamp in seconds.
@@ -190,14 +190,14 @@ def time_column(path: Path, shape: Shape, rows: Sequence[Row], options: ReadOpti
     body = rows[shape.header_rows :]
     if options.time is not None and str(options.time).lower() != "none":
         names = [_base_name(shape, i) for i in range(shape.width)]
-        found = [i for i, name in enumerate(names) if name == options.time]
-        if not found and str(options.time).isdecimal() and int(options.time) < shape.width:
-            found = [int(options.time)]
-        if not found or not shape.numeric[found[0]]:
+        matches = [i for i, name in enumerate(names) if name == options.time]
+        if not matches and str(options.time).isdecimal() and int(options.time) < shape.width:
+            matches = [int(options.time)]
+        if not matches or not shape.numeric[matches[0]]:
             raise UserError(
                 f"{path}: no column of numbers '{options.time}' for --time{nearest(str(options.time), names)}"
             )
-        return found[0], _unit_s(shape, found[0])
+        return matches[0], _unit_s(shape, matches[0])
     if options.time is not None:
         return None, None
     for column in range(shape.width):
@@ -261,11 +261,11 @@ def _names(header: Sequence[Row], width: int) -> tuple[tuple[str, ...] | None, t
         return None, None, len(header)
     last, row = filled[-1]
     cells = tuple(_text(cell) for cell in row)
-    said = [cell.strip("[]() ") for cell in cells if cell]
+    units = [cell.strip("[]() ") for cell in cells if cell]
     if (
         len(filled) > 1
-        and said
-        and all(header_cells.is_unit(cell) for cell in said)
+        and units
+        and all(header_cells.is_unit(cell) for cell in units)
         and _is_header(filled[-2][1], width)
     ):
         above, names = filled[-2]
@@ -301,15 +301,15 @@ def _unit_s(shape: Shape, column: int) -> float | None:
 
 
 def _candidates(shape: Shape, described: Sequence[tuple[str, str]]) -> list[Candidate]:
-    found = []
+    candidates = []
     for column in range(shape.width):
         name, unit = _name_and_unit(shape, column)
         if shape.names is None and len(described) == shape.width:
             name, unit = described[column]
         if shape.empty[column] and not name:
             continue
-        found.append(Candidate(name, unit, column, "" if shape.numeric[column] else "text"))
-    return found
+        candidates.append(Candidate(name, unit, column, "" if shape.numeric[column] else "text"))
+    return candidates
 
 
 def _name_cell(shape: Shape, described: Sequence[tuple[str, str]], channel: ChannelInfo) -> str:

@@ -49,7 +49,7 @@ class TextWriter(SignalWriter):
                 continue
             row = list(cells)
             if layout.time is not None:
-                row.insert(layout.time.place, time)
+                row.insert(layout.time.position, time)
             if not self._delimiter:
                 lines.append(row[0])
                 continue
@@ -65,8 +65,8 @@ class TextWriter(SignalWriter):
         if time is not None:
             index = np.arange(self._written, self._written + block.shape[1])
             stamps = stamp_values(time.first, time.step, index)
-            table = np.insert(table, time.place, stamps, axis=1)
-            formats.insert(time.place, f"%.{stamp_decimals(time.step, time.first, time.decimals)}f")
+            table = np.insert(table, time.position, stamps, axis=1)
+            formats.insert(time.position, f"%.{stamp_decimals(time.step, time.first, time.decimals)}f")
         self._written += block.shape[1]
         row_format = self._delimiter.join(formats) + "\n"
         text = "".join([row_format % tuple(row) for row in table.tolist()])

@@ -50,11 +50,11 @@ class TimeStamps:
         near = usual if abs(usual - fs_hz) <= slack * usual else float(round(fs_hz))
         return near if near and abs(fs_hz - near) <= slack * near else fs_hz
 
-    def as_column(self, column: int, place: int, header: str, unit_header: str) -> TimeColumn:
+    def as_column(self, column: int, position: int, header: str, unit_header: str) -> TimeColumn:
         step = self.step if self.fs_hz is None or self.s_per_unit is None else 1 / (self.fs_hz * self.s_per_unit)
         return TimeColumn(
             column,
-            place,
+            position,
             header,
             unit_header,
             self.s_per_unit,

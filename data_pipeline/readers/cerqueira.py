@@ -99,23 +99,23 @@ class CerqueiraReader(FileReader):
 
     def _find(self) -> tuple[Files, Files]:
         require_folder(self.database, self.folder)
-        found: tuple[Files, Files] = ({}, {})
+        files_of: tuple[Files, Files] = ({}, {})
         for member in find_members(self.folder, lambda key: _trial(key) is not None):
-            place = _trial(member.key)
-            if place is None:
+            which_trial = _trial(member.key)
+            if which_trial is None:
                 continue
-            files = found[place[0]]
-            other = files.get(place[1])
+            files = files_of[which_trial[0]]
+            other = files.get(which_trial[1])
             if other is not None and other.depth == member.depth:
                 raise UserError(f"{self.database}: '{other.key}' and '{member.key}' are the same trial; move one away")
             if other is None or member.depth < other.depth:  # what is unpacked is read in place of its archive
-                files[place[1]] = member
-        if not found[0]:
+                files[which_trial[1]] = member
+        if not files_of[0]:
             raise UserError(
                 f"{self.database}: no file below {self.folder} is named like sEMG_data/subject_1/trial_1.csv; "
                 f"{where_to_get(self.database)}or name another folder with --set datasets.{self.database}.folder=..."
             )
-        return found
+        return files_of
 
     def _read(self, ref: RecordingRef) -> Recording:
         """Rows of zeros or NaN at the end are cut with a warning, and so is what follows the first row at which
@@ -198,8 +198,8 @@ class CerqueiraReader(FileReader):
         except ItemError as error:
             raise ItemError(f"{key}: {error}") from error
         last = np.maximum(np.searchsorted(clock_s, time_s, side="right") - 1, 0)
-        told = (time_s >= clock_s[0] - REACH_S) & (time_s <= clock_s[-1] + REACH_S)
-        return np.where(told, report[last].astype(np.int64) + 1, 0)
+        reported = (time_s >= clock_s[0] - REACH_S) & (time_s <= clock_s[-1] + REACH_S)
+        return np.where(reported, report[last].astype(np.int64) + 1, 0)
 
 
 def _trial(key: str) -> tuple[int, tuple[int, int]] | None:

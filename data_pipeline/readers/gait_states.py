@@ -121,8 +121,8 @@ def _leg(bins: NDArray[np.float64], bin_s: float, rule: StateRule) -> _Leg:
     side = np.where(level > low + HIGH * span, 1, np.where(level < low + LOW * span, 0, -1))
     clear = np.flatnonzero(side >= 0)
     rises = clear[1:][np.diff(side[clear]) == 1]
-    kept: list[int] = []
+    accepted: list[int] = []
     for at in rises.tolist():
-        if not kept or (at - kept[-1]) * bin_s >= REFRACTORY_S:
-            kept.append(at)
-    return _Leg(changes, np.array(kept, np.int64))
+        if not accepted or (at - accepted[-1]) * bin_s >= REFRACTORY_S:
+            accepted.append(at)
+    return _Leg(changes, np.array(accepted, np.int64))

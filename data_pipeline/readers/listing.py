@@ -69,19 +69,19 @@ def find_files(database: str, folder: Path, patterns: Sequence[re.Pattern[str]])
         UserError: no folder, or no such file in it.
     """
     require_folder(database, folder)
-    found = []
+    files = []
     for path in sorted(folder.rglob("*")):
         key = path.relative_to(folder).as_posix()
         groups = match_key(key, patterns)
         if groups is not None and path.is_file():
-            found.append(ListedFile(key, groups))
-    if not found:
+            files.append(ListedFile(key, groups))
+    if not files:
         names = " or ".join(f"'{p.pattern}'" for p in patterns)
         raise UserError(
             f"{database}: no file below {folder} is named like {names}; {where_to_get(database)}"
             f"or name another folder with --set datasets.{database}.folder=..."
         )
-    return found
+    return files
 
 
 def sorted_refs(refs: Iterable[RecordingRef], hint: str = "") -> list[RecordingRef]:

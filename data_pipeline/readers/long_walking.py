@@ -84,14 +84,14 @@ class LongWalkingReader(RecordingReader):
         tracks = np.concatenate(
             [emg.signal[:, : switches.signal.shape[1]], switches.signal[:, : emg.signal.shape[1]]]
         )  # [C + 2, T]
-        kept = self._gapless(tracks, (*emg.channels, *switches.channels), emg.fs_hz, ref)
+        n_samples = self._gapless(tracks, (*emg.channels, *switches.channels), emg.fs_hz, ref)
         n_muscles = len(emg.channels)
-        label = gait_states(tracks[n_muscles:, :kept], emg.fs_hz, self.rule)
+        label = gait_states(tracks[n_muscles:, :n_samples], emg.fs_hz, self.rule)
         return Recording(
             database=ref.database,
             subject=ref.subject,
             exercise=ref.exercise,
-            signal=tracks[:n_muscles, :kept],
+            signal=tracks[:n_muscles, :n_samples],
             fs_hz=emg.fs_hz,
             channels=emg.channels,
             label=label,
@@ -122,12 +122,12 @@ class LongWalkingReader(RecordingReader):
         missing = ~np.isfinite(tracks)
         present = [np.flatnonzero(~row) for row in missing]
         where = f"{self.database}: {ref.key}"
-        for name, found in zip(names, present, strict=True):
-            if not found.size:
+        for name, index in zip(names, present, strict=True):
+            if not index.size:
                 raise ItemError(f"{where}: signal '{name}' holds no value")
-        kept = int(min(found[-1] for found in present)) + 1
-        for name, row in zip(names, missing[:, :kept], strict=True):
+        n_samples = int(min(index[-1] for index in present)) + 1
+        for name, row in zip(names, missing[:, :n_samples], strict=True):
             if row.any():
                 at_s = int(row.argmax()) / fs_hz
                 raise ItemError(f"{where}: signal '{name}' has {int(row.sum())} gaps, the first at {at_s:.2f} s")
-        return kept
+        return n_samples

@@ -83,18 +83,18 @@ class NinaproReader(FileReader):
     def list(self) -> Sequence[RecordingRef]:
         """All recordings of the declared exercises; see `RecordingReader.list`."""
         refs = []
-        for found in find_files(self.database, self.folder, self.patterns):
-            number = int(found.groups["exercise"])
+        for file in find_files(self.database, self.folder, self.patterns):
+            number = int(file.groups["exercise"])
             if self.exercises is not None and number not in self.exercises:
                 continue
-            suffix = f"A{int(found.groups['acquisition'])}" if self.name_acquisitions else ""
+            suffix = f"A{int(file.groups['acquisition'])}" if self.name_acquisitions else ""
             refs.append(
                 RecordingRef(
                     database=self.database,
-                    subject=f"S{int(found.groups['subject'])}",
+                    subject=f"S{int(file.groups['subject'])}",
                     exercise=f"E{number}{suffix}",
-                    key=found.key,
-                    fingerprint=content_fingerprint(self.folder / found.key),
+                    key=file.key,
+                    fingerprint=content_fingerprint(self.folder / file.key),
                 )
             )
         return sorted_refs(refs, "" if self.name_acquisitions else ", or set name_acquisitions: true")
@@ -123,20 +123,20 @@ class NinaproReader(FileReader):
         if max(lengths.values()) - n > self.max_length_difference:
             text = ", ".join(f"'{key}' {size}" for key, size in lengths.items())
             raise ItemError(f"samples differ by more than {self.max_length_difference}: {text}")
-        kept = length_with_values(signal[:, :n])
-        if kept == 0:
+        length = length_with_values(signal[:, :n])
+        if length == 0:
             raise ItemError(f"'{self.signal_key}' holds no value (NaN throughout)")
-        if kept < n:
-            log.warning("%s: %s: %d samples of NaN at the end are cut", self.database, ref.key, n - kept)
+        if length < n:
+            log.warning("%s: %s: %d samples of NaN at the end are cut", self.database, ref.key, n - length)
         return Recording(
             database=ref.database,
             subject=ref.subject,
             exercise=ref.exercise,
-            signal=signal[:, :kept] * self.scale,
+            signal=signal[:, :length] * self.scale,
             fs_hz=self.fs_hz,
             channels=tuple(f"ch{number}" for number in range(1, len(signal) + 1)),
-            label=label[:kept],
-            repetition=repetition[:kept],
+            label=label[:length],
+            repetition=repetition[:length],
         )
 
     def _check_rate(self, key: str, value: NDArray[Any]) -> None:

@@ -48,12 +48,12 @@ def count_repetitions(label: NDArray[np.int64]) -> NDArray[np.int64]:
     if not label.size:
         return repetition
     starts = np.concatenate([[0], np.flatnonzero(np.diff(label)) + 1, [label.size]])
-    seen: dict[int, int] = {}
+    runs: dict[int, int] = {}
     for start, stop in itertools.pairwise(starts):
         value = int(label[start])
         if value != 0:
-            seen[value] = seen.get(value, 0) + 1
-            repetition[start:stop] = seen[value]
+            runs[value] = runs.get(value, 0) + 1
+            repetition[start:stop] = runs[value]
     return repetition
 
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 STEP_TOLERANCE = 0.01  # relative difference of the time column's step from 1 / fs_hz
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
-WHOLE_WORKBOOK = "(workbook)"  # exercise of a workbook in which no sheet can be chosen
+WHOLE_WORKBOOK = "(workbook)"  # exercise of a workbook in which no sheet can be selected
 
 
 class TableReader(FileReader):
@@ -40,7 +40,7 @@ class TableReader(FileReader):
             `label`, `repetition`, `channel` (the only channel that holds a trial).
         other_channels: with a group `channel`, "drop" the others, or keep them as "idle": they show
             how quiet they are while another muscle works, see docs/data-pipeline.md.
-        fs_hz: sampling rate; None: the npz file's own (`fs_key`).
+        fs_hz: sampling rate; None: what the npz file states (`fs_key`).
         unit: V, mV, uV, nV, or the number of volts that 1 stands for, see `volts_per_unit`.
         offset: subtracted before scaling, in the file's unit (middle of an ADC's codes).
         columns: {index from 0 or name in the header: channel name}, or a list of indexes or names;
@@ -127,11 +127,11 @@ class TableReader(FileReader):
         A workbook that cannot be opened, or lacks a sheet, is listed too: reading it gives the error.
         """
         refs = []
-        for found in find_files(self.database, self.folder, [self.pattern]):
-            path = self.folder / found.key
+        for file in find_files(self.database, self.folder, [self.pattern]):
+            path = self.folder / file.key
             fingerprint = content_fingerprint(path)
             for sheet in self._sheets(path):
-                key = f"{found.key}#{sheet}" if sheet else found.key
+                key = f"{file.key}#{sheet}" if sheet else file.key
                 groups = self._groups(key)
                 exercise = WHOLE_WORKBOOK if sheet == "" else self._exercise(key, groups)
                 subject = self.subject_prefix + groups["subject"]
@@ -143,19 +143,23 @@ class TableReader(FileReader):
         table, fs_hz = self._table(ref.key)
         special = (self.label_column, self.repetition_column, self.time_column)
         at = [None if column is None else column_index(column, table.names, table.width) for column in special]
-        chosen = self._chosen(table, at, groups.get("channel"))
-        columns = [*chosen, *(index for index in at if index is not None)]
+        channels = self._channels(table, at, groups.get("channel"))
+        columns = [*channels, *(index for index in at if index is not None)]
         rows = table.read(columns)  # [T, n]
-        signal = np.ascontiguousarray(rows[:, : len(chosen)].T)  # [C, T]
-        kept = length_with_values(signal)
-        if kept == 0:
+        signal = np.ascontiguousarray(rows[:, : len(channels)].T)  # [C, T]
+        n_samples = length_with_values(signal)
+        if n_samples == 0:
             raise ItemError("no row has a value in the EMG columns")
-        if kept < len(rows) and self.trailing_gaps == "error":
-            raise ItemError(f"{len(rows) - kept} rows at the end have no EMG values; to cut them, trailing_gaps: drop")
-        if kept < len(rows):
-            log.info("%s: %s: %d rows without EMG values at the end are cut", self.database, ref.key, len(rows) - kept)
+        if n_samples < len(rows) and self.trailing_gaps == "error":
+            raise ItemError(
+                f"{len(rows) - n_samples} rows at the end have no EMG values; to cut them, trailing_gaps: drop"
+            )
+        if n_samples < len(rows):
+            log.info(
+                "%s: %s: %d rows without EMG values at the end are cut", self.database, ref.key, len(rows) - n_samples
+            )
         labels, repetitions, times = (
-            None if index is None else rows[:kept, columns.index(index, len(chosen))] for index in at
+            None if index is None else rows[:n_samples, columns.index(index, len(channels))] for index in at
         )
         if times is not None:
             self._check_step(times, fs_hz)
@@ -169,14 +173,14 @@ class TableReader(FileReader):
             database=ref.database,
             subject=ref.subject,
             exercise=ref.exercise,
-            signal=(signal[:, :kept] - self.offset) * self.scale,
+            signal=(signal[:, :n_samples] - self.offset) * self.scale,
             fs_hz=fs_hz,
-            channels=tuple(chosen.values()),
+            channels=tuple(channels.values()),
             label=label,
             repetition=repetition,
             trial_label=trial_label(groups, self.labels) if label is None else 0,
             trial_repetition=int(groups.get("repetition", 1)) if label is None else 0,
-            idle_channels=frozenset(chosen.values()) - {groups["channel"]} if "channel" in groups else frozenset(),
+            idle_channels=frozenset(channels.values()) - {groups["channel"]} if "channel" in groups else frozenset(),
         )
 
     def _table(self, key: str) -> tuple[Table, float]:
@@ -253,20 +257,20 @@ class TableReader(FileReader):
                 f"it gives {', '.join(groups)}"
             ) from None
 
-    def _chosen(self, table: Table, special: Sequence[int | None], channel: str | None) -> dict[int, str]:
+    def _channels(self, table: Table, special: Sequence[int | None], channel: str | None) -> dict[int, str]:
         """Columns to keep, by index, with the names of their channels."""
         if self.columns is None:
             indexes = [index for index in range(table.width) if index not in special]
-            chosen = {i: table.names[i] if i < len(table.names) else f"ch{i + 1}" for i in indexes}
+            channels = {i: table.names[i] if i < len(table.names) else f"ch{i + 1}" for i in indexes}
         else:
-            chosen = {column_index(c, table.names, table.width): name for c, name in self.columns.items()}
+            channels = {column_index(c, table.names, table.width): name for c, name in self.columns.items()}
         if channel is None:
-            return chosen
-        if channel not in chosen.values():
-            raise ItemError(f"no channel is called '{channel}'; columns: gives {', '.join(chosen.values())}")
+            return channels
+        if channel not in channels.values():
+            raise ItemError(f"no channel is called '{channel}'; columns: gives {', '.join(channels.values())}")
         if self.other_channels == "idle":
-            return chosen
-        return {index: name for index, name in chosen.items() if name == channel}
+            return channels
+        return {index: name for index, name in channels.items() if name == channel}
 
     def _check_step(self, time: NDArray[np.float64], fs_hz: float) -> None:
         timed = np.flatnonzero(np.isfinite(time))
@@ -274,10 +278,8 @@ class TableReader(FileReader):
             raise ItemError("the time column holds no times")
         step_s = SECONDS[self.time_unit] * (time[timed[-1]] - time[timed[0]]) / (timed[-1] - timed[0])
         if abs(step_s * fs_hz - 1) > STEP_TOLERANCE:
-            found = f"{1 / step_s:g} Hz" if step_s > 0 else "not a rate"
-            raise ItemError(
-                f"the time column's mean step is {step_s:g} s ({found}), the configuration fs_hz: {fs_hz:g}"
-            )
+            rate = f"{1 / step_s:g} Hz" if step_s > 0 else "not a rate"
+            raise ItemError(f"the time column's mean step is {step_s:g} s ({rate}), the configuration fs_hz: {fs_hz:g}")
 
 
 def _channel_names(columns: Mapping[Column, str] | Sequence[Column] | None) -> dict[Column, str] | None:

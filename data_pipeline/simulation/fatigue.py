@@ -112,15 +112,15 @@ def contract_until_tired(
 
     # Renewal processes are simulated in a time that runs slower the more the muscle is tired: all intervals
     # grow by the same factor, whatever the drive.
-    own_s = np.concatenate([[0], np.cumsum(1 - parameters.rate_fall * state)[:-1]]) / CONTROL_HZ
-    even_s = np.arange(int(own_s[-1] * CONTROL_HZ) + 1) / CONTROL_HZ
+    clock_s = np.concatenate([[0], np.cumsum(1 - parameters.rate_fall * state)[:-1]]) / CONTROL_HZ
+    even_s = np.arange(int(clock_s[-1] * CONTROL_HZ) + 1) / CONTROL_HZ
     last_s = n_samples / shapes[0].fs_hz - max(shape.after_s for shape in shapes)
-    limits = np.interp([shapes[0].before_s, last_s], time_s, own_s)
-    trains = discharge(pool, np.interp(even_s, own_s, excitation), float(limits[0]), float(limits[1]), rng)
-    fired_s = np.interp(trains.time_s, own_s, time_s)
+    limits = np.interp([shapes[0].before_s, last_s], time_s, clock_s)
+    trains = discharge(pool, np.interp(even_s, clock_s, excitation), float(limits[0]), float(limits[1]), rng)
+    fired_s = np.interp(trains.time_s, clock_s, time_s)
 
     level = np.rint(np.minimum(fired_s / endurance, 1) * (len(shapes) - 1)).astype(np.int64)
     for index, shape in enumerate(shapes):
-        own = level == index
-        render(SpikeTrains(trains.unit[own], fired_s[own], trains.n_units), shape, signal)
+        members = level == index
+        render(SpikeTrains(trains.unit[members], fired_s[members], trains.n_units), shape, signal)
     return SpikeTrains(trains.unit, fired_s, trains.n_units)

@@ -50,7 +50,7 @@ class MuscleParameters:
 
 @dataclass(frozen=True)
 class Muscle:
-    """A muscle in its place: its pool, its fibres and where it lies around the limb."""
+    """A muscle in the limb: its pool, its fibres and where it lies around the limb."""
 
     pool: MotorUnitPool
     fibres: Fibres
@@ -70,9 +70,9 @@ class Limb:
     def potentials(self, fs_hz: float) -> list[Potentials]:
         """The potentials of every muscle at every channel, near or far."""
         field = LeadField.of(self.tissue, self.pair)
-        return [potentials(muscle.fibres, field, self._seen_from(muscle), fs_hz) for muscle in self.muscles]
+        return [potentials(muscle.fibres, field, self._electrodes_from(muscle), fs_hz) for muscle in self.muscles]
 
-    def _seen_from(self, muscle: Muscle) -> FloatArray:
+    def _electrodes_from(self, muscle: Muscle) -> FloatArray:
         around = self.electrodes_m[:, 0] - muscle.around_m
         shorter_way = (around + self.circumference_m / 2) % self.circumference_m - self.circumference_m / 2
         return np.column_stack([shorter_way, self.electrodes_m[:, 1]])
@@ -97,16 +97,16 @@ def draw_muscle(
 
     ellipse = np.array([m.half_width_m, m.half_depth_m])
     centre = _in_disc(rng, (shape[0], 1)) * np.maximum(ellipse - territory_m[..., None], 0.1 * ellipse)
-    place = (centre + _in_disc(rng, shape) * territory_m[..., None]) / ellipse
-    place *= ellipse / np.maximum(np.linalg.norm(place, axis=-1, keepdims=True), 1)  # none outside the muscle
+    position = (centre + _in_disc(rng, shape) * territory_m[..., None]) / ellipse
+    position *= ellipse / np.maximum(np.linalg.norm(position, axis=-1, keepdims=True), 1)  # none outside the muscle
 
     diameter = m.mean_diameter_m + m.diameter_range_m * (pool.rank - pool.rank.mean())
     velocity = m.mean_velocity_m_per_s + m.velocity_slope_hz * (diameter - m.mean_diameter_m)
     end_plate = _spread_normal(rng, shape) * m.end_plate_spread_m
     tendon = np.stack([_spread_normal(rng, shape) for _ in range(2)], axis=-1) * m.tendon_spread_m
     fibres = Fibres(
-        depth_m=m.cover_m + m.half_depth_m + place[..., 1],
-        across_m=place[..., 0],
+        depth_m=m.cover_m + m.half_depth_m + position[..., 1],
+        across_m=position[..., 0],
         end_plate_m=end_plate,
         ends_m=m.half_length_m + tendon - end_plate[..., None] * np.array([1.0, -1.0]),
         velocity_m_per_s=velocity[:, None] * (1 + m.velocity_spread * _spread_normal(rng, shape)),
@@ -126,18 +126,18 @@ def draw_limb(seed: int, subject: str, n_channels: int) -> Limb:
     half_width_m = min(10e-3, 0.45 * apart_m)
     muscles, electrodes = [], []
     for channel in range(n_channels):
-        own = generator(seed, "simulated", subject, "muscle", channel)
-        around_m = channel * apart_m + float(own.normal(0, 0.05 * apart_m))
-        pool = MotorUnitPool(PoolParameters(n_units=int(own.integers(100, 161))))
+        rng = generator(seed, "simulated", subject, "muscle", channel)
+        around_m = channel * apart_m + float(rng.normal(0, 0.05 * apart_m))
+        pool = MotorUnitPool(PoolParameters(n_units=int(rng.integers(100, 161))))
         parameters = MuscleParameters(
             half_width_m=half_width_m,
-            half_depth_m=float(own.uniform(6.5e-3, 9.5e-3)),
-            largest_unit_fibres=float(own.uniform(1000, 1800)),
-            half_length_m=float(own.uniform(50e-3, 65e-3)),
+            half_depth_m=float(rng.uniform(6.5e-3, 9.5e-3)),
+            largest_unit_fibres=float(rng.uniform(1000, 1800)),
+            half_length_m=float(rng.uniform(50e-3, 65e-3)),
             mean_velocity_m_per_s=velocity,
         )
-        muscles.append(draw_muscle(own, pool, parameters, around_m))
-        electrodes.append([around_m + float(own.normal(0, 0.08 * apart_m)), float(own.uniform(24e-3, 34e-3))])
+        muscles.append(draw_muscle(rng, pool, parameters, around_m))
+        electrodes.append([around_m + float(rng.normal(0, 0.08 * apart_m)), float(rng.uniform(24e-3, 34e-3))])
     return Limb(tissue, circumference_m, ElectrodePair(), np.array(electrodes), tuple(muscles))
 
 

@@ -86,13 +86,13 @@ class LeadField:
         k[0, 0] = ka[0, 0] = 1.0
         below = tissue.muscle_across_s_per_m * ka * np.cosh(k * tissue.fat_m)
         below += tissue.fat_s_per_m * k * np.sinh(k * tissue.fat_m)
-        seen = np.ones_like(k)
+        transfer = np.ones_like(k)
         if pair.radius_m > 0:
-            seen = 2 * j1(k * pair.radius_m) / (k * pair.radius_m)  # mean over a disc
+            transfer = 2 * j1(k * pair.radius_m) / (k * pair.radius_m)  # mean over a disc
         # i kz times the difference of two shifts, exp(i kz s / 2) - exp(-i kz s / 2) = 2 i sin(kz s / 2).
         differential = -2 * kz * np.sin(kz * pair.spacing_m / 2)
         differential[0, -1] = 0.0
-        surface = seen * differential / below
+        surface = transfer * differential / below
         log_depth = np.linspace(np.log(SHALLOWEST_M), np.log(DEEPEST_M), N_DEPTHS)
         n_across, n_along = round(REACH_ACROSS_M / STEP_M), round(REACH_ALONG_M / STEP_M)
         table = np.empty((N_DEPTHS, n_across + 1, 2 * n_along + 1))
