@@ -34,6 +34,6 @@ def fetch(what: str, folder: Path | None, revision: str | None, models: Sequence
         from cleansemg.evaluation.published_test_set import fetch_test_set
 
         return fetch_test_set(folder, revision, everything)
-    from cleansemg.data_pipeline.fetching import fetch_open
+    from cleansemg.data_pipeline.downloads import fetch_open
 
     return Report("fetch open", tuple(fetch_open(folder)))

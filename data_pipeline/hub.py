@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from cleansemg.core import npz
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.data_pipeline.byte_progress import ByteProgress, size_text
-from cleansemg.data_pipeline.fetching import RemoteFile
+from cleansemg.data_pipeline.downloads import RemoteFile
 
 log = logging.getLogger(__name__)
 

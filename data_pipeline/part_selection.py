@@ -34,20 +34,20 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         UserError: a range that ends before it begins, or a name twice.
     """
-    names: list[str] = []
+    expanded: list[str] = []
     for name in names:
         range_ = RANGE.fullmatch(name)
         if range_ is None or range_["same"] not in ("", range_["prefix"]):
-            names.append(name)
+            expanded.append(name)
             continue
         numbers = range(int(range_["first"]), int(range_["last"]) + 1)
         if not numbers:
             raise UserError(f"split.selections: '{name}' is an empty range")
-        names += [f"{range_['prefix']}{number}" for number in numbers]
-    twice = sorted({name for name in names if names.count(name) > 1})
+        expanded += [f"{range_['prefix']}{number}" for number in numbers]
+    twice = sorted({name for name in expanded if expanded.count(name) > 1})
     if twice:
         raise UserError(f"split.selections: '{twice[0]}' is listed twice in one part")
-    return tuple(names)
+    return tuple(expanded)
 
 
 def written_out(selection: Selection) -> Selection:

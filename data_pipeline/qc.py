@@ -27,7 +27,7 @@ from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResu
 from cleansemg.data_pipeline import columns, part_selection
 from cleansemg.data_pipeline.noise_floor import QuietFloor, rest_rms, snr_db
 from cleansemg.data_pipeline.quality_measures import spectral_quality
-from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.readers.lookup import open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.data_pipeline.settings import Qc, Selected
 from cleansemg.data_pipeline.trials import Trial, find_trials, whole_recording

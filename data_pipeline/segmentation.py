@@ -29,7 +29,7 @@ from cleansemg.data_pipeline import columns
 from cleansemg.data_pipeline.grading import SCHEMA as GRADES
 from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
 from cleansemg.data_pipeline.qc import enabled_databases, subject_shard, wanted_recordings
-from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.readers.lookup import open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.data_pipeline.segment_ids import require_unique, segment_id
 from cleansemg.data_pipeline.settings import Activity, Segment

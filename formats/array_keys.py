@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
-from cleansemg.formats.channel_selection import Candidate, ReadOptions, choose_channels, choose_rate, nearest
+from cleansemg.formats.channel_selection import Candidate, ReadOptions, nearest, select_channels, select_rate
 from cleansemg.formats.header_cells import is_unit, split_unit
 from cleansemg.formats.info import ArrayLayout, ChannelInfo
 
@@ -120,7 +120,7 @@ def describe(
         stamps: (name, length) -> Hz that a variable of time stamps tells, None where there is none such.
 
     Raises:
-        UserError: see `choose_rate` and `choose_channels`.
+        UserError: see `select_rate` and `select_channels`.
     """
     keys = {name.lower(): name for name in companions}
     fs_key, unit_key, channels_key = (
@@ -158,8 +158,8 @@ def describe(
     start_s = float(np.asarray(companions[time], np.float64).reshape(-1)[0]) if time else 0.0
     if "start_s" in keys:
         start_s = _number(path, keys["start_s"], companions[keys["start_s"]])
-    rate = choose_rate(path, fs_hz, options, where)
-    channels = choose_channels(path, candidates, options)
+    rate = select_rate(path, fs_hz, options, where)
+    channels = select_channels(path, candidates, options)
     layout = ArrayLayout(
         signal.name, len(signal.shape), time_first, "float32" if dtype in SHORT_TYPES else "float64",
         fs_key, unit_key, channels_key,

@@ -64,7 +64,7 @@ class Candidate:
     coding: Coding | None = None
 
 
-def choose_rate(path: Path, stated_hz: float | None, options: ReadOptions, where: str) -> float:
+def select_rate(path: Path, stated_hz: float | None, options: ReadOptions, where: str) -> float:
     """The sampling rate; where both say one, the file's.
 
     Args:
@@ -92,7 +92,7 @@ def choose_rate(path: Path, stated_hz: float | None, options: ReadOptions, where
     return float(fs_hz)
 
 
-def choose_channels(path: Path, candidates: Sequence[Candidate], options: ReadOptions) -> tuple[ChannelInfo, ...]:
+def select_channels(path: Path, candidates: Sequence[Candidate], options: ReadOptions) -> tuple[ChannelInfo, ...]:
     """The channels to read, each with its unit.
 
     Without `options.channels`: all whose unit is a voltage; all without a unit, too, where the user gave it or no

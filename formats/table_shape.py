@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
 from cleansemg.formats import header_cells
-from cleansemg.formats.channel_selection import Candidate, ReadOptions, choose_channels, choose_rate, nearest
+from cleansemg.formats.channel_selection import Candidate, ReadOptions, nearest, select_channels, select_rate
 from cleansemg.formats.info import ChannelInfo, TableLayout
 from cleansemg.formats.time_stamps import TimeStamps, count_decimals, measure
 
@@ -123,7 +123,7 @@ class Columns:
     start_s: float
 
 
-def choose_columns(
+def select_columns(
     path: Path, shape: Shape, rows: Sequence[Row], texts: Sequence[str], header: Sequence[str], options: ReadOptions
 ) -> Columns:
     """The signals, their rate and the column of time.
@@ -138,7 +138,7 @@ def choose_columns(
         options: the user's.
 
     Raises:
-        UserError: see `choose_channels` and `choose_rate`; time stamps that make no sense.
+        UserError: see `select_channels` and `select_rate`; time stamps that make no sense.
     """
     described = header_cells.described_channels(header)
     candidates = _candidates(shape, described)
@@ -154,12 +154,12 @@ def choose_columns(
         stamps = measure(path, values, texts, unit_s, counts, options.fs_hz or stated_hz)
         if stamps.s_per_unit is not None and stated_hz is None:
             stated_hz, where = stamps.fs_hz, "the column of time stamps"
-    fs_hz = choose_rate(path, stated_hz, options, where)
+    fs_hz = select_rate(path, stated_hz, options, where)
     if stamps is not None and stamps.fs_hz is not None and abs(stamps.fs_hz - fs_hz) > 0.01 * fs_hz:
         raise UserError(
             f"{path}: the header says {fs_hz:.6g} Hz, the stamps {stamps.fs_hz:.6g} Hz; mend it, or give --time none"
         )
-    channels = choose_channels(path, others, options)
+    channels = select_channels(path, others, options)
     has_names = shape.names is not None or bool(described)
     layout = TableLayout(
         header_lines=shape.header_rows,
@@ -325,4 +325,4 @@ def _uniform(values: NDArray[np.float64], steps: NDArray[np.float64]) -> bool:
     return bool((steps > 0).all()) and bool(np.mean(np.abs(steps - step) <= 0.5 * step) > 0.95)
 
 
-__all__ = ["Columns", "Row", "Shape", "choose_columns", "count_decimals", "find_shape", "time_column", "used_width"]
+__all__ = ["Columns", "Row", "Shape", "count_decimals", "find_shape", "select_columns", "time_column", "used_width"]

@@ -126,18 +126,20 @@ def draw_limb(seed: int, subject: str, n_channels: int) -> Limb:
     half_width_m = min(10e-3, 0.45 * apart_m)
     muscles, electrodes = [], []
     for channel in range(n_channels):
-        rng = generator(seed, "simulated", subject, "muscle", channel)
-        around_m = channel * apart_m + float(rng.normal(0, 0.05 * apart_m))
-        pool = MotorUnitPool(PoolParameters(n_units=int(rng.integers(100, 161))))
+        muscle_rng = generator(seed, "simulated", subject, "muscle", channel)
+        around_m = channel * apart_m + float(muscle_rng.normal(0, 0.05 * apart_m))
+        pool = MotorUnitPool(PoolParameters(n_units=int(muscle_rng.integers(100, 161))))
         parameters = MuscleParameters(
             half_width_m=half_width_m,
-            half_depth_m=float(rng.uniform(6.5e-3, 9.5e-3)),
-            largest_unit_fibres=float(rng.uniform(1000, 1800)),
-            half_length_m=float(rng.uniform(50e-3, 65e-3)),
+            half_depth_m=float(muscle_rng.uniform(6.5e-3, 9.5e-3)),
+            largest_unit_fibres=float(muscle_rng.uniform(1000, 1800)),
+            half_length_m=float(muscle_rng.uniform(50e-3, 65e-3)),
             mean_velocity_m_per_s=velocity,
         )
-        muscles.append(draw_muscle(rng, pool, parameters, around_m))
-        electrodes.append([around_m + float(rng.normal(0, 0.08 * apart_m)), float(rng.uniform(24e-3, 34e-3))])
+        muscles.append(draw_muscle(muscle_rng, pool, parameters, around_m))
+        electrodes.append(
+            [around_m + float(muscle_rng.normal(0, 0.08 * apart_m)), float(muscle_rng.uniform(24e-3, 34e-3))]
+        )
     return Limb(tissue, circumference_m, ElectrodePair(), np.array(electrodes), tuple(muscles))
 
 

@@ -19,7 +19,7 @@ from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
-from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.readers.lookup import open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.downstream.common.task import Stream, Task
 

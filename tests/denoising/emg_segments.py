@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cleansemg.core import dsp
 from cleansemg.core.seeding import generator
 from cleansemg.core.settings import Paths
-from cleansemg.data_pipeline.readers.opening import open_reader
+from cleansemg.data_pipeline.readers.lookup import open_reader
 from cleansemg.data_pipeline.readers.simulated import SimulatedReader
 from cleansemg.noise.base import NoiseSource, Request
 from cleansemg.noise.color import Coloured

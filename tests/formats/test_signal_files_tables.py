@@ -383,7 +383,7 @@ def test_sheets(tmp_path: Path) -> None:
 
 def test_a_sheet_has_so_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table(tmp_path / "a.csv", "a (mV),b (mV)\n" + "1,2\n" * 30)
-    monkeypatch.setattr("cleansemg.formats.sheets.MAX_ROWS", 20)
+    monkeypatch.setattr("cleansemg.formats.sheet_file.MAX_ROWS", 20)
     with (
         open_file(path, fs_hz=1000) as file,
         create_file(tmp_path / "b.xlsx", file.info) as writer,

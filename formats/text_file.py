@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cleansemg.formats.blocks import fill_gaps, reblock
 from cleansemg.formats.channel_selection import ReadOptions
 from cleansemg.formats.info import FileInfo, TableLayout
-from cleansemg.formats.reblocking import fill_gaps, reblock
 from cleansemg.formats.signal_file import SignalFile
-from cleansemg.formats.table_shape import choose_columns, find_shape, time_column
+from cleansemg.formats.table_shape import find_shape, select_columns, time_column
 from cleansemg.formats.text_dialect import MISSING, parse, parse_line, sniff, split_line
 from cleansemg.formats.text_table import TextTable
 from cleansemg.formats.time_stamps import MissingSamples
@@ -31,7 +31,7 @@ class TextFile(SignalFile):
     """A CSV, TSV or TXT file.
 
     Raises:
-        UserError: no table of numbers, or one that does not say enough; see `choose_columns`.
+        UserError: no table of numbers, or one that does not say enough; see `select_columns`.
     """
 
     def __init__(self, path: Path, file_format: str, options: ReadOptions) -> None:
@@ -44,7 +44,7 @@ class TextFile(SignalFile):
         if time is not None:
             cells = (split_line(line, dialect.delimiter) for line in lines[shape.header_rows :])
             texts = [row[time] for row in cells if time < len(row) and row[time].lower() not in MISSING]
-        columns = choose_columns(path, shape, rows, texts, header, options)
+        columns = select_columns(path, shape, rows, texts, header, options)
         layout = replace(
             columns.layout,
             preamble=tuple(header[: shape.preamble_rows]),

@@ -27,7 +27,7 @@ from cleansemg.formats.edf_header import (
 )
 from cleansemg.formats.info import Annotation, ChannelInfo, Coding, EdfLayout
 from cleansemg.formats.signal_file import publish
-from cleansemg.formats.spooling import SpoolingWriter
+from cleansemg.formats.spool import SpoolingWriter
 from cleansemg.formats.units import volts_per_unit
 
 LOG = logging.getLogger(__name__)

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import ItemError, UserError, one_line
+from cleansemg.formats.blocks import fill_gaps, reblock
 from cleansemg.formats.channel_selection import ReadOptions, nearest
 from cleansemg.formats.header_cells import is_description
 from cleansemg.formats.info import FileInfo, TableLayout
-from cleansemg.formats.reblocking import fill_gaps, reblock
 from cleansemg.formats.signal_file import SignalFile, SignalWriter, publish
-from cleansemg.formats.table_shape import Row, choose_columns, find_shape
+from cleansemg.formats.table_shape import Row, find_shape, select_columns
 from cleansemg.formats.text_dialect import SAMPLE_LINES
-from cleansemg.formats.text_writing import stamp_values
+from cleansemg.formats.text_writer import stamp_values
 from cleansemg.formats.time_stamps import MissingSamples
 from cleansemg.formats.workbook import cell_value, open_workbook, read_numbers, read_rows
 
@@ -46,7 +46,7 @@ class SheetFile(SignalFile):
         sample = [[*row, *[None] * (width - len(row))] for row in first]  # sheets end rows at will
         shape = find_shape(path, sample)
         header = [" ".join(f"{cell}" for cell in row if cell is not None) for row in first[: shape.header_rows]]
-        columns = choose_columns(path, shape, sample, [], header, options)
+        columns = select_columns(path, shape, sample, [], header, options)
         layout = replace(columns.layout, preamble=tuple(header[: shape.preamble_rows]), sheet=sheet, delimiter="")
         read = [channel.column for channel in columns.channels]
         if layout.time is not None:

@@ -13,7 +13,7 @@ from cleansemg.core.errors import UserError
 from cleansemg.formats.array_keys import companions
 from cleansemg.formats.info import ArrayLayout
 from cleansemg.formats.signal_file import SignalWriter, publish
-from cleansemg.formats.spooling import SpoolingWriter
+from cleansemg.formats.spool import SpoolingWriter
 
 HEADER_BYTES = 128
 MAX_MAT_BYTES = 2**31 - 1  # of a variable, by MATLAB's version 5 format

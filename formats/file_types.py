@@ -149,35 +149,35 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _reader(path: Path, file_format: str, options: ReadOptions) -> SignalFile:
-    from cleansemg.formats import arrays, edf_reading, mat, sheets, text_reading, wfdb_reading
+    from cleansemg.formats import array_file, edf_file, mat_file, sheet_file, text_file, wfdb_file
 
     if file_format in {"csv", "tsv", "txt"}:
-        return text_reading.TextFile(path, file_format, options)
+        return text_file.TextFile(path, file_format, options)
     if file_format in {"edf", "bdf"}:
-        return edf_reading.EdfFile(path, file_format, options)
+        return edf_file.EdfFile(path, file_format, options)
     if file_format == "xlsx":
-        return sheets.SheetFile(path, options)
+        return sheet_file.SheetFile(path, options)
     if file_format == "mat":
-        return mat.MatFile(path, options)
+        return mat_file.MatFile(path, options)
     if file_format == "wfdb":
-        return wfdb_reading.WfdbFile(path, options)
-    return arrays.NpyFile(path, options) if file_format == "npy" else arrays.NpzFile(path, options)
+        return wfdb_file.WfdbFile(path, options)
+    return array_file.NpyFile(path, options) if file_format == "npy" else array_file.NpzFile(path, options)
 
 
 def _writer(path: Path, info: FileInfo) -> SignalWriter:
-    from cleansemg.formats import array_writing, edf_writing, sheets, text_writing, wfdb_writing
+    from cleansemg.formats import array_writer, edf_writer, sheet_file, text_writer, wfdb_writer
 
     classes: dict[str, type[SignalWriter]] = {
-        "csv": text_writing.TextWriter,
-        "tsv": text_writing.TextWriter,
-        "txt": text_writing.TextWriter,
-        "xlsx": sheets.SheetWriter,
-        "npy": array_writing.NpyWriter,
-        "npz": array_writing.NpzWriter,
-        "mat": array_writing.MatWriter,
-        "edf": edf_writing.EdfWriter,
-        "bdf": edf_writing.EdfWriter,
-        "wfdb": wfdb_writing.WfdbWriter,
+        "csv": text_writer.TextWriter,
+        "tsv": text_writer.TextWriter,
+        "txt": text_writer.TextWriter,
+        "xlsx": sheet_file.SheetWriter,
+        "npy": array_writer.NpyWriter,
+        "npz": array_writer.NpzWriter,
+        "mat": array_writer.MatWriter,
+        "edf": edf_writer.EdfWriter,
+        "bdf": edf_writer.EdfWriter,
+        "wfdb": wfdb_writer.WfdbWriter,
     }
     return classes[info.format](path, info)
 

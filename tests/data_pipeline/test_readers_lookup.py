@@ -7,8 +7,8 @@ import pytest
 from cleansemg.core import registry
 from cleansemg.core.errors import UserError
 from cleansemg.core.settings import Paths
+from cleansemg.data_pipeline.readers.lookup import open_reader
 from cleansemg.data_pipeline.readers.ninapro import NinaproReader
-from cleansemg.data_pipeline.readers.opening import open_reader
 from cleansemg.data_pipeline.recording import RecordingReader
 from cleansemg.data_pipeline.settings import Dataset
 from cleansemg.settings import Settings

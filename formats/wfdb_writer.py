@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cleansemg.core.errors import UserError
 from cleansemg.formats.info import ChannelInfo, Coding, WfdbLayout
 from cleansemg.formats.signal_file import publish
-from cleansemg.formats.spooling import SpoolingWriter
+from cleansemg.formats.spool import SpoolingWriter
 
 LARGEST_CODE = 32000  # of those that the data's own range is laid on
 

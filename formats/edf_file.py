@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
+from cleansemg.formats.blocks import reblock
 from cleansemg.formats.channel_selection import (
     Candidate,
     ReadOptions,
     check_length,
-    choose_channels,
-    choose_rate,
     require_one_rate,
+    select_channels,
+    select_rate,
 )
 from cleansemg.formats.edf_header import (
     ANNOTATIONS,
@@ -29,7 +30,6 @@ from cleansemg.formats.edf_header import (
     read_header,
 )
 from cleansemg.formats.info import Annotation, Coding, EdfLayout, FileInfo
-from cleansemg.formats.reblocking import reblock
 from cleansemg.formats.signal_file import SignalFile
 
 GAP_TOLERANCE = 0.1  # of a sample, by which the start of a record may miss the grid
@@ -40,7 +40,7 @@ class EdfFile(SignalFile):
     """An EDF or BDF file; the pauses of a discontinuous one (EDF+D) are filled with NaN.
 
     Raises:
-        UserError: damaged, channels of several rates, no channel in volts; see `choose_channels`.
+        UserError: damaged, channels of several rates, no channel in volts; see `select_channels`.
     """
 
     def __init__(self, path: Path, file_format: str, options: ReadOptions) -> None:
@@ -58,7 +58,7 @@ class EdfFile(SignalFile):
             for column, signal in enumerate(header.signals)
             if signal.label != note_label
         ]
-        channels = choose_channels(path, candidates, options)
+        channels = select_channels(path, candidates, options)
         fs_hz = self._rate(path, [channel.column for channel in channels], options)
         for channel in channels:
             signal = header.signals[channel.column]
@@ -75,7 +75,7 @@ class EdfFile(SignalFile):
         onsets, annotations = self._annotations(path, list(zip(notes, lengths, strict=True)))
         base_s = float(onsets[0]) if onsets.size and math.isfinite(onsets[0]) else 0.0
         self._gaps = self._pauses(path, onsets, per_record, fs_hz)
-        self._missing, padded, notes = _sort_out(annotations, base_s, fs_hz, [c.name for c in channels])
+        self._missing, padded, others = _sort_out(annotations, base_s, fs_hz, [c.name for c in channels])
         n_samples = header.n_records * per_record + int(self._gaps.sum())
         if padded is not None and n_samples - per_record < padded <= n_samples:
             n_samples = padded
@@ -86,7 +86,7 @@ class EdfFile(SignalFile):
         layout = EdfLayout(
             header.patient, header.recording, bool(notes), header.record_s, per_record,
             tuple(header.signals[c.column].transducer for c in channels),
-            tuple(header.signals[c.column].prefilter for c in channels), tuple(notes),
+            tuple(header.signals[c.column].prefilter for c in channels), tuple(others),
         )  # fmt: skip
         self.info = FileInfo(path, file_format, fs_hz, channels, n_samples, layout, 0.0, start)
 
@@ -94,10 +94,10 @@ class EdfFile(SignalFile):
         signals = [self._header.signals[column] for column in columns]
         record_s = float(self._header.record_s)
         if record_s <= 0:
-            return choose_rate(path, None, options, "the header")
+            return select_rate(path, None, options, "the header")
         fs_hz = require_one_rate(path, [(signal.label, signal.samples_per_record / record_s) for signal in signals])
         near = round(fs_hz)  # a record's length has 8 characters: 0.333333
-        return choose_rate(path, float(near) if abs(fs_hz - near) < 1e-6 * fs_hz else fs_hz, options, "the header")
+        return select_rate(path, float(near) if abs(fs_hz - near) < 1e-6 * fs_hz else fs_hz, options, "the header")
 
     def _annotations(self, path: Path, places: list[tuple[int, int]]) -> tuple[NDArray[np.float64], list[Annotation]]:
         """[R] onsets of the records (empty without annotations), and all notes."""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from cleansemg.core.errors import UserError
-from cleansemg.data_pipeline import fetching
+from cleansemg.data_pipeline import downloads
 
 FILES = {"Data/Raw/Biopac/1_1_1.txt": b"0.1,0.2\n", "Data/Raw/Biopac/1_1_2.txt": b"0.3,0.4\n", "README.md": b"no"}
 RECORD = b"\x01\x02"
@@ -75,13 +75,13 @@ def sources(server, tmp_path):
 
 def test_fetches_what_matches_verified_and_resumes(sources, tmp_path):
     folder = tmp_path / "data"
-    lines = fetching.fetch_open(folder, sources)
+    lines = downloads.fetch_open(folder, sources)
     assert "2 fetched; licence CC0" in lines[0]
     assert (folder / "muscletracker/Biopac/1_1_2.txt").read_bytes() == b"0.3,0.4\n"
     assert (folder / "mitdb/100.dat").read_bytes() == RECORD
     (folder / "muscletracker/Biopac/1_1_1.txt").write_bytes(b"0.1,")  # cut short
     Quiet.requests.clear()
-    lines = fetching.fetch_open(folder, sources)
+    lines = downloads.fetch_open(folder, sources)
     assert "1 files were there, 1 fetched" in lines[0]
     assert sum(path.endswith((".txt", ".dat")) for path in Quiet.requests) == 2  # the broken one, and the checksums
     assert (folder / "muscletracker/Biopac/1_1_1.txt").read_bytes() == b"0.1,0.2\n"
@@ -90,7 +90,7 @@ def test_fetches_what_matches_verified_and_resumes(sources, tmp_path):
 def test_a_file_that_is_not_what_was_promised_is_thrown_away(server, sources, tmp_path):
     (server[0] / "mitdb/100.dat").write_bytes(b"something else")
     with pytest.raises(UserError, match=r"100\.dat: its contents are not what sha256"):
-        fetching.fetch_open(tmp_path / "data", sources)
+        downloads.fetch_open(tmp_path / "data", sources)
     assert not (tmp_path / "data/mitdb/100.dat").exists()
 
 
@@ -99,11 +99,11 @@ def test_offline_says_what_to_do(sources, tmp_path):
     start = text.index("http://127.0.0.1:")
     sources.write_text(text.replace(text[start : text.index("\n", start)], "http://127.0.0.1:9"))
     with pytest.raises(UserError, match=r"cannot be fetched \(ConnectionError\).*CLEANSEMG_DATA"):
-        fetching.fetch_open(tmp_path / "data", sources)
+        downloads.fetch_open(tmp_path / "data", sources)
 
 
 def test_the_shipped_sources_are_complete():
-    content = yaml.safe_load((fetching.project_root() / "configs/fetch/open.yaml").read_text())
+    content = yaml.safe_load((downloads.project_root() / "configs/fetch/open.yaml").read_text())
     assert {source["into"].split("/")[0] for source in content.values()} == {
         "muscletracker",
         "elderly_lower_limb",
@@ -117,7 +117,7 @@ def test_the_shipped_sources_are_complete():
 def test_real_files_match_the_shipped_patterns(real_data):
     import re
 
-    content = yaml.safe_load((fetching.project_root() / "configs/fetch/open.yaml").read_text())
+    content = yaml.safe_load((downloads.project_root() / "configs/fetch/open.yaml").read_text())
     n_matching = {}
     for name, source in content.items():
         pattern = re.compile(source["files"].rpartition("/")[2])

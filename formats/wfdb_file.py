@@ -16,9 +16,9 @@ from cleansemg.formats.channel_selection import (
     Candidate,
     ReadOptions,
     check_length,
-    choose_channels,
-    choose_rate,
     require_one_rate,
+    select_channels,
+    select_rate,
 )
 from cleansemg.formats.info import Coding, FileInfo, WfdbLayout
 from cleansemg.formats.signal_file import SignalFile
@@ -44,7 +44,7 @@ class WfdbFile(SignalFile):
     """A record of one segment; invalid samples are NaN.
 
     Raises:
-        UserError: damaged, truncated, channels of several rates, no channel in volts; see `choose_channels`.
+        UserError: damaged, truncated, channels of several rates, no channel in volts; see `select_channels`.
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
@@ -66,7 +66,7 @@ class WfdbFile(SignalFile):
             Candidate(name, str(unit) if unit else None, column, "", _coding(header, column))
             for column, (name, unit) in enumerate(zip(self._record.names, header.units, strict=True))
         ]
-        channels = choose_channels(path, candidates, options)
+        channels = select_channels(path, candidates, options)
         lines = signal_lines(path)
         bare = [c.name for c in channels if c.column >= len(lines) or not states_gain(lines[c.column])]
         if bare:
@@ -75,7 +75,7 @@ class WfdbFile(SignalFile):
         require_one_rate(path, [(c.name, self._record.frame_hz * n) for c, n in zip(channels, per_frame, strict=True)])
         self._per_frame = per_frame[0]
         self._n_frames = frames
-        fs_hz = choose_rate(path, self._record.frame_hz * self._per_frame or None, options, "the header")
+        fs_hz = select_rate(path, self._record.frame_hz * self._per_frame or None, options, "the header")
         check_length(path, frames * self._per_frame, len(channels), fs_hz)
         start = None
         if isinstance(header.base_date, dt.date) and isinstance(header.base_time, dt.time):
