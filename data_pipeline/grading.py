@@ -175,7 +175,7 @@ def summarise(table: Mapping[str, NDArray[Any]]) -> list[SummaryRow]:
     """Counts by database, grade and rule, sorted."""
     keys = zip(*(table[name].tolist() for name in ("database", "grade", "kept", "rule")), strict=True)
     counts = sorted(Counter(keys).items())
-    return [SummaryRow(*key, count) for key, count in counts]
+    return [SummaryRow(database, grade, accepted, rule, count) for (database, grade, accepted, rule), count in counts]
 
 
 def _line(database: str, summary: list[SummaryRow]) -> str:

@@ -82,7 +82,7 @@ def denoise_recording(
         order = DenoiseOptions(output, denoiser=denoiser, weights=weights, report=report, command=typed)
         layout = file.info.layout
         done = clean_file(Watched(file, job, "denoising"), order)
-    place = layout.time.place if isinstance(layout, TableLayout) and layout.time is not None else None
+    place = layout.time.position if isinstance(layout, TableLayout) and layout.time is not None else None
     said = loaded.said
     if not same:  # another format states everything; its tables begin with the time
         said, place = Said(), 0 if file_format in {"csv", "tsv", "xlsx"} else None
