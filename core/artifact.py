@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core import npz
+from cleansemg.core import invocation, npz
 from cleansemg.core.errors import ArtifactError
 from cleansemg.core.revision import revision
 
@@ -34,7 +34,12 @@ class Schema:
 
     name: str
     version: int
-    command: str  # the command that makes it, named in errors
+    step: str  # the command that makes it, without the options of a run
+
+    @property
+    def command(self) -> str:
+        """The command that makes it in this run, for errors."""
+        return invocation.command(self.step)
 
 
 @dataclass(frozen=True)

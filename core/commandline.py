@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cleansemg.core import config as configuration
-from cleansemg.core import user_modules
+from cleansemg.core import invocation, user_modules
 from cleansemg.core.console import setup_logging
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
@@ -51,6 +51,7 @@ StageFunction = Callable[["Settings", Layout, RunOptions], Report]
 def prepare(config: Path, output: Path | None, overrides: list[str] | None, quiet: bool) -> tuple[Settings, Layout]:
     """Set up logging, read the configuration, let it name classes of the working folder, find that of the results."""
     setup_logging(quiet)
+    invocation.remember(config, output, overrides or ())
     settings = configuration.load(config, overrides or ())
     user_modules.allow(name for _, name in user_modules.targets_in(settings))
     root = output or configuration.require_path(settings.paths.output, "paths.output", settings)

@@ -29,7 +29,7 @@ from cleansemg.data_pipeline.settings import Grade
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-SCHEMA = Schema("grades", 1, command="python data_pipeline/step2_quality_filter.py --config FILE")
+SCHEMA = Schema("grades", 1, step="cleansemg run --stages grade")
 UNGRADED = "none"  # the grade of what is kept without being judged
 TABLE = "grades.csv"
 SUMMARY = "grades_summary.csv"

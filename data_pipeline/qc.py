@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-SCHEMA = Schema("quality", 1, command="python data_pipeline/step1_qc_raw.py --config FILE")
+SCHEMA = Schema("quality", 1, step="cleansemg run --stages qc")
 INDEX = "logs/qc_index.csv"
 
 

@@ -40,7 +40,7 @@ from cleansemg.data_pipeline.windows import n_windows
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-SCHEMA = Schema("segments", 1, command="python data_pipeline/step4_preproc_and_segment.py --config FILE")
+SCHEMA = Schema("segments", 1, step="cleansemg run --stages segment")
 
 FloatArray = NDArray[np.float64]
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = Schema("split", 1, command="python data_pipeline/step3_subject_split.py --config FILE")
+SCHEMA = Schema("split", 1, step="cleansemg run --stages split")
 
 Sizes = dict[str, dict[str, int]]  # database -> subject -> estimated number of segments
 SizesByPart = Mapping[Part, Sizes]  # of what the part takes; without a selection, the same in every part

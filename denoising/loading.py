@@ -103,8 +103,8 @@ def pretrained_weights(entry: Entry) -> Path:
     if not path.exists():
         raise UserError(
             f"denoiser '{entry.name}' comes without weights; train it: "
-            f"python training/train_neural.py --config FILE --model {entry.name}, then give weights=FILE "
-            "(weights=None gives a fresh network)"
+            f"cleansemg run --config demo --set train.models=[{entry.name}], then give its file as weights "
+            "(None gives a fresh network)"
         )
     return path
 

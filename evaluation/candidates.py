@@ -80,14 +80,15 @@ def candidates(
         settings: `evaluate.denoisers` is used where `names` is None.
         layout: networks use the weights trained in this run where there are some, else the pretrained ones.
         only_family: classical or neural ones alone.
-        names: these denoisers instead (names, aliases, package.module:Class).
+        names: these denoisers instead (names, aliases, package.module:Class), as the configuration has them.
         weights: of the one network named, over the row's; as `denoising.load` takes them.
         parameters: by denoiser and track, over its YAML and under the row's own.
 
     Raises:
         UserError: an unknown name, a track that the denoiser does not have, or weights that are not there.
     """
-    rows = [DenoiserRow(name=row) if isinstance(row, str) else row for row in names or settings.evaluate.denoisers]
+    configured = [DenoiserRow(name=row) if isinstance(row, str) else row for row in settings.evaluate.denoisers]
+    rows = configured if names is None else [row for name in names for row in _rows_of(name, configured)]
     selected: list[Candidate] = []
     for row in rows:
         entry = find("denoisers", row.name)
@@ -113,6 +114,14 @@ def candidates(
         if keys.count(key) > 1:
             raise UserError(f"evaluate.denoisers: '{key[0]}' ({key[1]}) twice; give each row its own label")
     return selected
+
+
+def _rows_of(name: str | DenoiserRow, configured: Sequence[DenoiserRow]) -> list[DenoiserRow]:
+    """The rows of the configuration that are of one denoiser; a plain one where there are none."""
+    if isinstance(name, DenoiserRow):
+        return [name]
+    canonical = find("denoisers", name).name
+    return [row for row in configured if find("denoisers", row.name).name == canonical] or [DenoiserRow(name=name)]
 
 
 def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ...]:

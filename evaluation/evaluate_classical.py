@@ -22,7 +22,7 @@ from cleansemg.core.commandline import (
     prepare,
     run,
 )
-from cleansemg.core.stage import RunOptions
+from cleansemg.core.stage import Report, RunOptions
 from cleansemg.evaluation.candidates import candidates
 from cleansemg.evaluation.evaluating import calibrated, evaluate_all, open_test_sets
 from cleansemg.evaluation.parameter_files import read_parameters
@@ -38,6 +38,10 @@ def main(  # noqa: D103 - its help is the module's docstring
         typer.Option(help="tradition_params.json; wins over --trad-config. Default: the run's own."),
     ] = None,
     methods: Annotated[str | None, typer.Option(help="Comma-separated denoisers, e.g. hp,ts.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(help="Of these denoisers, the classical ones. Repeatable."),
+    ] = None,
     test_data: Annotated[
         Path | None, typer.Option(help="Folder of a test set, or a test_combined.npz (ours or published).")
     ] = None,
@@ -53,8 +57,10 @@ def main(  # noqa: D103 - its help is the module's docstring
     winners = read_parameters(params) if params else calibrated(settings, layout)
     for row, values in winners.items():
         parameters[row] = {**parameters.get(row, {}), **values}
-    names = [name.strip() for name in methods.split(",")] if methods else None
+    names = [name.strip() for name in methods.split(",")] if methods else models
     rows = candidates(settings, layout, only_family="classical", names=names, parameters=parameters)
+    if models and not rows:
+        return finish([Report("evaluate", ("no classical denoiser to evaluate",))])
     sets = open_test_sets(settings, layout, test_data)
     return finish([evaluate_all(rows, sets, settings, layout, RunOptions(workers, force, scheduler))])
 

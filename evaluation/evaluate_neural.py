@@ -24,7 +24,7 @@ from cleansemg.core.commandline import (
     run,
 )
 from cleansemg.core.errors import UserError
-from cleansemg.core.stage import RunOptions
+from cleansemg.core.stage import Report, RunOptions
 from cleansemg.evaluation.candidates import candidates
 from cleansemg.evaluation.evaluating import evaluate_all, open_test_sets
 
@@ -33,6 +33,10 @@ def main(  # noqa: D103 - its help is the module's docstring
     config: ConfigOption = Path("configs/config.yaml"),
     model: Annotated[
         str | None, typer.Option(help="A network: fcn, fcn_large, or a published name such as FCN.")
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(help="Of these denoisers, the networks. Repeatable."),
     ] = None,
     model_path: Annotated[
         str | None,
@@ -51,9 +55,11 @@ def main(  # noqa: D103 - its help is the module's docstring
     settings, layout = prepare(config, output, overrides, quiet)
     if model_path and not model:
         raise UserError("--model-path needs --model: whose weights are they?")
-    rows = candidates(settings, layout, only_family="neural", names=[model] if model else None, weights=model_path)
+    rows = candidates(settings, layout, only_family="neural", names=[model] if model else models, weights=model_path)
     if model and not rows:
         raise UserError(f"--model {model}: not a network; use evaluation/evaluate_classical.py --methods {model}")
+    if models and not rows:
+        return finish([Report("evaluate", ("no network to evaluate",))])
     sets = open_test_sets(settings, layout, test_data)
     return finish([evaluate_all(rows, sets, settings, layout, RunOptions(workers, force, scheduler))])
 

@@ -11,11 +11,13 @@ import numpy as np
 from cleansemg.core.console import progress
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
+from cleansemg.core.registry import find
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.evaluation.candidates import Candidate, candidates
 from cleansemg.evaluation.parameter_files import read_parameters
 from cleansemg.evaluation.scoring import evaluate
 from cleansemg.evaluation.test_data import TestData
+from cleansemg.training.calibration import SCHEMA as CALIBRATION
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -30,17 +32,22 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 
 def calibrated(settings: Settings, layout: Layout) -> dict[tuple[str, str], dict[str, Any]]:
-    """Parameters that the run's calibration chose, by denoiser and track; none where the run has no calibration.
+    """The winners of the run's calibration by denoiser and track, of the methods that the configuration calibrates.
 
     Raises:
         UserError: the configuration calibrates, and its result is not there.
     """
-    if not settings.calibrate.methods:
+    methods = settings.calibrate.methods
+    if not methods:
         return {}
     path = layout.weights_classical / "tradition_params.json"
     if not path.exists():
-        raise UserError(f"{path}: not there; calibrate first: python training/train_classical.py --config FILE")
-    return read_parameters(path)
+        raise UserError(f"{path}: not there; calibrate first: {CALIBRATION.command}")
+    winners = read_parameters(path)
+    if "all" in methods:
+        return winners
+    names = {find("denoisers", name).name for name in methods}
+    return {row: parameters for row, parameters in winners.items() if row[0] in names}
 
 
 def open_test_sets(settings: Settings, layout: Layout, path: Path | None) -> list[TestData]:
@@ -60,7 +67,7 @@ def evaluate_all(
     """Evaluate each denoiser on each set; one report line a denoiser and set, with its SNR improvement.
 
     Raises:
-        UserError: no denoiser is left to evaluate, or one can't be built.
+        UserError: no denoiser to evaluate, or one can't be built.
     """
     if not rows:
         raise UserError("no denoiser to evaluate; name some under evaluate.denoisers (see: cleansemg list denoisers)")

@@ -12,11 +12,14 @@ from cleansemg.core.registry import Entry
 from cleansemg.core.stage import Report
 from cleansemg.data_pipeline import hub
 from cleansemg.data_pipeline.byte_progress import size_text
+from cleansemg.evaluation.published_test_set import COMBINED, PLAIN
+from cleansemg.evaluation.published_test_set import DEFAULT_FOLDER as TEST_SETS
 
 REPOSITORY = "AnonResearcher0029/CLEANsEMG-weights"
 DEFAULT_FOLDER = Path("~/.cache/cleansemg/weights")
 SUFFIXES = (".pth", ".pt")
 BEST = "best"
+TEST_SET = TEST_SETS / PLAIN / COMBINED  # of `cleansemg fetch test-set`
 
 
 def fetch_weights(folder: Path | None = None, revision: str | None = None, models: Sequence[str] = ()) -> Report:
@@ -61,7 +64,7 @@ def fetch_weights(folder: Path | None = None, revision: str | None = None, model
     if done:
         lines.append(
             f"next: python evaluation/evaluate_neural.py --config configs/config.yaml --model {done[0]} "
-            f"--model-path {folder / done[0]}.safetensors --test-data FILE --output results/published"
+            f"--model-path {folder / done[0]}.safetensors --test-data {TEST_SET} --output results/published"
         )
     return Report("fetch weights", tuple(lines), failures)
 

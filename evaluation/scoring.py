@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = Schema("denoised", 1, command="python evaluation/evaluate_classical.py (or evaluate_neural.py) --config FILE")
+SCHEMA = Schema("denoised", 1, step="cleansemg run --stages evaluate")
 # Parts of the project that have hashes of their own in a row: metrics, the test set, the quality network.
 ELSEWHERE = ("cleansemg.evaluation.metrics", "cleansemg.evaluation.test_set", "cleansemg.quality")
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")

@@ -34,7 +34,7 @@ from cleansemg.noise.settings import KIND_ORDER
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-SCHEMA = Schema("test-set", 1, command="python evaluation/generate_test_data.py --config FILE")
+SCHEMA = Schema("test-set", 1, step="cleansemg run --stages mix")
 
 LABEL_COLUMNS = (
     "segment_id", "database", "subject", "exercise", "trial", "channel", "channel_name", "window", "label",

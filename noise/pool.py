@@ -19,7 +19,7 @@ from cleansemg.core.artifact import MANIFEST, Artifact, Schema, read_manifest
 from cleansemg.core.errors import ArtifactError, one_line
 from cleansemg.noise.settings import KIND_ORDER
 
-SCHEMA = Schema("noise-library", 1, command="python noise/noise_generator.py --config FILE")
+SCHEMA = Schema("noise-library", 1, step="cleansemg run --stages noise")
 PUBLISHED_POOL = "noise_pool"
 
 

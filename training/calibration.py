@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STAGE = "calibrate"
-SCHEMA = Schema("calibration", 1, command="python training/train_classical.py --config FILE")
+SCHEMA = Schema("calibration", 1, step="cleansemg run --stages calibrate")
 DATA = ("cleansemg.data_pipeline",)  # its code is in the segments' fingerprint
 FLOAT32_ROUNDING = 2.0**-24  # results are stored in float32: no error counts as less than its rounding
 

@@ -32,7 +32,10 @@ NoiseOption = Annotated[
     Path | None, typer.Option(help="Noise library, of validation or training. Default: the run's validation noise.")
 ]
 WeightsOption = Annotated[Path | None, typer.Option(help="Folder of the results; default: weights_tradition.")]
-MethodsOption = Annotated[str, typer.Option(help="all, or comma-separated denoisers, e.g. hp,emd.")]
+MethodsOption = Annotated[
+    str | None,
+    typer.Option(help="all, or comma-separated denoisers, e.g. hp,emd; default: calibrate.methods, else all."),
+]
 
 
 def main(
@@ -41,7 +44,7 @@ def main(
     segments_root: SegmentsOption = None,
     noise_root: NoiseOption = None,
     weights: WeightsOption = None,
-    methods: MethodsOption = "all",
+    methods: MethodsOption = None,
     output: OutputOption = None,
     workers: WorkersOption = 1,
     scheduler: SchedulerOption = None,
@@ -63,7 +66,7 @@ def main(
         segments_root=segments_root,
         noise_root=noise_root,
         weights=weights,
-        methods=methods,
+        methods=methods or ",".join(settings.calibrate.methods) or "all",
     )
     return finish([report])
 

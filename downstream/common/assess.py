@@ -25,7 +25,7 @@ from cleansemg.downstream.common.task import Examples, Fit, Fold, Model, Stream,
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-SCHEMA = Schema("predictions", 1, command="cleansemg run --config FILE")
+SCHEMA = Schema("predictions", 1, step="cleansemg run")
 LEAKS = "leaks"  # column: somebody tested was also fitted on
 ALL = "all"
 PUBLISHED = "published"

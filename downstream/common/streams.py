@@ -26,7 +26,7 @@ from cleansemg.downstream.common.task import Stream, Task
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-SCHEMA = Schema("streams", 2, command="cleansemg run --config FILE")
+SCHEMA = Schema("streams", 2, step="cleansemg run")
 CLEAN, NOISY = "clean", "noisy"
 
 

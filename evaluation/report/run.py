@@ -57,12 +57,12 @@ def open_run(results: Path) -> Run:
     saved = layout.tables / "config.yaml"
     if not results.is_dir():
         raise UserError(
-            f"{results}: no such folder of results; make one: cleansemg run --config FILE --output {results}"
+            f"{results}: no such folder of results; make one: cleansemg run --config demo --output {results}"
         )
     if not saved.is_file():
         raise UserError(
-            f"{saved}: not there, so the tables of this run are missing; run: "
-            f"cleansemg run --config FILE --output {results}"
+            f"{saved}: not there, so the tables of this run are missing; run the stage 'tables' of its "
+            f"configuration: cleansemg run --config NAME --stages tables --output {results}"
         )
     settings = config.load(saved)
     if not any((layout.root / "denoised").glob(f"*/*/*/{MANIFEST}")):

@@ -148,7 +148,9 @@ def open_results(root: Path) -> Results:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             broken.append(f"{path}: not a manifest ({type(error).__name__}: {error})")
     if not folders and not broken:
-        raise UserError(f"{root}: holds no results (no {MANIFEST} anywhere below it); run: cleansemg run --config FILE")
+        raise UserError(
+            f"{root}: holds no results (no {MANIFEST} anywhere below it); make some: cleansemg run --config demo --output {root}"
+        )
     return Results(root, tuple(folders), tuple(broken))
 
 

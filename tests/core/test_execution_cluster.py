@@ -21,7 +21,7 @@ from tests.core import cluster_work as work
 from tests.core.clusters import Cluster, cluster
 from tests.vocabulary import ROOMS
 
-SCHEMA = Schema("squares", 1, command="make squares")
+SCHEMA = Schema("squares", 1, step="make squares")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 
-SCHEMA = Schema("squares", 1, command="make squares")
+SCHEMA = Schema("squares", 1, step="make squares")
 CALLS: list[int] = []
 
 

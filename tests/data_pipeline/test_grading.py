@@ -130,5 +130,5 @@ def test_another_data_set_changes_no_grade(tmp_path):
 
 
 def test_without_quality_measures_it_says_what_to_run(tmp_path):
-    with pytest.raises(ArtifactError, match=r"step1_qc_raw\.py"):
+    with pytest.raises(ArtifactError, match="cleansemg run --stages qc"):
         grading.run(settings_for(DB2), Layout(tmp_path), RunOptions())

@@ -59,7 +59,7 @@ def test_a_network_without_weights_says_how_to_train(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(loading, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(UserError) as caught:
         load("fcn")
-    assert "python training/train_neural.py --config FILE --model fcn" in str(caught.value)
+    assert "cleansemg run --config demo --set train.models=[fcn], then give its file as weights" in str(caught.value)
     assert "weights=None gives a fresh network" in str(caught.value)
 
 

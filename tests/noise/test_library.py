@@ -160,7 +160,7 @@ def test_a_kind_without_any_piece_is_an_error_and_looks_unfinished(tmp_path):
     kinds = generated(Color=[{"source": f"{HERE}Sick", "pieces": SMALL, "parameters": {"good": False}}])
     with pytest.raises(UserError, match=r"noise.kinds.Color: no piece for train: a: broken"):
         build(tmp_path, settings(kinds))
-    with pytest.raises(ArtifactError, match=r"unfinished; run: python noise/noise_generator.py"):
+    with pytest.raises(ArtifactError, match=r"unfinished; run: cleansemg run --stages noise"):
         NoiseLibrary.open(Layout(tmp_path).noise("train"))
 
 
@@ -253,7 +253,7 @@ def test_published_layout(tmp_path):
 
 
 def test_opening_what_is_not_there(tmp_path):
-    with pytest.raises(ArtifactError, match=r"run: python noise/noise_generator.py"):
+    with pytest.raises(ArtifactError, match=r"run: cleansemg run --stages noise"):
         NoiseLibrary.open(tmp_path)
 
 

@@ -35,7 +35,7 @@ RNG = np.random.default_rng(5)
 N, C = 400, 2
 SIGNAL = (RNG.normal(size=(N, C)) * 1e-4).astype(np.float32)
 LABEL = np.repeat([0, 1, 0, 2], N // 4)
-SCHEMA = Schema("fuzzed", 1, command="cleansemg run")
+SCHEMA = Schema("fuzzed", 1, step="cleansemg run")
 
 
 @dataclass(frozen=True)

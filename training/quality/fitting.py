@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STAGE = "train"
-SCHEMA = Schema("quality-weights", 1, "python training/quality/train.py --config FILE")
+SCHEMA = Schema("quality-weights", 1, step="python training/quality/train.py")
 WEIGHTS = "weights.safetensors"
 # The published training: Adam 1e-4, batches of 32, 20 epochs, nothing else.
 PUBLISHED: Mapping[str, Any] = {

@@ -35,7 +35,7 @@ from cleansemg.training.segments import Segments
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-SCHEMA = Schema("quality-mixtures", 1, command="python training/quality/generate_mixtures.py --config FILE")
+SCHEMA = Schema("quality-mixtures", 1, step="python training/quality/generate_mixtures.py")
 SHARD_ROWS = 2000
 DATA = ("cleansemg.data_pipeline",)  # its code is in the segments' fingerprint
 

@@ -19,6 +19,7 @@ from cleansemg.quality import models
 from cleansemg.training import model_cards
 from cleansemg.training.quality.fitting import SCHEMA, WEIGHTS
 from cleansemg.training.quality.report import OURS
+from cleansemg.training.quality.testing import SCHEMA as TESTED
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -56,9 +57,9 @@ def copy_weights(layout: Layout, model: str, folder: Path, name: str) -> Path:
     weights = layout.quality_weights(model) / WEIGHTS
     picture = layout.tables / f"quality_{model}.png"
     if not picture.exists():
-        raise UserError(f"{picture}: not there; run: python training/quality/test.py --config FILE")
+        raise UserError(f"{picture}: not there; run: {TESTED.command}")
     if weights.exists() and picture.stat().st_mtime_ns < weights.stat().st_mtime_ns:
-        raise UserError(f"{picture}: older than the weights; run: python training/quality/test.py --config FILE")
+        raise UserError(f"{picture}: older than the weights; run: {TESTED.command}")
     return model_cards.copy_weights(weights, SCHEMA, picture, folder, name, LARGEST_BYTES)
 
 
@@ -131,7 +132,7 @@ def _kinds(layout: Layout, model: str, thresholds: list[float]) -> list[str]:
 def _rows(layout: Layout, table: str, model: str) -> list[dict[str, str]]:
     path = layout.tables / f"quality_{table}.csv"
     if not path.exists():
-        raise UserError(f"{path}: not there; run: python training/quality/test.py --config FILE")
+        raise UserError(f"{path}: not there; run: {TESTED.command}")
     with path.open() as file:
         return [row for row in csv.DictReader(file) if row["model"] == model]
 

@@ -29,7 +29,7 @@ from cleansemg.training.quality.scatter import write_scatter
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-SCHEMA = Schema("quality-predictions", 1, command="python training/quality/test.py --config FILE")
+SCHEMA = Schema("quality-predictions", 1, step="python training/quality/test.py")
 SHARD_ROWS = 1000
 # What tables and pictures are made by, and what the inputs' fingerprints hold.
 NOT_PREDICTING = ("cleansemg.training.quality.report", "cleansemg.training.quality.scatter", "cleansemg.data_pipeline")
