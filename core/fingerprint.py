@@ -49,9 +49,9 @@ def fingerprint(
         step: the same of a last step that can be done again from what is stored.
         contents: hashes of inputs' contents, by name, whose change counts as other code does.
     """
-    made_from = {name: PARTS.fullmatch(text) for name, text in inputs.items()}
-    settings = {name: match[1] if match else inputs[name] for name, match in made_from.items()}
-    codes = {name: match[2] for name, match in made_from.items() if match}
+    matches = {name: PARTS.fullmatch(text) for name, text in inputs.items()}
+    settings = {name: match[1] if match else inputs[name] for name, match in matches.items()}
+    codes = {name: match[2] for name, match in matches.items() if match}
     parts = [[schema.name, schema.version, section, settings, seed], [dict(code), {**codes, **(contents or {})}]]
     return "-".join(digest_of(part) for part in [*parts, *([] if step is None else [dict(step)])])
 
@@ -70,9 +70,17 @@ def describe_change(
     code: Mapping[str, str], wanted_code: Mapping[str, str], inputs: Mapping[str, str], wanted_inputs: Mapping[str, str]
 ) -> str:
     """In a few words, what changed since something was made: files, weights, or what it was made from."""
-    names = [name for name in sorted({*code, *wanted_code}) if code.get(name) != wanted_code.get(name)]
-    if not names:
-        changed = [name for name in sorted({*inputs, *wanted_inputs}) if inputs.get(name) != wanted_inputs.get(name)]
-        return f"its input {changed[0]} was made again" if changed else "made by other code"
-    more = f" and {len(names) - 2} more files" if len(names) > 2 else ""
-    return f"{', '.join(name.removeprefix('cleansemg/') for name in names[:2])}{more} changed since"
+    texts = [f"{name} changed since" for name in sorted({*code} & {*wanted_code}) if code[name] != wanted_code[name]]
+    texts += [f"{name} is new" for name in sorted({*wanted_code} - {*code}, key=_files_last)]
+    texts += [f"{name} is gone" for name in sorted({*code} - {*wanted_code}, key=_files_last)]
+    if not texts:
+        texts = [
+            f"its input {name} was made again" for name in sorted(inputs) if inputs[name] != wanted_inputs.get(name)
+        ]
+    more = f", and {len(texts) - 2} more" if len(texts) > 2 else ""
+    return (", ".join(text.removeprefix("cleansemg/") for text in texts[:2]) + more) or "made by other code"
+
+
+def _files_last(name: str) -> tuple[bool, str]:
+    """What people call something comes before the files behind it."""
+    return "/" in name, name

@@ -216,10 +216,10 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple
     return shape, fortran, dtype, header_bytes
 
 
-def _array(name: str, found: Any) -> NDArray[Any]:
-    if not isinstance(found, np.ndarray):
+def _array(name: str, content: Any) -> NDArray[Any]:
+    if not isinstance(content, np.ndarray):
         raise ValueError(f"'{name}' is no array")  # noqa: TRY004 - as for any other damage
-    return found
+    return content
 
 
 def map_arrays(path: Path) -> dict[str, NDArray[Any]]:

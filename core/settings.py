@@ -25,9 +25,9 @@ class Section(BaseModel):
 
         So results made before a field existed stay valid as long as nobody uses it.
         """
-        found = self.model_dump(mode="json", exclude=set(exclude))
+        values = self.model_dump(mode="json", exclude=set(exclude))
         default = {name: field.get_default() for name, field in type(self).model_fields.items()}
-        return {k: v for k, v in found.items() if k not in self.later or getattr(self, k) != default[k]}
+        return {k: v for k, v in values.items() if k not in self.later or getattr(self, k) != default[k]}
 
 
 class Paths(Section):

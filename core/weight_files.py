@@ -136,13 +136,13 @@ def fit_into(network: nn.Module, state: Mapping[str, torch.Tensor], source: str)
     Raises:
         UserError: missing or unexpected names, other shapes, values that are not finite.
     """
-    own = network.state_dict()
-    missing = [name for name in own if name not in state]
-    unexpected = [name for name in state if name not in own]
+    expected = network.state_dict()
+    missing = [name for name in expected if name not in state]
+    unexpected = [name for name in state if name not in expected]
     shapes = [
-        f"{name} {_shape(state[name])} for {_shape(own[name])}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
+        f"{name} {_shape(state[name])} for {_shape(expected[name])}"
+        for name in expected
+        if name in state and state[name].shape != expected[name].shape
     ]
     problems = [
         f"{label}: {', '.join(ascii(name)[1:-1] for name in names)}"  # those of a damaged file may hold anything

@@ -43,15 +43,15 @@ def _size(value: Any, depth: int, sizes: dict[int, int], above: set[int]) -> int
     """How many values there are in a value, each share counted; `sizes` remembers those counted before."""
     if not isinstance(value, dict | list | tuple | set):
         return 1
-    own = id(value)
-    if own in sizes:
-        return sizes[own]
-    if own in above:
+    identity = id(value)
+    if identity in sizes:
+        return sizes[identity]
+    if identity in above:
         raise yaml.YAMLError("a value that holds itself")
     if depth > MOST_DEPTH:
         raise yaml.YAMLError("nested too deeply")
-    above.add(own)
+    above.add(identity)
     parts = [*value.keys(), *value.values()] if isinstance(value, dict) else list(value)
-    sizes[own] = 1 + sum(_size(part, depth + 1, sizes, above) for part in parts)
-    above.discard(own)
-    return sizes[own]
+    sizes[identity] = 1 + sum(_size(part, depth + 1, sizes, above) for part in parts)
+    above.discard(identity)
+    return sizes[identity]

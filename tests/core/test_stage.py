@@ -8,7 +8,7 @@ import pytest
 
 from cleansemg.core.artifact import Artifact, Failure, Schema
 from cleansemg.core.errors import ArtifactError, UserError
-from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
+from cleansemg.core.stage import Job, LastStep, RunOptions, ShardResult, run_stage
 
 SCHEMA = Schema("squares", 1, step="make squares")
 CALLS: list[int] = []
@@ -123,6 +123,67 @@ def test_another_configuration_is_refused_finished_or_not(tmp_path):
         make(tmp_path, section="b")
     make(tmp_path, section="b", force=True)
     assert len(CALLS) == 10
+
+
+OTHER_CODE = {"square.py": "2"}
+
+
+def test_other_code_makes_it_again_and_says_so(tmp_path, caplog):
+    make(tmp_path / "new", code=OTHER_CODE)
+    make(tmp_path / "old")
+    CALLS.clear()
+    with caplog.at_level("INFO"):
+        make(tmp_path / "old", code=OTHER_CODE)
+    assert "square: square.py changed since; making it again" in caplog.text
+    assert sorted(CALLS) == list(range(5))
+    assert contents(tmp_path / "old") == contents(tmp_path / "new")
+
+
+def test_a_run_of_changed_code_that_was_killed_goes_on(tmp_path, caplog):
+    """Shards of both codes, no manifest: those of the code at hand stay, the others are made again."""
+    make(tmp_path / "new", code=OTHER_CODE)
+    make(tmp_path / "old")
+    (tmp_path / "old/manifest.json").unlink()
+    for number in (1, 2):
+        (tmp_path / f"old/shard_{number}.npz").write_bytes((tmp_path / f"new/shard_{number}.npz").read_bytes())
+    CALLS.clear()
+    with caplog.at_level("INFO"):
+        make(tmp_path / "old", code=OTHER_CODE)
+    assert "square: a part was made by other code; making it again" in caplog.text
+    assert sorted(CALLS) == [0, 3, 4]
+    assert contents(tmp_path / "old") == contents(tmp_path / "new")
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_fit_by_other_code_stops_and_stays(tmp_path, finished):
+    make(tmp_path, is_fit=True)
+    if not finished:
+        (tmp_path / "manifest.json").unlink()
+    before = contents(tmp_path)
+    with pytest.raises(ArtifactError, match=r"fitted by other code.*never thrown away by itself.*--force"):
+        make(tmp_path, is_fit=True, code=OTHER_CODE, numbers=range(3))
+    assert contents(tmp_path) == before
+    make(tmp_path, is_fit=True, code=OTHER_CODE, force=True)
+
+
+def halve(n, arrays, failures):
+    """A last step that shard 2 does not store enough for."""
+    CALLS.append(100 + n)
+    return None if n == 2 else ShardResult(dict(arrays), list(failures))
+
+
+def test_a_last_step_is_done_again_from_what_is_stored(tmp_path, caplog):
+    def step(version):
+        return LastStep({"score.py": version}, halve, "scoring again")
+
+    make(tmp_path / "new", last_step=step("2"))
+    make(tmp_path / "old", last_step=step("1"))
+    CALLS.clear()
+    with caplog.at_level("INFO"):
+        make(tmp_path / "old", last_step=step("2"))
+    assert "square: score.py changed since; scoring again" in caplog.text
+    assert CALLS == [100, 101, 102, 2, 103, 104]
+    assert contents(tmp_path / "old") == contents(tmp_path / "new")  # the failure of shard 3, too
 
 
 def test_fewer_shards_leave_no_old_ones(tmp_path):

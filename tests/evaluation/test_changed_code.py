@@ -12,8 +12,8 @@ from tests.pipeline_runs import files
 
 BEFORE = "qc,grade,split,segment,noise,mix"
 HP = ("denoising/hp.py", "line, self.notch_width_hz)", "line, 3 * self.notch_width_hz)")
-RMSE = ("evaluation/metrics/waveform.py", "np.sqrt(", "2 * np.sqrt(")
-WGN = ("noise/wgn.py", "standard_normal(", "standard_normal(1 + ")
+RMSE = ("evaluation/metrics/waveform.py", "return rms_difference(batch.clean", "return 2 * rms_difference(batch.clean")
+WGN = ("noise/wgn.py", "rng.standard_normal(request", "rng.standard_exponential(request")
 
 
 @pytest.fixture(scope="module")
