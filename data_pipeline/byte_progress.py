@@ -1,4 +1,4 @@
-"""How far a download is: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`."""
+"""Progress of a download: a bar on a terminal, plain lines elsewhere, nothing with `--quiet`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def size_text(n_bytes: float) -> str:
 
 
 class ByteProgress:
-    """Takes the place of the bar that huggingface_hub makes for a file, with the part of its arguments that says what.
+    """Replaces the progress bar of huggingface_hub; takes those of its arguments that name the file and its size.
 
     Args:
         desc: the file's name.

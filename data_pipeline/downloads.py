@@ -1,4 +1,4 @@
-"""Downloads openly licensed recordings, verifies every file, and keeps what is there already."""
+"""Downloads of openly licensed recordings: every file is verified, and those that are complete are not fetched again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file to have: where it is, where it goes, and what it must hash to."""
+    """A file to download: its address, its path in the folder, and the hash that it must have."""
 
     url: str
     path: Path  # below the folder
@@ -122,7 +122,7 @@ def _get(url: str) -> bytes:
 
 
 def _download(folder: Path, file: RemoteFile) -> None:
-    """One file; a file that does not match is thrown away, so that nothing wrong is ever kept."""
+    """Download one file; a file whose hash does not match is deleted."""
     import pooch
     import requests
 

@@ -1,4 +1,4 @@
-"""Files of a repository on the Hugging Face Hub, or on a server that speaks as it does: listed, resumed, verified.
+"""Files of a repository on the Hugging Face Hub, or on a server with the same interface: listed, resumed, verified.
 
 The listing and its hashes come from huggingface_hub's API, pinned to one commit; every file is checked against them.
 Requests are anonymous and plain HTTP. huggingface_hub's own downloads start over when a run was killed, so its
@@ -70,7 +70,7 @@ class _UnreachableError(Exception):
 
 
 def open_repository(name: str, kinds: Sequence[str], folder: Path, revision: str | None = None) -> Repository:
-    """List a repository; without a connection, by the listing that an earlier fetch has left in the folder.
+    """List a repository; without a connection, use the listing of an earlier fetch in the folder.
 
     Args:
         name: OWNER/NAME on $HF_ENDPOINT, or on huggingface.co.
@@ -102,7 +102,7 @@ def open_repository(name: str, kinds: Sequence[str], folder: Path, revision: str
 
 
 def fetch(file: HubFile, folder: Path) -> bool:
-    """Have one file in the folder, verified; one that is there is kept, one that came in part goes on.
+    """Download one file and verify it; a complete one is left as it is, a partial one is continued.
 
     Returns:
         Whether it had to be fetched.

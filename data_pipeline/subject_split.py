@@ -243,7 +243,7 @@ def _assign(sizes: Sizes, settings: Settings, selection: Selection | None) -> tu
 
 
 def _require_known(settings: Settings) -> None:
-    """A misspelt test database would be trained on."""
+    """Refuse an unknown name among the test databases: a misspelt one would be trained on."""
     known = {registry.find("datasets", name).name for name in settings.datasets}
     for database in settings.split.test_databases:
         if database not in known:

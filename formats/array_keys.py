@@ -117,7 +117,7 @@ def describe(
         companions: the small variables beside it.
         dtype: of the signal.
         options: the user's.
-        stamps: (name, length) -> Hz that a variable of time stamps tells, None where there is none such.
+        stamps: (name, length) -> rate in Hz that a variable of time stamps gives; None: it holds no time stamps.
 
     Raises:
         UserError: see `select_rate` and `select_channels`.

@@ -65,16 +65,16 @@ class Candidate:
 
 
 def select_rate(path: Path, stated_hz: float | None, options: ReadOptions, where: str) -> float:
-    """The sampling rate; where both say one, the file's.
+    """The sampling rate: what the file states, else what the user gives.
 
     Args:
         path: of the file.
-        stated_hz: what the file says; None: nothing.
+        stated_hz: what the file states; None: nothing.
         options: `fs_hz`.
         where: in the file, for the message.
 
     Raises:
-        UserError: nobody says, they differ by more than 1 %, or it is no rate of surface EMG.
+        UserError: neither gives one, they differ by more than 1 %, or it is no rate of surface EMG.
     """
     asked = options.fs_hz
     if asked is not None and not (math.isfinite(asked) and asked > 0):
@@ -99,7 +99,7 @@ def select_channels(path: Path, candidates: Sequence[Candidate], options: ReadOp
     channel has one. What is left out is logged.
 
     Raises:
-        UserError: an unknown channel, none left, or a unit that nobody gives or that both give differently.
+        UserError: an unknown channel, none left, or a unit that neither gives or that both give differently.
     """
     asked = _asked_unit(options)
     if options.channels is not None:

@@ -153,7 +153,7 @@ def coded_channel(channel: ChannelInfo, low: float, high: float, kind: str) -> C
 
     Args:
         channel: the channel.
-        low: its smallest value, in its own numbers.
+        low: its smallest value, in the unit of the channel.
         high: its largest.
         kind: edf or bdf.
     """

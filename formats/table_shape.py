@@ -185,7 +185,7 @@ def time_column(path: Path, shape: Shape, rows: Sequence[Row], options: ReadOpti
     grows by the same step all along.
 
     Raises:
-        UserError: the user names a column that is none.
+        UserError: the user names a column that does not exist or holds no numbers.
     """
     body = rows[shape.header_rows :]
     if options.time is not None and str(options.time).lower() != "none":

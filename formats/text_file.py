@@ -95,7 +95,7 @@ class TextFile(SignalFile):
             LOG.warning("%s: %d blank lines %s", path, n_blank, taken)
 
     def _without_notes(self, columns: list[int]) -> Iterator[tuple[str, int]]:
-        """The chunks, less the lines after the last sample in which somebody says something."""
+        """The chunks of the table, without remarks after the last sample."""
         held: tuple[str, int] | None = None
         for chunk in self._table.chunks():
             if held is not None:

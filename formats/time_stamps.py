@@ -87,7 +87,7 @@ def measure(
         texts: some of them as written; empty where they are exact (a sheet).
         unit_s: seconds that 1 stands for; None: the name does not say. Then it is what fits `known_hz`, else 1.
         counts: the name says that it numbers the samples.
-        known_hz: the rate as somebody else says it.
+        known_hz: the rate that the header or the user states.
 
     Raises:
         UserError: they do not grow, or give no rate of surface EMG.
@@ -106,7 +106,7 @@ def measure(
     regular = np.mean(np.abs(steps - rows * median) <= JITTER * median * rows + 1e-9 * median)
     coarse = bool((steps == 0).any()) or (resolution > 0.5 * median and regular < 0.98)  # rounding is of a step's size
     mean, n_runs = _mean_step(steps, rows, median, min(resolution, median))
-    forward = steps >= 0  # a jump back is an error, but of its own line
+    forward = steps >= 0  # a jump back is an error, reported with its line
     if coarse:
         counted = forward & (steps <= 5 * rows * max(median, resolution))  # the others are gaps
         n_steps, span = float(rows[counted].sum()), float(steps[counted].sum())

@@ -79,7 +79,7 @@ class WfdbRecord:
 
 
 def files_of_record(path: Path) -> list[Path]:
-    """The header and the signal files that it names, those that are there; of a record that is none yet, nothing."""
+    """The header and those of its signal files that exist; nothing where there is no header."""
     header = path.with_suffix(".hea")
     if not header.is_file():
         return []

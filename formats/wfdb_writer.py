@@ -14,7 +14,7 @@ from cleansemg.formats.info import ChannelInfo, Coding, WfdbLayout
 from cleansemg.formats.signal_file import publish
 from cleansemg.formats.spool import SpoolingWriter
 
-LARGEST_CODE = 32000  # of those that the data's own range is laid on
+LARGEST_CODE = 32000  # where the range of the data decides the gain
 
 
 class WfdbWriter(SpoolingWriter):
@@ -90,11 +90,11 @@ def gain_and_baseline(coding: Coding) -> tuple[float, int]:
 
 
 def coded_channel(channel: ChannelInfo, low: float, high: float) -> ChannelInfo:
-    """The channel with a gain: its own where it has one of this format, else one that the data's range fills.
+    """The channel with a gain: the one it has in this format, else one at which the data fill the range of codes.
 
     Args:
         channel: the channel.
-        low: its smallest value, in its own numbers.
+        low: its smallest value, in the unit of the channel.
         high: its largest.
     """
     if channel.coding is not None:

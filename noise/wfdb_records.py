@@ -43,7 +43,7 @@ class Track:
     fs_hz: float
     first: int
     last: int
-    readable: tuple[int, int] | None = None  # samples that may be read around it; None: none but its own
+    readable: tuple[int, int] | None = None  # samples that may be read around it; None: those from first to last alone
 
     @property
     def duration_s(self) -> float:

@@ -144,7 +144,7 @@ def draw_limb(seed: int, subject: str, n_channels: int) -> Limb:
 
 
 def gesture_force(seed: int, gesture: int, n_muscles: int) -> FloatArray:
-    """[M] force of each muscle in a gesture, as everybody makes it: prime movers over co-contraction."""
+    """[M] force of each muscle in a gesture, the same for every person: prime movers over co-contraction."""
     rng = generator(seed, "simulated", "gesture", gesture)
     force = rng.uniform(0.06, 0.14, n_muscles)
     movers = rng.uniform(size=n_muscles) < 0.25

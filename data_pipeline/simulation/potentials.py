@@ -1,4 +1,4 @@
-"""Motor-unit action potentials on the skin: a travelling source seen through the volume conductor.
+"""Motor-unit action potentials on the skin: a travelling source, recorded through the volume conductor.
 
 The intracellular action potential is Rosenfalck's (1969), V_m(s) = 96 s^3 exp(-s) - 90 mV with s in mm
 behind the front. A fibre of radius a carries the current s_i pi a^2 d2V/dz2 per length, from its
