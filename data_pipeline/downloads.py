@@ -1,4 +1,4 @@
-"""Downloads of openly licensed recordings: every file is verified, and those that are complete are not fetched again."""
+"""Downloads of openly licensed recordings: every file is verified, complete ones are not fetched again."""
 
 from __future__ import annotations
 

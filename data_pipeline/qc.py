@@ -118,7 +118,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 
 def enabled_databases(settings: Settings) -> dict[str, str]:
-    """Name in the configuration -> name that its recordings carry, which differs for aliases and for classes outside the project.
+    """Name in the configuration -> name in its recordings, which differs for aliases and classes outside the project.
 
     Raises:
         UserError: none is enabled, or two are the same.

@@ -1,7 +1,7 @@
 """Standing, starting, walking and stopping, out of two footswitch signals: a rule, as the recordings carry no labels.
 
-The rule uses only the moments at which a switch changes, and the rises of its signal, so the voltages of the contacts do
-not matter. docs/downstream/gait.md shows a stretch with its labels.
+The rule uses only the moments at which a switch changes, and the rises of its signal, so the voltages of the contacts
+do not matter. docs/downstream/gait.md shows a stretch with its labels.
 """
 
 from __future__ import annotations
