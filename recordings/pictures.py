@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError
 from cleansemg.denoising.power_line import MAINS_HZ
+from cleansemg.recordings.plot_levels import (
+    RANGE_DB,
+    density_unit,
+    highest_hz,
+    level_db,
+    spectrum_level,
+    spectrum_range,
+    top_db,
+)
 from cleansemg.recordings.report import ChannelReport
-from cleansemg.recordings.traces import HIGHEST_HZ, Trace
+from cleansemg.recordings.traces import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +32,7 @@ Float64 = NDArray[np.float64]
 
 FORMATS = (".png", ".pdf", ".svg")
 BEFORE, AFTER, LINE = "0.45", "#0b6fa4", "#c0392b"
-RANGE_DB = 60.0  # of a spectrogram's colours
-SPECTRUM_STEP_HZ = 1.0  # a drawn spectrum is the mean over so much
+SILENCE_DB = -1000.0  # no power: far below what is drawn
 
 
 @dataclass(frozen=True)
@@ -142,82 +150,56 @@ def _spectrograms(figure: Figure, grid: Any, pair: Pair) -> None:
     unit_s, unit = (60.0, "min") if pair.before.duration_s >= 300 else (1.0, "s")
     for spectrogram in pair.trace.spectrograms:
         time_s, frequency_hz, power = spectrogram.result()
-        level_db = _level_db(power, pair)
-        levels.append(
-            (time_s / unit_s, frequency_hz, level_db, spectrogram.frames * spectrogram.hop / pair.before.fs_hz)
-        )
-    finite = levels[0][2][np.isfinite(levels[0][2])]
-    top = float(np.quantile(finite, 0.998)) if len(finite) else 0.0
+        step_s = spectrogram.frames * spectrogram.hop / pair.before.fs_hz
+        levels.append((time_s / unit_s, frequency_hz, level_db(power, pair.volts_per_unit, SILENCE_DB), step_s))
+    top = top_db(levels[0][2]) or 0.0
     image = None
     panels = []
-    for column, (time, frequency_hz, level_db, step_s) in enumerate(levels):
+    for column, (time, frequency_hz, level, step_s) in enumerate(levels):
         axes = figure.add_subplot(grid[2, column])
         panels.append(axes)
         axes.set_facecolor("0.85")  # gaps
-        if level_db.size:
+        if level.size:
             half_hz = frequency_hz[1] / 2
             half = step_s / unit_s / 2
             image = axes.imshow(
-                level_db, origin="lower", aspect="auto", interpolation="nearest", cmap="magma",
+                level, origin="lower", aspect="auto", interpolation="nearest", cmap="magma",
                 vmin=top - RANGE_DB, vmax=top,
                 extent=(float(time[0]) - half, float(time[-1]) + half, -half_hz, float(frequency_hz[-1]) + half_hz),
             )  # fmt: skip
         axes.set_xlim(0, pair.before.duration_s / unit_s)
-        axes.set_ylim(0, min(HIGHEST_HZ, pair.before.fs_hz / 2))
+        axes.set_ylim(0, highest_hz(pair.before.fs_hz))
         axes.set_xlabel(f"time ({unit})")
         axes.set_ylabel("frequency (Hz)")
     if image is not None:
-        figure.colorbar(image, ax=panels, label=_density_unit(pair), pad=0.01, aspect=14)
+        figure.colorbar(image, ax=panels, label=density_unit(pair.before.unit), pad=0.01, aspect=14)
 
 
 def _spectra(axes: Axes, pair: Pair) -> None:
-    top = -np.inf
+    levels = []
     for report, colour, name in ((pair.before, BEFORE, "before"), (pair.after, AFTER, "after")):
-        frequency_hz, density = _coarse(report.spectrum.frequency_hz, report.spectrum.density)
-        level_db = _level_db(density, pair)
-        if np.isfinite(level_db).any():
-            top = max(top, float(np.nanmax(level_db)))
-        axes.plot(frequency_hz, level_db, color=colour, linewidth=1.0, label=name)
-    for report, what in ((pair.before, "line"), (pair.after, "")):
-        line = report.line
-        if what and line.peak_hz is not None and line.present:
-            for k in line.harmonics:
-                axes.axvline(k * line.peak_hz, color=LINE, linewidth=0.8, linestyle=":", zorder=0)
-            text = f"line at {line.peak_hz:.2f} Hz, {line.level_db:.0f} dB over its neighbours"
-            axes.plot([], [], color=LINE, linewidth=0.8, linestyle=":", label=text)
-    if not pair.before.line.present:
+        frequency_hz, level = spectrum_level(report, pair.volts_per_unit, SILENCE_DB)
+        levels.append(level)
+        axes.plot(frequency_hz, level, color=colour, linewidth=1.0, label=name)
+    line = pair.before.line
+    if line.peak_hz is not None and line.present:
+        for k in line.harmonics:
+            axes.axvline(k * line.peak_hz, color=LINE, linewidth=0.8, linestyle=":", zorder=0)
+        text = f"line at {line.peak_hz:.2f} Hz, {line.level_db:.0f} dB over its neighbours"
+        axes.plot([], [], color=LINE, linewidth=0.8, linestyle=":", label=text)
+    if not line.present:
         mains = [hz for hz in MAINS_HZ if hz < pair.before.fs_hz / 2]
         for hz in mains:
             axes.axvline(hz, color="0.7", linewidth=0.8, linestyle=":", zorder=0)
         axes.plot([], [], color="0.7", linewidth=0.8, linestyle=":", label="50 and 60 Hz: no line found")
-    axes.set_xlim(0, min(pair.before.fs_hz / 2, HIGHEST_HZ))
-    if np.isfinite(top):
-        axes.set_ylim(top - 80, top + 5)
+    axes.set_xlim(0, highest_hz(pair.before.fs_hz))
+    limits = spectrum_range(levels)
+    if limits is not None:
+        axes.set_ylim(*limits)
     axes.set_xlabel("frequency (Hz)")
-    axes.set_ylabel(_density_unit(pair))
+    axes.set_ylabel(density_unit(pair.before.unit))
     axes.grid(alpha=0.25)
     axes.legend(loc="upper right", fontsize=9, frameon=False)
-
-
-def _coarse(frequency_hz: Float64, density: Float64) -> tuple[Float64, Float64]:
-    """Means over `SPECTRUM_STEP_HZ`: the grid of the estimate is far finer than its scatter."""
-    size = max(round(SPECTRUM_STEP_HZ / frequency_hz[1]), 1)
-    n = len(density) // size
-    whole = slice(0, n * size)
-    means: Float64 = density[whole].reshape(n, size).mean(axis=1)
-    return frequency_hz[whole].reshape(n, size).mean(axis=1), means
-
-
-def _level_db(density: Float64, pair: Pair) -> Float64:
-    """DB of the native unit squared per Hz; nothing is far below, a gap is NaN."""
-    native = density / pair.volts_per_unit**2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level: Float64 = 10 * np.log10(native)
-    return np.where(np.isneginf(level), -1000.0, level)
-
-
-def _density_unit(pair: Pair) -> str:
-    return f"dB re 1 {pair.before.unit}²/Hz"
 
 
 def _volts(mean: float | None, pair: Pair) -> float:

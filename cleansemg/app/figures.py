@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from cleansemg.app.samples import Samples
 from cleansemg.recordings import ChannelReport
-from cleansemg.recordings.traces import HIGHEST_HZ, Spectrogram
+from cleansemg.recordings.plot_levels import (
+    RANGE_DB,
+    density_unit,
+    highest_hz,
+    level_db,
+    spectrum_level,
+    spectrum_range,
+    top_db,
+)
+from cleansemg.recordings.traces import Spectrogram
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -20,8 +29,6 @@ Float64 = NDArray[np.float64]
 BEFORE, AFTER, LINE = "#8a8f98", "#0b6fa4", "#c0392b"
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": "#22303c"}
 GRID = "#e6e9ed"
-RANGE_DB = 60.0  # of a spectrogram's colours
-SPECTRUM_STEP_HZ = 1.0  # a drawn spectrum is the mean over so much
 HEIGHT = {"stacked": 780, "overlaid": 660, "before": 460}  # pixels
 SPECTRUM_HEIGHT = 320
 MIN_SPAN_S = 0.02
@@ -83,15 +90,14 @@ def time_plots(view: View, start_s: float | None = None, stop_s: float | None = 
                        hovertemplate="%{x:.4f} s: %{y:.4g} " + side.report.unit + "<extra>" + name + "</extra>"),
             row=1 if overlaid else row + 1, col=1,
         )  # fmt: skip
-    top_db = None
+    colours_to: float | None = None
     for row, (side, name, _) in enumerate(sides):
-        time_s, frequency_hz, level_db = _spectrogram(side, view, first_s, last_s)
-        finite = level_db[np.isfinite(level_db)]
-        if top_db is None and len(finite):  # one scale of colours, so that what went away is seen
-            top_db = float(np.quantile(finite, 0.998))
+        time_s, frequency_hz, power_db = _spectrogram(side, view, first_s, last_s)
+        if colours_to is None:  # one scale of colours, so that a weaker signal is darker
+            colours_to = top_db(power_db)
         figure.add_trace(
-            go.Heatmap(x=time_s, y=frequency_hz, z=level_db.astype(np.float32), colorscale="Magma",
-                       zmin=(top_db or 0.0) - RANGE_DB, zmax=top_db or 0.0, showscale=False, name=name,
+            go.Heatmap(x=time_s, y=frequency_hz, z=power_db.astype(np.float32), colorscale="Magma",
+                       zmin=(colours_to or 0.0) - RANGE_DB, zmax=colours_to or 0.0, showscale=False, name=name,
                        hovertemplate="%{x:.2f} s, %{y:.0f} Hz: %{z:.0f} dB<extra></extra>"),
             row=n_waves + row + 1, col=1,
         )  # fmt: skip
@@ -109,16 +115,13 @@ def spectra(view: View) -> Figure:
     from plotly import graph_objects as go
 
     figure = go.Figure()
-    top = -np.inf
+    levels = []
     sides = [(view.before, "before", BEFORE)] + ([(view.after, "after", AFTER)] if view.after is not None else [])
-    unit = view.before.report.unit
     for side, name, colour in sides:
-        frequency_hz, density = _coarse(side.report.spectrum.frequency_hz, side.report.spectrum.density)
-        level_db = _level_db(density, view)
-        if np.isfinite(level_db).any():
-            top = max(top, float(np.nanmax(level_db)))
+        frequency_hz, level = spectrum_level(side.report, view.volts_per_unit)
+        levels.append(level)
         figure.add_trace(
-            go.Scatter(x=frequency_hz, y=level_db, mode="lines", line={"color": colour, "width": 1.4},
+            go.Scatter(x=frequency_hz, y=level, mode="lines", line={"color": colour, "width": 1.4},
                        name=name, hovertemplate="%{x:.0f} Hz: %{y:.1f} dB<extra>" + name + "</extra>")
         )  # fmt: skip
     line = view.before.report.line
@@ -129,11 +132,13 @@ def spectra(view: View) -> Figure:
             x=line.peak_hz, y=1, yref="y domain", yanchor="top", xanchor="left", xshift=3, showarrow=False,
             text=f"power line {line.peak_hz:.1f} Hz", font={"size": 11, "color": LINE},
         )  # fmt: skip
-    highest_hz = min(view.before.report.fs_hz / 2, HIGHEST_HZ)
-    figure.update_xaxes(title="frequency (Hz)", range=[0, highest_hz], gridcolor=GRID, zeroline=False)
-    figure.update_yaxes(title=f"dB re 1 {unit}²/Hz", gridcolor=GRID, zeroline=False)
-    if np.isfinite(top):
-        figure.update_yaxes(range=[top - 80, top + 5])
+    figure.update_xaxes(
+        title="frequency (Hz)", range=[0, highest_hz(view.before.report.fs_hz)], gridcolor=GRID, zeroline=False
+    )
+    figure.update_yaxes(title=density_unit(view.before.report.unit), gridcolor=GRID, zeroline=False)
+    limits = spectrum_range(levels)
+    if limits is not None:
+        figure.update_yaxes(range=limits)
     return _finish(figure, SPECTRUM_HEIGHT, f"spectra {view.key}")
 
 
@@ -153,9 +158,9 @@ def _time_axes(figure: Figure, view: View, n_waves: int, n_sides: int, span_s: t
     figure.update_xaxes(range=list(span_s), gridcolor=GRID, zeroline=False)
     figure.update_xaxes(title_text="time (s)", row=n_waves + n_sides, col=1)
     figure.update_yaxes(gridcolor=GRID, zeroline=False, fixedrange=True)  # heights follow what is drawn
-    highest_hz = min(view.before.report.fs_hz / 2, HIGHEST_HZ)
+    ends_hz = highest_hz(view.before.report.fs_hz)
     for row in range(n_waves + 1, n_waves + n_sides + 1):
-        figure.update_yaxes(title_text="Hz", range=[0, highest_hz], row=row, col=1)
+        figure.update_yaxes(title_text="Hz", range=[0, ends_hz], row=row, col=1)
 
 
 def _finish(figure: Figure, height: int, key: str) -> Figure:
@@ -181,23 +186,7 @@ def _spectrogram(side: Side, view: View, start_s: float, stop_s: float) -> tuple
     for first in range(0, len(x), 2**18):
         spectrogram.push(x[first : first + 2**18].astype(np.float64))
     time_s, frequency_hz, power = spectrogram.result()
-    return time_s + start / fs_hz, frequency_hz, np.round(_level_db(power, view), 1)
-
-
-def _coarse(frequency_hz: Float64, density: Float64) -> tuple[Float64, Float64]:
-    """Means over `SPECTRUM_STEP_HZ`: the grid of the estimate is far finer than its scatter."""
-    size = max(round(SPECTRUM_STEP_HZ / frequency_hz[1]), 1)
-    n = len(density) // size
-    kept = slice(0, n * size)
-    means: Float64 = density[kept].reshape(n, size).mean(axis=1)
-    return frequency_hz[kept].reshape(n, size).mean(axis=1), means
-
-
-def _level_db(density: Float64, view: View) -> Float64:
-    """DB of the native unit squared per Hz; where there is no power at all, no value."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level: Float64 = 10 * np.log10(density / view.volts_per_unit**2)
-    return np.where(np.isfinite(level), level, np.nan)
+    return time_s + start / fs_hz, frequency_hz, np.round(level_db(power, view.volts_per_unit), 1)
 
 
 def _limits(curves: list[NDArray[np.float32]], level: float) -> list[float]:
