@@ -27,7 +27,7 @@ def app(
     It works offline and listens on 127.0.0.1 alone. Recordings are kept in a private folder for temporary files, and
     removed after an hour without use and at the end (Ctrl-C).
 
-    Needs: pip install "cleansemg[app]"
+    Needs: pip install 'cleansemg[app]'
     """
     from cleansemg.core.console import setup_logging
 
@@ -38,7 +38,7 @@ def app(
         import dash  # noqa: F401
         import waitress  # noqa: F401
     except ModuleNotFoundError as error:
-        raise UserError(f"the page needs '{error.name}': pip install \"cleansemg[app]\"") from error
+        raise UserError(f"the page needs '{error.name}': pip install 'cleansemg[app]'") from error
     from cleansemg.app.server import HOST
     from cleansemg.app.sessions import Sessions
 

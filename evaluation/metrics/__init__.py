@@ -23,6 +23,7 @@ from cleansemg.evaluation.metrics.interface import (
     code,
     described,
     select,
+    use_stored,
 )
 from cleansemg.evaluation.metrics.protocol_features import ARV_SAMPLES
 from cleansemg.evaluation.metrics.workspace import Workspace
@@ -39,6 +40,7 @@ __all__ = [
     "compute",
     "described",
     "select",
+    "use_stored",
 ]
 
 BATCH_SAMPLES = 32_768  # of one signal: shared spectra stay in cache, and calls cost little against work

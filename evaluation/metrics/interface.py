@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
@@ -18,6 +18,9 @@ from cleansemg.evaluation.metrics.batch import Batch
 Profile = Literal["published", "standard", "ecg_paper", "trustemg"]
 PROFILES: tuple[Profile, ...] = ("published", "standard")  # of every test set
 PROTOCOL_PROFILES: tuple[Profile, ...] = ("ecg_paper", "trustemg")  # of the protocols that whole recordings are cut for
+
+
+PRINTED_FIELDS = ("display_name", "unit", "better", "table_scale", "decimals", "table_position", "profiles")
 
 
 @runtime_checkable
@@ -49,6 +52,9 @@ class MetricInfo:
         return metric
 
 
+_stored: dict[str, MetricInfo] = {}  # by class, of results that are only read
+
+
 def catalogue(profile: str = "standard", custom: Sequence[str] = ()) -> dict[str, MetricInfo]:
     """Every metric of a profile, by key, in the order of the tables.
 
@@ -61,7 +67,7 @@ def catalogue(profile: str = "standard", custom: Sequence[str] = ()) -> dict[str
     """
     infos = [_describe(entry) for entry in registry.entries("metrics").values()]
     for name in custom:
-        info = _describe(registry.find("metrics", name))
+        info = _stored.get(name) or _describe(registry.find("metrics", name))
         if info.key in {known.key for known in infos}:
             raise UserError(f"evaluate.metrics: '{name}' has the key '{info.key}' of another metric; give it its own")
         infos.append(info)
@@ -70,10 +76,10 @@ def catalogue(profile: str = "standard", custom: Sequence[str] = ()) -> dict[str
 
 
 def described(profiles: Iterable[str], custom: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """What results say of their metrics, for whoever reads them without this code: class, unit and tables' scale."""
+    """What results say of their metrics, for whoever reads them without this code: class, unit and format."""
     infos = {key: info for profile in profiles for key, info in catalogue(profile, custom).items()}
     return {
-        key: {"class": info.entry.target, "unit": info.unit, "table_scale": info.table_scale}
+        key: {"class": info.entry.target, **{field: getattr(info, field) for field in PRINTED_FIELDS}}
         for key, info in infos.items()
     }
 
@@ -86,6 +92,16 @@ def code(profiles: Iterable[str], custom: Sequence[str] = ()) -> Code:
             files |= of_entry(info.entry)
             files[f"{profile}.{info.key}"] = digest_of(info.entry.target)
     return files
+
+
+def use_stored(descriptions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Know a user's metrics by what results say of them (`described`), so that reading results imports no class."""
+    for key, about in descriptions.items():
+        if set(PRINTED_FIELDS) <= set(about):
+            fields = {field: about[field] for field in PRINTED_FIELDS}
+            fields["profiles"] = tuple(fields["profiles"])
+            target = str(about["class"])
+            _stored[target] = MetricInfo(key=key, entry=registry.Entry("metrics", key, target), **fields)
 
 
 def select(names: Iterable[str] | None = None, profile: str = "standard") -> list[MetricInfo]:

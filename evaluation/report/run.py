@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cleansemg.core import config
-from cleansemg.core.artifact import MANIFEST
+from cleansemg.core.artifact import MANIFEST, read_manifest
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.data_pipeline.leak_labels import leak_labels
-from cleansemg.evaluation import protocol_tables
+from cleansemg.evaluation import metrics, protocol_tables
 from cleansemg.evaluation.scores import Scores, read_scores
+from cleansemg.evaluation.scoring import SCHEMA
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -65,11 +66,13 @@ def open_run(results: Path) -> Run:
             f"configuration: cleansemg run --config NAME --stages tables --output {results}"
         )
     settings = config.load(saved)
-    if not any((layout.root / "denoised").glob(f"*/*/*/{MANIFEST}")):
+    manifests = sorted((layout.root / "denoised").glob(f"*/*/*/{MANIFEST}"))
+    if not manifests:
         raise UserError(
             f"{results}: holds no evaluated denoiser; a task's results are shown in the report of a benchmark: "
             f"cleansemg report RESULTS --task {results}"
         )
+    metrics.use_stored(read_manifest(manifests[0].parent, SCHEMA).info.get("metrics", {}))
     printed = settings.tables.printed is not None
     set_name = settings.mix.sets[0] if printed else "combined"
     profile = protocol_tables.read_printed(settings).profile if printed else settings.evaluate.profiles[0]
