@@ -18,8 +18,8 @@ from cleansemg.core import artifact
 from cleansemg.core.seeding import generator
 from cleansemg.core.threads import single_threaded
 from cleansemg.noise import mixing
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.pool import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
 
 LENGTH = 2000
 GRID_DB = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=4000, help="mixtures")
     n = parser.parse_args().n
     rng = np.random.default_rng(0)
-    library = NoiseLibrary({kind: [rng.standard_normal(200_000) for _ in range(10)] for kind in KIND_ORDER})
+    library = NoiseLibrary({kind: [rng.standard_normal(200_000) for _ in range(10)] for kind in BENCHMARK_KINDS})
     clean = (1e-5 * rng.standard_normal((n, LENGTH))).astype(np.float32)
     snr_db, n_kinds = rng.choice(GRID_DB, n), rng.integers(1, 6, n)
 

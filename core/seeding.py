@@ -33,6 +33,19 @@ def generator(seed: int, *names: Name) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed_sequence(seed, *names)))
 
 
+def branch(parent: np.random.Generator, *names: Name) -> np.random.Generator:
+    """A fresh generator named below another one of `generator`; what was drawn from that one does not matter.
+
+    Raises:
+        TypeError: `parent` was not seeded by names.
+    """
+    sequence = parent.bit_generator.seed_seq
+    if not isinstance(sequence, np.random.SeedSequence):
+        raise TypeError(f"a generator of {type(sequence).__name__} has no names to branch from")
+    key = (*sequence.spawn_key, *spawn_key(*names))
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(sequence.entropy, spawn_key=key)))
+
+
 def torch_seed(seed: int, *names: Name) -> int:
     """A 63-bit seed for torch from the same tree."""
     return int(seed_sequence(seed, *names).generate_state(1, np.uint64)[0] >> np.uint64(1))

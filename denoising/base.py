@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.denoising.causal import CausalDenoiser
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.labels import LabelsLike, NoiseLabels, parse_labels
 
 FloatArray = NDArray[np.floating]
@@ -25,6 +26,7 @@ class Denoiser(ABC):
 
     name: str = ""
     tracks: tuple[str, ...] = ("blind",)  # what it may know: "blind", "oracle" or both
+    known_kinds: tuple[str, ...] = BENCHMARK_KINDS  # columns of `labels.kinds`; of others, see `NoiseLabels.others`
     needs_labels: bool = False  # cannot work without labels: has no blind track
     sampling_rate_hz: float | None = None  # None: any
     lowest_hz: float | None = None  # knows nothing below: a recording is high-passed there (`OverlapAdd`)
@@ -53,7 +55,7 @@ class Denoiser(ABC):
             raise UserError(f"denoiser '{self.name}' needs labels: the kinds of noise in each signal")
         if labels is not None and "oracle" not in self.tracks:
             raise UserError(f"denoiser '{self.name}' has no oracle track; call it without labels")
-        parsed = None if labels is None else parse_labels(labels, len(batch))
+        parsed = None if labels is None else parse_labels(labels, len(batch)).for_kinds(self.known_kinds)
         estimate = np.asarray(self._denoise(batch, float(fs_hz), parsed), np.float32)
         if estimate.shape != batch.shape:
             raise RuntimeError(f"denoiser '{self.name}' returned shape {estimate.shape} for {batch.shape}")

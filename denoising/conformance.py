@@ -20,8 +20,8 @@ from cleansemg.core.errors import InputError, UserError
 from cleansemg.core.seeding import generator
 from cleansemg.denoising.base import Denoiser
 from cleansemg.denoising.resampled import LOWEST_HZ, native
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.labels import NoiseLabels
-from cleansemg.noise.settings import KIND_ORDER
 
 Factory = Callable[[], Denoiser]
 
@@ -76,7 +76,7 @@ class Signals:
         if self.track == "blind":
             return None
         clean = factor * self.clean[rows]
-        kinds = np.tile([kind in ("PLI", "ECG", "WGN") for kind in KIND_ORDER], (len(clean), 1))
+        kinds = np.tile([kind in ("PLI", "ECG", "WGN") for kind in BENCHMARK_KINDS], (len(clean), 1))
         line_hz = np.full(len(self.clean), 50.2)
         line_hz[::2] = np.nan  # known for some, not for others
         return NoiseLabels(kinds, line_hz[rows], clean)

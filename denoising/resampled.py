@@ -41,6 +41,7 @@ class Resampled(Denoiser):
     def __init__(self, denoiser: Denoiser) -> None:
         self.denoiser = denoiser
         self.name, self.tracks, self.needs_labels = denoiser.name, denoiser.tracks, denoiser.needs_labels
+        self.known_kinds = denoiser.known_kinds
         self.lowest_hz, self.min_samples = denoiser.lowest_hz, denoiser.min_samples
         self.sign_equivariant, self.scale_tolerance = denoiser.sign_equivariant, denoiser.scale_tolerance
 

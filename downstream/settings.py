@@ -20,7 +20,7 @@ class Downstream(Section):
     denoisers: tuple[str | DenoiserRow, ...] = ()
     recipe: dict[str, dict[str, Any]] = {}  # by model, over its own recipe
     snr_db: tuple[float, ...] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)  # one is drawn for each stream
-    n_kinds: tuple[Annotated[int, Field(ge=1, le=5)], ...] = (1, 2, 3, 4, 5)  # one is drawn for each stream and channel
+    n_kinds: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 3, 4, 5)  # one is drawn for each stream and channel
     # What the SNR refers to: the channel's power over all streams of a person, or over the stream itself, as published.
     noise_level: Literal["person", "stream"] = "person"
     window_samples: Annotated[int, Field(ge=200)] = 2000  # what denoisers are given at a time

@@ -16,7 +16,7 @@ from cleansemg.core import npz
 from cleansemg.core.artifact import META_FAILURES, META_FINGERPRINT, Artifact
 from cleansemg.core.errors import ArtifactError
 from cleansemg.core.restricted_pickle import read_object_array
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 
 PUBLISHED_KEY = "data"
 PUBLISHED_FS_HZ = 1000.0
@@ -127,7 +127,7 @@ def _published(path: Path, _changed_ns: int) -> dict[str, NDArray[Any]]:
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path}: not a published test set ({type(error).__name__}: {error})") from None
     columns["subject"] = np.array([_subject(name) for name in ids])
-    columns["kinds"] = np.array([[kind in label.split("+") for kind in KIND_ORDER] for label in labels])
+    columns["kinds"] = np.array([[kind in label.split("+") for kind in BENCHMARK_KINDS] for label in labels])
     columns["line_hz"] = np.full(len(items), np.nan)
     columns["fs_hz"] = np.full(len(items), PUBLISHED_FS_HZ)
     return columns

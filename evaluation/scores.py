@@ -19,6 +19,7 @@ from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.noise.kinds import BENCHMARK_KINDS, names_in
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -37,10 +38,11 @@ class Scores:
     track: str
     snr_db: NDArray[np.float64]
     n_kinds: NDArray[np.int64]
-    kinds: NDArray[np.bool_]  # [n, 5]
+    kinds: NDArray[np.bool_]  # [n, K], columns as `kind_names`
     subject: NDArray[np.str_]  # "database/subject"
     failed: NDArray[np.bool_]
     values: dict[str, NDArray[np.float64]]  # by "profile.metric"
+    kind_names: tuple[str, ...] = BENCHMARK_KINDS
 
     def of(self, profile: str, names: Sequence[str]) -> NDArray[np.float64]:
         """[n, M] values of some metrics of one profile."""
@@ -94,7 +96,8 @@ def _sharing(scores: Scores, first: Scores) -> Scores:
 
 
 def _scores(artifact: Artifact, custom: Sequence[str]) -> Scores:
-    stored = set(artifact.load(artifact.manifest.shards[0].name))
+    first_shard = artifact.load(artifact.manifest.shards[0].name)
+    stored = set(first_shard)
     all_profiles = ("standard", "published", *metrics.PROTOCOL_PROFILES)
     wanted = [f"{profile}.{name}" for profile in all_profiles for name in metrics.catalogue(profile, custom)]
     profiles = [name for name in wanted if name in stored]
@@ -119,6 +122,7 @@ def _scores(artifact: Artifact, custom: Sequence[str]) -> Scores:
         subject=subject,
         failed=columns["failed"],
         values={name: columns[name] for name in profiles},
+        kind_names=names_in(first_shard),
     )
 
 

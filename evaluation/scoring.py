@@ -23,6 +23,7 @@ from cleansemg.denoising import Denoiser, NoiseLabels
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.candidates import Candidate
 from cleansemg.evaluation.test_data import TestData
+from cleansemg.noise.kinds import names_in
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -124,6 +125,7 @@ def _scored(
     fs_hz = _one_rate(table["fs_hz"], job)
     active = np.asarray(table["active"]) if "active" in table else None  # [n, L] of test sets cut from whole recordings
     arrays: dict[str, NDArray[Any]] = {name: np.asarray(table[name]) for name in LABELS}
+    arrays |= {name: np.asarray(table[name]) for name in ("kind_names",) if name in table}
     arrays["failed"] = failed
     for profile in job.profiles:
         done = ~failed
@@ -166,7 +168,7 @@ def _denoise(
     estimates = np.full_like(noisy, np.nan)
     causes: list[str | None] = []
     for row in range(len(noisy)):
-        one = None if labels is None else _row(labels, row)
+        one = None if labels is None else labels[row : row + 1]
         try:
             estimates[row] = denoiser.denoise(noisy[row : row + 1], fs_hz, one)[0]
             causes.append(None)
@@ -193,12 +195,8 @@ def _labels(table: Mapping[str, NDArray[Any]]) -> NoiseLabels:
         kinds=np.asarray(table["kinds"], np.bool_),
         line_hz=np.asarray(table["line_hz"], np.float64),
         clean=np.asarray(table["clean"], np.float64),
+        names=names_in(table),
     )
-
-
-def _row(labels: NoiseLabels, row: int) -> NoiseLabels:
-    one = slice(row, row + 1)
-    return NoiseLabels(labels.kinds[one], labels.line_hz[one], None if labels.clean is None else labels.clean[one])
 
 
 def _one_rate(fs_hz: NDArray[np.float64], job: ScoreJob) -> float:

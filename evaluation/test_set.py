@@ -28,8 +28,8 @@ from cleansemg.evaluation import export
 from cleansemg.evaluation.settings import Mix
 from cleansemg.noise import mixing
 from cleansemg.noise.files import NoiseFiles
+from cleansemg.noise.kinds import named_columns
 from cleansemg.noise.library import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -89,7 +89,11 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             options=options,
             label=f"mix {set_name}",
             code=of_modules(__name__, without=("cleansemg.data_pipeline",)),  # theirs is in the segments' fingerprint
-            info={"fs_hz": settings.segment.fs_hz, "kinds": list(KIND_ORDER), "shard_size": settings.mix.shard_size},
+            info={
+                "fs_hz": settings.segment.fs_hz,
+                "kinds": list(library.columns),
+                "shard_size": settings.mix.shard_size,
+            },
         )
         n_failures += len(result.failures)
         lines.append(
@@ -132,8 +136,9 @@ def mix_shard(job: MixJob) -> ShardResult:
         "noise_piece": recipe.piece,
         "noise_name": _piece_names(recipe, library),
         "noise_offset": recipe.offset,
-        "line_hz": _line_hz(recipe, library),
+        "line_hz": library.line_hz_of(recipe),
         "fs_hz": np.full(len(ids), job.fs_hz),
+        **named_columns(library.columns, len(ids)),
     }
     return ShardResult(arrays, failures)
 
@@ -261,17 +266,8 @@ def _piece_names(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.str
     known = {kind: np.asarray(library.piece_names(kind)) for kind in library.kinds}
     width = max(names.dtype.itemsize // 4 for names in known.values())  # the library's, so that shards agree
     chosen = np.zeros(recipe.kinds.shape, dtype=f"<U{width}")
-    for column, kind in enumerate(KIND_ORDER):
+    for column, kind in enumerate(library.columns):
         rows = recipe.kinds[:, column]
         if rows.any():
             chosen[rows, column] = known[kind][recipe.piece[rows, column]]
     return chosen
-
-
-def _line_hz(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.float64]:
-    line = np.full(len(recipe.kinds), np.nan)
-    column = KIND_ORDER.index("PLI")
-    rows = recipe.kinds[:, column]
-    if rows.any():
-        line[rows] = np.asarray(library.line_hz("PLI"))[recipe.piece[rows, column]]
-    return line

@@ -54,7 +54,7 @@ class Request:
 class NoiseSource(ABC):
     """Yields pieces of noise; the same request gives the same pieces."""
 
-    kind: ClassVar[str] = ""  # PLI, ECG, MOA, WGN or Color
+    kind: ClassVar[str] = ""  # what it makes: PLI, ECG, MOA, WGN, Color, or a kind of its own
     needs_folder: ClassVar[bool] = False
 
     @abstractmethod

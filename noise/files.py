@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError, did_you_mean
-from cleansemg.noise.mixing import N_KINDS, Recipe, counts_and_room
+from cleansemg.noise.kinds import columns_of, known_kinds
+from cleansemg.noise.mixing import Recipe, counts_and_room, uniform_numbers
 from cleansemg.noise.pool import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
 
 
 class NoiseFiles:
@@ -24,7 +24,7 @@ class NoiseFiles:
     for each mixture.
 
     Attributes:
-        kinds: [files, 5] bool, what each holds, columns as `KIND_ORDER`.
+        kinds: [files, K] bool, what each holds, columns as those of the library.
         piece: [files] int, row in the kind's pieces for a file of one kind; -1 for a compound.
     """
 
@@ -43,7 +43,7 @@ class NoiseFiles:
         piece: list[int] = []
         for text, count in counts.items():
             columns = [_column(name, text, library, where) for name in text.split("+")]
-            mask = np.zeros(N_KINDS, np.bool_)
+            mask = np.zeros(len(library.columns), np.bool_)
             mask[columns] = True
             if mask.sum() != len(columns):
                 raise UserError(f"{where}: '{text}' names a kind twice")
@@ -78,30 +78,30 @@ class NoiseFiles:
         """[draws] different files; the first ones are the same however many are drawn."""
         return rng.permutation(len(self))[:draws]
 
-    def recipes(self, generators: Sequence[np.random.Generator], chosen: NDArray[np.int64], length: int) -> Recipe:
+    def recipes(self, generators: Sequence[np.random.Generator], selected: NDArray[np.int64], length: int) -> Recipe:
         """Draw the pieces of compounds, and where each excerpt begins.
 
         Args:
-            generators: [n] one a mixture; each gives 10 numbers.
-            chosen: [n] which file.
+            generators: [n] one a mixture; each gives 10 numbers, see `cleansemg.noise.mixing.uniform_numbers`.
+            selected: [n] which file.
             length: samples of a mixture.
 
         Raises:
             UserError: pieces shorter than a mixture.
         """
         counts, room = counts_and_room(self._library, length)
-        uniform = np.array([rng.random(2 * N_KINDS) for rng in generators]).reshape(-1, 2, N_KINDS)  # [n, 2, 5]
-        kinds, own = self.kinds[chosen], self.piece[chosen, None]
+        uniform = uniform_numbers(generators, self._library.columns, 2)  # [n, 2, K]
+        kinds, single = self.kinds[selected], self.piece[selected, None]
         drawn = (uniform[:, 0] * counts).astype(np.int64)
-        piece = np.where(kinds, np.where(own >= 0, own, drawn), -1)
-        space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, 5] offsets that fit
+        piece = np.where(kinds, np.where(single >= 0, single, drawn), -1)
+        space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, K] offsets that fit
         offset = np.where(kinds, (uniform[:, 1] * space).astype(np.int64), -1)
         return Recipe(kinds, piece.astype(np.int32), offset)
 
 
 def _column(name: str, text: str, library: NoiseLibrary, where: str) -> int:
-    if name not in KIND_ORDER:
-        raise UserError(f"{where}: '{text}': no kind is called '{name}'{did_you_mean(name, KIND_ORDER)}")
     if name not in library.kinds:
+        if name not in (known := columns_of([*known_kinds(), *library.kinds])):
+            raise UserError(f"{where}: '{text}': no kind is called '{name}'{did_you_mean(name, known)}")
         raise UserError(f"{where}: '{text}': {library.folder} has no {name}; add noise.kinds.{name}")
-    return KIND_ORDER.index(name)
+    return library.columns.index(name)

@@ -1,15 +1,20 @@
-"""What the oracle track tells a denoiser: the kinds of noise in each signal, and for the ceiling the truth."""
+"""What the oracle track gives a denoiser: the kinds of noise in each signal, and for the ceiling the truth.
+
+A denoiser gets the kinds that it knows (`Denoiser.known_kinds`, the benchmark's five unless it says otherwise) as
+columns of `kinds`, always in that order, and any other kind in the signals as a name in `others`. A denoiser that does
+not look there treats the signal by the kinds it knows alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError, did_you_mean
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import BENCHMARK_KINDS, aligned, columns_of, known_kinds
 
 
 @dataclass(frozen=True)
@@ -17,18 +22,47 @@ class NoiseLabels:
     """Labels of n signals.
 
     Attributes:
-        kinds: [n, 5] bool, columns PLI, ECG, MOA, WGN, Color.
+        kinds: [n, K] bool, columns as `names`.
         line_hz: [n] power-line frequency in Hz, NaN where there is none or it is not known.
         clean: [n, L] the clean signals; only the ceiling (`wiener_oracle`) may read it.
+        names: [K] of the kinds.
+        others: [n] names of kinds that are in a signal and have no column; none where it is empty.
     """
 
     kinds: NDArray[np.bool_]
     line_hz: NDArray[np.float64]
     clean: NDArray[np.float64] | None = None
+    names: tuple[str, ...] = BENCHMARK_KINDS
+    others: tuple[frozenset[str], ...] = ()
 
     def has(self, kind: str) -> NDArray[np.bool_]:
         """[n]: which signals hold this kind."""
-        return np.asarray(self.kinds[:, KIND_ORDER.index(kind)], np.bool_)
+        if kind in self.names:
+            return np.asarray(self.kinds[:, self.names.index(kind)], np.bool_)
+        return np.array([bool(self.others) and kind in self.others[row] for row in range(len(self.kinds))], np.bool_)
+
+    def for_kinds(self, known: Sequence[str]) -> NoiseLabels:
+        """The same labels with the columns `known`; kinds that are not among these go to `others`."""
+        if self.names == tuple(known):
+            return self
+        unknown = [name for name in self.names if name not in known]
+        extra = [frozenset(name for name in unknown if self.kinds[row, self.names.index(name)])
+                 for row in range(len(self.kinds))]  # fmt: skip
+        others = [one | before for one, before in zip(extra, self.others or [frozenset()] * len(extra), strict=True)]
+        return replace(
+            self,
+            kinds=aligned(self.kinds, self.names, known) | np.array([[k in o for k in known] for o in others]),
+            names=tuple(known),
+            others=tuple(one - set(known) for one in others) if any(others) else (),
+        )
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NoiseLabels:
+        """The labels of some signals."""
+        at = np.arange(len(self.kinds))[rows]
+        return NoiseLabels(
+            self.kinds[at], self.line_hz[at], None if self.clean is None else self.clean[at], self.names,
+            tuple(self.others[row] for row in at) if self.others else (),
+        )  # fmt: skip
 
 
 LabelsLike = NoiseLabels | Sequence[str] | Sequence[Iterable[str]]
@@ -41,22 +75,24 @@ def parse_labels(labels: LabelsLike, n: int) -> NoiseLabels:
         UserError: not one a signal, or an unknown kind (with the known ones).
     """
     if isinstance(labels, NoiseLabels):
-        if labels.kinds.shape != (n, len(KIND_ORDER)) or labels.line_hz.shape != (n,):
+        if labels.kinds.shape != (n, len(labels.names)) or labels.line_hz.shape != (n,):
             raise UserError(f"labels for {len(labels.kinds)} signals, got {n}")
         return labels
     if isinstance(labels, str):
         labels = [labels] * n
     if len(labels) != n:
         raise UserError(f"{len(labels)} labels for {n} signals")
-    kinds = np.zeros((n, len(KIND_ORDER)), np.bool_)
-    lookup = {kind.lower(): column for column, kind in enumerate(KIND_ORDER)}
+    lookup = {kind.lower(): kind for kind in known_kinds()}
+    present: list[set[str]] = [set() for _ in range(n)]
     for row, label in enumerate(labels):
         names = label.split("+") if isinstance(label, str) else label
         for name in names:
             if not name.strip():
                 continue
-            column = lookup.get(name.strip().lower())
-            if column is None:
-                raise UserError(f"unknown noise '{name}'{did_you_mean(name, KIND_ORDER)}")
-            kinds[row, column] = True
-    return NoiseLabels(kinds, np.full(n, np.nan))
+            kind = lookup.get(name.strip().lower())
+            if kind is None:
+                raise UserError(f"unknown noise '{name}'{did_you_mean(name, known_kinds())}")
+            present[row].add(kind)
+    columns = columns_of(set().union(*present))
+    kinds = np.array([[kind in one for kind in columns] for one in present], np.bool_).reshape(n, len(columns))
+    return NoiseLabels(kinds, np.full(n, np.nan), names=columns)

@@ -25,8 +25,9 @@ from cleansemg.core.registry import Entry
 from cleansemg.core.settings import PARTS, Part
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.noise.base import NoiseSource, Piece, Request
+from cleansemg.noise.kinds import columns_of, known_kinds
 from cleansemg.noise.pool import SCHEMA, NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER, Source
+from cleansemg.noise.settings import Source
 from cleansemg.noise.wfdb_records import SHORTEST_PIECE_S
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ STRETCH = re.compile(r"(?P<record>.+)@(?P<first>[\d.]+)-(?P<last>[\d.]+)s")
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """One source of the configuration, found and checked."""
+    """One source of the configuration, looked up and checked."""
 
     key: str  # where it stands: noise.kinds.ECG[0]
     kind: str
@@ -87,11 +88,11 @@ def build_libraries(settings: Settings, layout: Layout, options: RunOptions) -> 
     """
     planned = [
         _plan(kind, number, source, settings)
-        for kind in KIND_ORDER
-        for number, source in enumerate(settings.noise.kinds.get(kind, ()))  # type: ignore[call-overload]
+        for kind in columns_of(settings.noise.kinds)
+        for number, source in enumerate(settings.noise.kinds.get(kind, ()))
     ]
     if not planned:
-        raise UserError(f"{settings.config_file}: noise.kinds is empty; name a source for {', '.join(KIND_ORDER)}")
+        raise UserError(f"{settings.config_file}: noise.kinds is empty; name a source for {', '.join(known_kinds())}")
     results = {part: _build_part(part, planned, settings, layout, options) for part in PARTS}
     try:
         shared = _check(results, planned)
@@ -153,9 +154,9 @@ def _plan(kind: str, number: int, source: Source, settings: Settings) -> Planned
     key = f"noise.kinds.{kind}[{number}]"
     entry = registry.find("noises", source.source)
     cls = registry.load_class(entry.target)
-    own_kind = entry.extra.get("kind", cls.kind)
-    if own_kind != kind:
-        raise UserError(f"{settings.config_file}: {key}: source '{entry.name}' makes {own_kind}, not {kind}")
+    source_kind = entry.extra.get("kind", cls.kind)
+    if source_kind != kind:
+        raise UserError(f"{settings.config_file}: {key}: source '{entry.name}' makes {source_kind}, not {kind}")
     n_pieces = {**(entry.extra.get("pieces") or {}), **(source.pieces or {})}
     missing = [part for part in PARTS if part not in n_pieces]
     if missing:
@@ -278,25 +279,25 @@ def _labels(shared: Shared) -> list[str]:
 
 def _sharing(stretches: list[tuple[float, float, Part]]) -> list[tuple[Part, Part]]:
     """The pairs of parts that share a record, or a second of one, each pair in the order of `PARTS`."""
-    found: set[tuple[Part, Part]] = set()
+    pairs: set[tuple[Part, Part]] = set()
     reached: dict[Part, float] = {}
     for first, last, part in sorted(stretches):
         for other, end in reached.items():
             if other != part and first < end:
-                found.add((part, other) if PARTS.index(part) < PARTS.index(other) else (other, part))
+                pairs.add((part, other) if PARTS.index(part) < PARTS.index(other) else (other, part))
         reached[part] = max(reached.get(part, last), last)
-    return sorted(found)
+    return sorted(pairs)
 
 
 def _span(record: str) -> tuple[str, float, float]:
-    found = STRETCH.fullmatch(record)
-    if found is None:
+    match = STRETCH.fullmatch(record)
+    if match is None:
         return record, 0.0, float("inf")
-    return found["record"], float(found["first"]), float(found["last"])
+    return match["record"], float(match["first"]), float(match["last"])
 
 
 def _line(part: Part, result: StageResult) -> str:
     columns = result.artifact.columns("kind")["kind"].tolist()
-    counts = ", ".join(f"{kind} {columns.count(kind)}" for kind in KIND_ORDER if kind in columns)
+    counts = ", ".join(f"{kind} {columns.count(kind)}" for kind in columns_of(columns) if kind in columns)
     failed = f", {len(result.failures)} failed (failures.csv)" if result.failures else ""
     return f"{part}: {counts} pieces{failed}, {result.artifact.folder}"

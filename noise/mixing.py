@@ -1,7 +1,7 @@
 """The mixing rule: which noise goes into a mixture, how loud, and the sum (protocol A6, A8).
 
 A *recipe* says which kinds, which piece of each and where in it; `mix_recipes` finds the gains and adds.
-Arrays have one row a mixture and one column a kind, in the order of `KIND_ORDER`. Recipe, gains and
+Arrays have one row a mixture and one column a kind, in the order of the library's `columns`. Recipe, gains and
 clean signal give the stored mixture back bit for bit (`rebuild`).
 """
 
@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.seeding import branch
+from cleansemg.noise.kinds import BENCHMARK_KINDS, columns_of
 from cleansemg.noise.pool import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.wgn import WhiteGaussian
 
 Float64 = NDArray[np.float64]
 
-N_KINDS = len(KIND_ORDER)
-WGN = KIND_ORDER.index("WGN")
+FLOORED = WhiteGaussian.kind  # the kind that `mix.wgn_floor_db` is about
+WGN = BENCHMARK_KINDS.index(FLOORED)
 CANCELLED = 1e-12  # noise whose components cancel to this share of their energy cannot be scaled
 
 
@@ -30,9 +32,9 @@ class Recipe:
     """How mixtures are made, but for the gains.
 
     Attributes:
-        kinds: [n, 5] bool, which kinds are in.
-        piece: [n, 5] int32, row in the kind's pieces; -1 where the kind is out.
-        offset: [n, 5] int64, first sample of the excerpt in the piece; -1 where the kind is out.
+        kinds: [n, K] bool, which kinds are in.
+        piece: [n, K] int32, row in the kind's pieces; -1 where the kind is out.
+        offset: [n, K] int64, first sample of the excerpt in the piece; -1 where the kind is out.
     """
 
     kinds: NDArray[np.bool_]
@@ -41,13 +43,35 @@ class Recipe:
 
 
 def drawable(snr_db: float, n_kinds: int, floor_db: float | None, available: Iterable[str]) -> tuple[str, ...]:
-    """The kinds that a mixture may draw, in the order of `KIND_ORDER`.
+    """The kinds that a mixture may draw, in the order of columns.
 
     White noise alone below its floor is out: it would have to be louder than the floor allows.
     """
     without_wgn = n_kinds == 1 and floor_db is not None and snr_db < floor_db
     present = set(available)
-    return tuple(kind for kind in KIND_ORDER if kind in present and not (without_wgn and kind == "WGN"))
+    return tuple(kind for kind in columns_of(present) if kind in present and not (without_wgn and kind == FLOORED))
+
+
+def uniform_numbers(
+    generators: Iterable[np.random.Generator], columns: Sequence[str], per_kind: int, block: int = 0
+) -> Float64:
+    """[n, per_kind, K] the numbers that recipes are made of, in [0, 1).
+
+    The benchmark's five kinds take theirs from the mixture's generator, together. Any other takes its own from a stream
+    named below that one by kind and block: it neither shifts the draw of the five nor that of another kind.
+
+    Args:
+        generators: one for each mixture.
+        columns: names of the kinds.
+        per_kind: how many numbers a kind needs.
+        block: number of the block where one generator serves several in turn (a long stream).
+    """
+    rows = []
+    for generator in generators:
+        five = generator.random(per_kind * len(BENCHMARK_KINDS)).reshape(per_kind, -1)
+        others = [branch(generator, "kind", kind, block).random(per_kind) for kind in columns[len(BENCHMARK_KINDS) :]]
+        rows.append(np.concatenate([five, *(numbers[:, None] for numbers in others)], axis=1))
+    return np.array(rows).reshape(-1, per_kind, len(columns))
 
 
 def draw_recipes(
@@ -57,24 +81,25 @@ def draw_recipes(
     library: NoiseLibrary,
     length: int,
     floor_db: float | None,
+    block: int = 0,
 ) -> Recipe:
     """Draw kinds without replacement, and for each a piece and an offset, all uniformly.
 
     Args:
         generators: one for each mixture, keyed by its names
             (`cleansemg.core.seeding.generator(seed, "mix", set_name, segment_id, snr_db, n_kinds)`); each gives
-            15 numbers, whatever is drawn.
+            15 numbers, whatever is drawn; see `uniform_numbers`.
         snr_db: [n] or one for all.
         n_kinds: [n] or one for all.
         library: where the noise comes from.
         length: samples of a mixture.
         floor_db: see `drawable`.
+        block: see `uniform_numbers`.
 
     Raises:
         UserError: the library has fewer kinds than a mixture asks for, or pieces shorter than a mixture.
     """
-    rows = [rng.random(3 * N_KINDS) for rng in generators]
-    uniform = np.array(rows).reshape(-1, 3, N_KINDS)  # [n, 3, 5]
+    uniform = uniform_numbers(generators, library.columns, 3, block)  # [n, 3, K]
     n = len(uniform)
     snr = np.broadcast_to(np.asarray(snr_db, np.float64), n)
     wanted = np.broadcast_to(np.asarray(n_kinds, np.int64), n)
@@ -83,30 +108,30 @@ def draw_recipes(
     allowed = np.tile(counts > 0, (n, 1))
     if floor_db is not None:
         allowed[(wanted == 1) & (snr < floor_db), WGN] = False
-    _check_enough(allowed, snr, wanted)
+    _check_enough(allowed, snr, wanted, library)
     # the k smallest of independent uniform keys are a uniform choice of k
     keys = np.where(allowed, uniform[:, 0], np.inf)
     rank = keys.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     kinds = rank < wanted[:, None]
 
     piece = np.where(kinds, (uniform[:, 1] * counts).astype(np.int64), -1)
-    space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, 5] offsets that fit
+    space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, K] offsets that fit
     offset = np.where(kinds, (uniform[:, 2] * space).astype(np.int64), -1)
     return Recipe(kinds, piece.astype(np.int32), offset)
 
 
 def counts_and_room(library: NoiseLibrary, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """[5] pieces of each kind, and [5, most pieces] how many offsets fit each piece.
+    """[K] pieces of each kind, and [K, most pieces] how many offsets fit each piece.
 
     Raises:
         UserError: a piece is shorter than a mixture.
     """
-    lengths = [library.piece_lengths(kind) for kind in KIND_ORDER]
+    lengths = [library.piece_lengths(kind) for kind in library.columns]
     counts = np.array([len(of_kind) for of_kind in lengths], np.int64)
-    room = np.zeros((N_KINDS, max(int(counts.max()), 1)), np.int64)
+    room = np.zeros((len(counts), max(int(counts.max()), 1)), np.int64)
     for row, of_kind in zip(room, lengths, strict=True):
         row[: len(of_kind)] = of_kind - length + 1
-    too_short = [kind for kind, of_kind in zip(KIND_ORDER, lengths, strict=True) if (of_kind < length).any()]
+    too_short = [kind for kind, of_kind in zip(library.columns, lengths, strict=True) if (of_kind < length).any()]
     if too_short:
         raise UserError(
             f"{library.folder}: pieces of {', '.join(too_short)} are shorter than a mixture of {length} samples; "
@@ -118,7 +143,7 @@ def counts_and_room(library: NoiseLibrary, length: int) -> tuple[NDArray[np.int6
 def component_energies(
     clean_energy: ArrayLike, snr_db: ArrayLike, kinds: NDArray[np.bool_], floor_db: float | None
 ) -> Float64:
-    """[n, 5] energy (sum of squares) of each noise component, before any rescaling of the sum (A6).
+    """[n, K] energy (sum of squares) of each noise component, before any rescaling of the sum (A6).
 
     The total, clean energy / 10^(SNR/10), is split equally over the kinds. Where the equal share would
     put white noise below its floor (a component SNR under `floor_db`), white noise gets exactly the
@@ -145,7 +170,7 @@ def component_energies(
     capped = kinds[:, WGN] & (share[:, WGN] > loudest * (1 + 1e-12))
     if (capped & (k == 1)).any():
         raise ValueError(f"white noise alone below its floor of {floor_db:g} dB")
-    others = kinds & (np.arange(N_KINDS) != WGN)
+    others = kinds & (np.arange(kinds.shape[1]) != WGN)
     rest = (total - loudest) / np.maximum(k - 1, 1)
     floored = np.where(others, rest[:, None], 0.0)
     floored[:, WGN] = loudest
@@ -176,7 +201,7 @@ def mix_recipes(
         names: [n] what to call mixtures in errors.
 
     Returns:
-        noisy [n, L] float32 and gain [n, 5] float64 (0 where a kind is out):
+        noisy [n, L] float32 and gain [n, K] float64 (0 where a kind is out):
         noisy = clean + sum over kinds of gain * excerpt.
 
     Raises:
@@ -242,17 +267,19 @@ def _causes(clean_energy: Float64, energy: Float64, recipe: Recipe, library: Noi
             causes[int(row)] = f"the clean segment is {what}, so it has no SNR"
             continue
         column = int(np.flatnonzero(noise_bad[row])[0])
-        kind = KIND_ORDER[column]
+        kind = library.columns[column]
         name = library.piece_names(kind)[recipe.piece[row, column]]
         causes[int(row)] = f"noise '{name}' ({kind}) is silent from sample {recipe.offset[row, column]}"
     return causes
 
 
-def _check_enough(allowed: NDArray[np.bool_], snr_db: Float64, wanted: NDArray[np.int64]) -> None:
+def _check_enough(
+    allowed: NDArray[np.bool_], snr_db: Float64, wanted: NDArray[np.int64], library: NoiseLibrary
+) -> None:
     short = np.flatnonzero((allowed.sum(axis=1) < wanted) | (wanted < 1))
     if short.size:
         row = short[0]
-        names = [kind for kind, ok in zip(KIND_ORDER, allowed[row], strict=True) if ok]
+        names = [kind for kind, ok in zip(library.columns, allowed[row], strict=True) if ok]
         raise UserError(
             f"mix.n_kinds: {wanted[row]} kinds at {snr_db[row]:g} dB, but only {len(names)} can be drawn "
             f"({', '.join(names) or 'none'}); add noise.kinds or ask for fewer"

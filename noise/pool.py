@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,10 @@ from numpy.typing import NDArray
 from cleansemg.core import npz
 from cleansemg.core.artifact import MANIFEST, Artifact, Schema, read_manifest
 from cleansemg.core.errors import ArtifactError, one_line
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import BENCHMARK_KINDS, columns_of
+
+if TYPE_CHECKING:
+    from cleansemg.noise.mixing import Recipe
 
 SCHEMA = Schema("noise-library", 1, step="cleansemg run --stages noise")
 PUBLISHED_POOL = "noise_pool"
@@ -29,7 +34,8 @@ class NoiseLibrary:
     Attributes:
         folder: where it was read from.
         fingerprint: what its contents are known by.
-        kinds: those it has pieces of, in the order of `KIND_ORDER`.
+        columns: names of the columns of arrays with one a kind: the benchmark's five, then its other kinds by name.
+        kinds: those it has pieces of, in this order.
         flat: [total] float32, every piece one after the other.
     """
 
@@ -37,7 +43,7 @@ class NoiseLibrary:
         self,
         pieces: Mapping[str, Sequence[NDArray[np.floating]]],
         names: Mapping[str, Sequence[str]] | None = None,
-        line_hz: Sequence[float] | None = None,
+        line_hz: Mapping[str, Sequence[float]] | None = None,
         folder: Path = Path("(in memory)"),
         fingerprint: str = "",
     ) -> None:
@@ -46,27 +52,28 @@ class NoiseLibrary:
         Args:
             pieces: for each kind, its pieces, [T] each.
             names: for each kind, what they are called; PLI_000, PLI_001, ... by default.
-            line_hz: line frequencies of the PLI pieces; NaN by default.
+            line_hz: for some kinds, the power-line frequency of each piece; NaN by default.
             folder: for errors.
             fingerprint: a hash of the contents by default.
         """
         self.folder = folder
-        self.kinds = tuple(kind for kind in KIND_ORDER if len(pieces.get(kind, ())))
+        self.columns = columns_of(kind for kind, of_kind in pieces.items() if len(of_kind))
+        self.kinds = tuple(kind for kind in self.columns if len(pieces.get(kind, ())))
         ordered = [piece for kind in self.kinds for piece in pieces[kind]]
         joined = np.concatenate(ordered, dtype=np.float32, casting="same_kind") if ordered else np.zeros(0, np.float32)
         joined.setflags(write=False)
         self.flat: NDArray[np.float32] = joined
         lengths = np.array([len(piece) for piece in ordered], np.int64)
         starts = np.cumsum(lengths) - lengths
-        counts = [len(pieces.get(kind, ())) for kind in KIND_ORDER]
+        counts = [len(pieces.get(kind, ())) for kind in self.columns]
         self._first = np.cumsum([0, *counts])  # of each kind, among all pieces
         self._lengths, self._starts = lengths, starts
         self._names = {
             kind: tuple(names[kind]) if names else tuple(f"{kind}_{i:03d}" for i in range(len(pieces[kind])))
             for kind in self.kinds
         }
-        n_pli = counts[KIND_ORDER.index("PLI")]
-        self._line_hz = np.full(n_pli, np.nan) if line_hz is None else np.asarray(line_hz, np.float64)
+        lines = line_hz or {}
+        self._line_hz = np.array([hz for kind in self.kinds for hz in lines.get(kind, [np.nan] * len(pieces[kind]))])
         self.fingerprint = fingerprint or hashlib.sha256(joined.tobytes()).hexdigest()
 
     @classmethod
@@ -89,12 +96,22 @@ class NoiseLibrary:
 
     def piece_lengths(self, kind: str) -> NDArray[np.int64]:
         """[pieces] samples of each piece of a kind."""
-        column = KIND_ORDER.index(kind)
+        column = self.columns.index(kind)
         return self._lengths[self._first[column] : self._first[column + 1]]
 
     def line_hz(self, kind: str) -> NDArray[np.float64]:
         """[pieces] power-line frequency of each piece of a kind; NaN where unknown or not a line."""
-        return self._line_hz if kind == "PLI" else np.full(len(self.piece_names(kind)), np.nan)
+        column = self.columns.index(kind)
+        return self._line_hz[self._first[column] : self._first[column + 1]]
+
+    def line_hz_of(self, recipe: Recipe) -> NDArray[np.float64]:
+        """[n] power-line frequency of each mixture, that of its first piece that has one; NaN where none has."""
+        line = np.full(len(recipe.kinds), np.nan)
+        for column in range(len(self.columns)):
+            rows = recipe.kinds[:, column] & np.isnan(line)
+            if rows.any():
+                line[rows] = self._line_hz[self._first[column] + recipe.piece[rows, column]]
+        return line
 
     def segment(self, kind: str, piece: int, offset: int, length: int) -> NDArray[np.float32]:
         """[length] samples of one piece, read-only.
@@ -102,7 +119,7 @@ class NoiseLibrary:
         Raises:
             IndexError: no such kind or piece, or an excerpt beyond its end.
         """
-        column = KIND_ORDER.index(kind)
+        column = self.columns.index(kind)
         if not 0 <= piece < len(self.piece_names(kind)):
             raise IndexError(f"{self.folder}: {kind} has {len(self.piece_names(kind))} pieces, asked for {piece}")
         row = self._first[column] + piece
@@ -112,7 +129,7 @@ class NoiseLibrary:
         return self.flat[start : start + length]
 
     def positions(self, piece: NDArray[np.integer], offset: NDArray[np.integer], length: int) -> NDArray[np.int64]:
-        """[n, 5] where excerpts of `length` samples begin in `flat`; -1 where `piece` is -1.
+        """[n, kinds] where excerpts of `length` samples begin in `flat`; -1 where `piece` is -1.
 
         Raises:
             IndexError: a piece that is not there, or an excerpt beyond its end.
@@ -131,22 +148,21 @@ class NoiseLibrary:
 
 @lru_cache(maxsize=4)
 def _read_artifact(folder: Path, fingerprint: str, state: str) -> NoiseLibrary:
-    pieces: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KIND_ORDER}
-    names: dict[str, list[str]] = {kind: [] for kind in KIND_ORDER}
-    line_hz: list[float] = []
+    pieces: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    names: dict[str, list[str]] = defaultdict(list)
+    line_hz: dict[str, list[float]] = defaultdict(list)
     for _, arrays in Artifact.open(folder, SCHEMA):
         for row, kind in enumerate(map(str, arrays["kind"])):
             pieces[kind].append(arrays["noise"][row])
             names[kind].append(str(arrays["name"][row]))
-            if kind == "PLI":
-                line_hz.append(float(arrays["line_hz"][row]))
+            line_hz[kind].append(float(arrays["line_hz"][row]))
     return NoiseLibrary(pieces, names, line_hz, folder, fingerprint)
 
 
 @lru_cache(maxsize=4)
 def _read_published(pool: Path, state: str) -> NoiseLibrary:
-    pieces: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KIND_ORDER}
-    names: dict[str, list[str]] = {kind: [] for kind in KIND_ORDER}
+    pieces: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    names: dict[str, list[str]] = defaultdict(list)
     for path in _published_files(pool):
         try:
             samples = np.load(path, allow_pickle=False)
@@ -162,7 +178,7 @@ def _read_published(pool: Path, state: str) -> NoiseLibrary:
 
 
 def _published_files(pool: Path) -> list[Path]:
-    return [path for kind in KIND_ORDER for path in sorted((pool / kind).glob("*.npy"))]
+    return [path for kind in BENCHMARK_KINDS for path in sorted((pool / kind).glob("*.npy"))]
 
 
 def _state_of(folder: Path, pattern: str = "*/*.npy") -> str:

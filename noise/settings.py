@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from cleansemg.core.errors import did_you_mean
 from cleansemg.core.settings import Part, Positive, Section
-
-Kind = Literal["PLI", "ECG", "MOA", "WGN", "Color"]
-KIND_ORDER = ("PLI", "ECG", "MOA", "WGN", "Color")  # the columns of `kinds` and `gain`
+from cleansemg.noise.kinds import NAME, known_kinds
 
 
 class Source(Section):
@@ -26,7 +25,19 @@ class Noise(Section):
 
     band_hz: tuple[float, float] | None = (20.0, 495.0)  # null: leave noise as it comes
     piece_s: Positive = 200.0
-    kinds: dict[Kind, list[Source]] = {}
+    kinds: dict[str, list[Source]] = {}
+
+    @field_validator("kinds")
+    @classmethod
+    def _kinds_have_sources(cls, kinds: dict[str, list[Source]]) -> dict[str, list[Source]]:
+        """A kind is one that a source of the project makes, or is made by classes outside alone."""
+        for kind, sources in kinds.items():
+            if not NAME.fullmatch(kind):
+                raise ValueError(f"'{kind}' is not a name of a kind: letters and digits, a letter first")
+            outside = bool(sources) and all(":" in source.source for source in sources)
+            if kind not in known_kinds() and not outside:
+                raise ValueError(f"no kind of noise is called '{kind}'{did_you_mean(kind, known_kinds())}")
+        return kinds
 
 
 # Kinds joined by "+" -> how many noise files hold them; 0 for a single kind: one for each piece in the library.

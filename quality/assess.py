@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.noise.labels import NoiseLabels
-from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality.meter import Quality, QualityMeter, pretrained_model
 
 if TYPE_CHECKING:
@@ -44,7 +43,8 @@ def noise_labels(noisy: NDArray[np.floating], fs_hz: float, model: Predictor | N
     """The kinds of noise that the network finds in each signal: what the `auto` track tells a denoiser.
 
     A kind counts as there from the probability on that gave the best F1 on the validation mixtures. The line's
-    frequency is left to the denoiser. A constant signal has no kind.
+    frequency is left to the denoiser. A constant signal has no kind, and no label has a kind that the network does not
+    know.
 
     Args:
         noisy: [n, L], each signal a recording of its own, as for `assess_signal`.
@@ -57,10 +57,10 @@ def noise_labels(noisy: NDArray[np.floating], fs_hz: float, model: Predictor | N
     """
     predictor = pretrained_model() if model is None else model
     limits = np.array(predictor.info.get("thresholds") or [])
-    if limits.shape != (len(KIND_ORDER),):
+    if limits.shape != (len(predictor.kinds),):
         raise UserError(f"'{predictor.name}' was fitted without the kinds of noise (quality.kinds); it gives no labels")
     qualities = assess_signal(noisy, fs_hz, predictor)
-    probability = np.array([[one.kinds[kind] for kind in KIND_ORDER] for one in qualities])
+    probability = np.array([[one.kinds[kind] for kind in predictor.kinds] for one in qualities])
     with np.errstate(invalid="ignore"):
         kinds = probability >= limits  # NaN, of a constant signal, is below any
-    return NoiseLabels(kinds, np.full(len(kinds), np.nan))
+    return NoiseLabels(kinds, np.full(len(kinds), np.nan), names=predictor.kinds)

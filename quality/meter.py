@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError, UserError
-from cleansemg.noise.settings import KIND_ORDER
 
 if TYPE_CHECKING:
     from cleansemg.quality.models import Predictor
@@ -40,7 +39,7 @@ class Windows:
         start_s, length_s: from the first sample of the recording.
         snr_db: predicted SNR.
         power: mean square in the model's band, in the square of the input's unit.
-        probability: [w, 5] of each kind of noise, columns as `KIND_ORDER`.
+        probability: [w, K] of each kind of noise that the model knows, in its order.
     """
 
     start_s: Float64
@@ -249,16 +248,16 @@ class QualityMeter:
     def _quality(self, channel: _Channel) -> Quality:
         rows = sorted(channel.rows, key=lambda row: row[0])
         start, length, snr_db, power = (np.array([row[i] for row in rows], np.float64) for i in range(4))
-        probability = np.array([row[4] for row in rows], np.float64).reshape(-1, len(KIND_ORDER))
+        probability = np.array([row[4] for row in rows], np.float64).reshape(-1, len(self._model.kinds))
         low = high = None
         if len(rows) > 1:
             low, high = (float(limit) for limit in np.quantile(snr_db, SPREAD))
-        kinds = probability.mean(axis=0) if rows else np.full(len(KIND_ORDER), np.nan)
+        kinds = probability.mean(axis=0) if rows else np.full(len(self._model.kinds), np.nan)
         return Quality(
             snr_db=total_snr_db(snr_db, power),
             snr_low_db=low,
             snr_high_db=high,
-            kinds=dict(zip(KIND_ORDER, kinds.tolist(), strict=True)),
+            kinds=dict(zip(self._model.kinds, kinds.tolist(), strict=True)),
             windows=Windows(start, length, snr_db, power, probability),
             n_flat=channel.n_flat,
             gap_s=channel.n_gap / self.fs_hz,

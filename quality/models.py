@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cleansemg.core.errors import UserError, did_you_mean
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +36,7 @@ class Predictor:
 
     Attributes:
         name: one of `NAMES`.
-        network: [n, L] -> [n, 1] or [n, 1 + 5], in evaluation mode, on the CPU.
+        network: [n, L] -> [n, 1] or [n, 1 + K], in evaluation mode, on the CPU.
         info: what was written beside the weights (`thresholds`, `lengths_s`, `snr_db`, ...).
         sha256: of the file.
     """
@@ -44,6 +45,11 @@ class Predictor:
     network: nn.Module
     info: dict[str, Any]
     sha256: str
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of noise that its second head was fitted to; weights that name none know the benchmark's five."""
+        return tuple(self.info.get("kinds") or BENCHMARK_KINDS)
 
 
 def build(name: str, **parameters: Any) -> nn.Module:

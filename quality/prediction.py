@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality import models
 
 BATCH = 64
@@ -21,11 +20,11 @@ def predict(
         noisy: [n, L] finite, any unit, in the band that the model was fitted to.
 
     Returns:
-        SNR [n] in dB, and the probability of each kind [n, 5]; NaN from a model without a second head.
+        SNR [n] in dB, and the probability of each kind that it knows [n, K]; NaN from a model without a second head.
     """
     import torch
 
-    snr_db, probability = np.empty(len(noisy)), np.full((len(noisy), len(KIND_ORDER)), np.nan)
+    snr_db, probability = np.empty(len(noisy)), np.full((len(noisy), len(predictor.kinds)), np.nan)
     peak = np.abs(noisy).max(axis=1, keepdims=True)
     scaled = np.asarray(noisy / np.where(peak > 0, peak, 1.0), np.float32)  # float32 must not lose small units
     with torch.inference_mode():

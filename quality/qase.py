@@ -102,7 +102,7 @@ class QASENet(nn.Module):
 
         Args:
             noisy: [n, L].
-            target: [n, 1 + 5] SNR in dB (NaN: no noise), then 0 or 1 for each kind.
+            target: [n, 1 + K] SNR in dB (NaN: no noise), then 0 or 1 for each kind.
         """
         output = self(noisy)
         loss = snr_loss(output[:, 0], target[:, 0], self.size.snr_unit_db)

@@ -59,7 +59,7 @@ class WLDNN(nn.Module):
         return y
 
     def training_loss(self, noisy: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Squared error of the SNR; `target` [n, 1 + 5], SNR first."""
+        """Squared error of the SNR; `target` [n, 1 + K], SNR first."""
         return snr_loss(self(noisy)[:, 0], target[:, 0], self.size.snr_unit_db)
 
     def fit_scaling(self, batches: Iterable[torch.Tensor]) -> None:

@@ -19,8 +19,8 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import generator
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.evaluation.test_set import SCHEMA as TEST_SET
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.pool import SCHEMA as NOISE
-from cleansemg.noise.settings import KIND_ORDER
 from tests.layouts import machado, ninapro, nsrdb, nstdb
 from tests.pipeline_runs import run
 
@@ -117,7 +117,7 @@ def test_msemg_ecg(tmp_path, noises):
     assert len(mixed["mixture_id"]) == 8 * 2 * 3 == len(set(mixed["mixture_id"]))
     assert config["mix"]["snr_db"] == list(range(0, -16, -2))
     np.testing.assert_allclose(realised_snr_db(mixed), mixed["snr_db"], atol=1e-5)
-    names = mixed["noise_name"][:, KIND_ORDER.index("ECG")]
+    names = mixed["noise_name"][:, BENCHMARK_KINDS.index("ECG")]
     drawn = Counter(
         zip(mixed["segment_id"].tolist(), mixed["snr_db"].tolist(), (n.split("_")[0] for n in names), strict=True)
     )
@@ -204,11 +204,11 @@ def test_trustemg(tmp_path, noises):
 
 def test_the_compounds_of_trustemg_are_all_there():
     config = yaml.safe_load(Path("configs/protocols/trustemg.yaml").read_text())
-    triples = {"+".join(three) for three in itertools.combinations(KIND_ORDER, 3)}
+    triples = {"+".join(three) for three in itertools.combinations(BENCHMARK_KINDS, 3)}
     for files, three, five in ((config["mix"]["files"], 4, 40), (config["train"]["fixed"]["files"], 7, 70)):
-        assert set(files) == {*KIND_ORDER, *triples, "+".join(KIND_ORDER)}
+        assert set(files) == {*BENCHMARK_KINDS, *triples, "+".join(BENCHMARK_KINDS)}
         assert {files[name] for name in triples} == {three}
-        assert files["+".join(KIND_ORDER)] == five
+        assert files["+".join(BENCHMARK_KINDS)] == five
 
 
 def test_folds_of_trustemg_test_every_subject_once():

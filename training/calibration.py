@@ -23,7 +23,7 @@ from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, disk_error, run_stage
 from cleansemg.denoising import NoiseLabels
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import named_columns
 from cleansemg.training import calibration_set, search_space, tradition_params
 from cleansemg.training.calibration_set import CalibrationSet
 from cleansemg.training.search_space import Calibration, SearchSpace
@@ -135,6 +135,7 @@ def score_candidate(job: CandidateJob) -> ShardResult:
         "mixture_id": mixtures.ids,
         "snr_db": mixtures.snr_db,
         "kinds": mixtures.kinds,
+        **named_columns(mixtures.kind_names, len(mixtures.ids)),
         "failed": failed,
         "SNRimp": improvement,
         "RMSE": rmse,
@@ -150,7 +151,8 @@ def _denoise(job: CandidateJob) -> tuple[NDArray[np.float32], list[str | None]]:
     mixtures = job.mixtures
 
     def denoise(rows: slice) -> NDArray[np.float32]:
-        labels = NoiseLabels(mixtures.kinds[rows], mixtures.line_hz[rows]) if job.track == "oracle" else None
+        known = NoiseLabels(mixtures.kinds[rows], mixtures.line_hz[rows], names=mixtures.kind_names)
+        labels = known if job.track == "oracle" else None
         return denoiser.denoise(mixtures.noisy[rows], mixtures.fs_hz, labels)
 
     n = len(mixtures.noisy)
@@ -227,5 +229,5 @@ def _describe(mixtures: CalibrationSet, noise_root: Path | None) -> str:
     said = f"{len(mixtures.ids)} mixtures of validation segments of {mixtures.n_subjects} subjects with {source}"
     if mixtures.failures:
         said += f"; {len(mixtures.failures)} could not be mixed"
-    absent = [kind for i, kind in enumerate(KIND_ORDER) if not mixtures.kinds[:, i].any()]
+    absent = [kind for i, kind in enumerate(mixtures.kind_names) if not mixtures.kinds[:, i].any()]
     return said + (f"; none holds {', '.join(absent)}" if absent else "")

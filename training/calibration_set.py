@@ -20,8 +20,8 @@ from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.even_rows import starts_of_parts
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.noise import mixing, pool
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.pool import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.training.search_space import Calibration
 from cleansemg.training.segments import Segments
 
@@ -39,13 +39,14 @@ class CalibrationSet:
         ids: [n] segment and number of the draw.
         clean, noisy: [n, L] float32, volts.
         snr_db: [n].
-        kinds: [n, 5] bool, columns as `KIND_ORDER`.
+        kinds: [n, K] bool, columns as `kind_names`.
         line_hz: [n] power-line frequency, NaN where there is none or it is not known.
         fs_hz: sampling rate.
         inputs: fingerprints of the segments and the noise.
         n_subjects: how many the segments come from.
         noise_part: "train", "valid", or "" where the library does not say.
         failures: segments that could not be mixed.
+        kind_names: [K] of the columns of `kinds`.
     """
 
     ids: NDArray[np.str_]
@@ -59,6 +60,7 @@ class CalibrationSet:
     n_subjects: int
     noise_part: str
     failures: tuple[Failure, ...] = ()
+    kind_names: tuple[str, ...] = BENCHMARK_KINDS
 
 
 def make(settings: Settings, calibration: Calibration, segments_folder: Path, noise_folder: Path) -> CalibrationSet:
@@ -111,7 +113,8 @@ def make(settings: Settings, calibration: Calibration, segments_folder: Path, no
         noisy=noisy,
         snr_db=snr_db,
         kinds=recipe.kinds,
-        line_hz=_line_hz(recipe, library),
+        line_hz=library.line_hz_of(recipe),
+        kind_names=library.columns,
         fs_hz=fs_hz,
         inputs={"segments": segments.fingerprint, "noise": library.fingerprint},
         n_subjects=len(np.unique(segments.subjects[rows])),
@@ -180,12 +183,3 @@ def _require_cells(calibration: Calibration, library: NoiseLibrary, floor_db: fl
                     f"calibration.n_kinds: {n_kinds} kinds at {snr_db:g} dB, but {library.folder} has only "
                     f"{', '.join(available) or 'none'} for that; add noise.kinds or ask for fewer"
                 )
-
-
-def _line_hz(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.float64]:
-    line = np.full(len(recipe.kinds), np.nan)
-    column = KIND_ORDER.index("PLI")
-    rows = recipe.kinds[:, column]
-    if rows.any():
-        line[rows] = library.line_hz("PLI")[recipe.piece[rows, column]]
-    return line

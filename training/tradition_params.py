@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import npz
 from cleansemg.core.artifact import MANIFEST, Artifact, Manifest, Schema
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import names_in
 from cleansemg.training.parameter_selection import Choice, choose
 from cleansemg.training.search_space import combinations
 
@@ -136,7 +136,7 @@ def _scores(table: Scores) -> dict[str, Any]:
     improvement = table["SNRimp"]
     by_snr = {f"{snr_db:g}": _or_none(_mean(improvement[table["snr_db"] == snr_db]))
               for snr_db in np.unique(table["snr_db"])}  # fmt: skip
-    by_kind = {kind: _or_none(_mean(improvement[table["kinds"][:, i]])) for i, kind in enumerate(KIND_ORDER)}
+    by_kind = {kind: _or_none(_mean(improvement[table["kinds"][:, i]])) for i, kind in enumerate(names_in(table))}
     return {
         "SNRimp_db": _or_none(_mean(improvement)),
         "RMSE_v": _or_none(_mean(table["RMSE"])),

@@ -108,11 +108,11 @@ def noisy_version(
     noisy = stream.signal.copy()
     # a stream longer than the noise is mixed in blocks as equal as can be
     edges = np.linspace(0, length, -(-length // longest) + 1).round().astype(int).tolist()
-    for start, stop in itertools.pairwise(edges):
+    for block, (start, stop) in enumerate(itertools.pairwise(edges)):
         # the mixing rule scales noise to a signal's energy: it is handed a constant of the power wanted, so that the
         # noise is as loud where this stream is quiet
         constant = np.repeat(np.sqrt(level[live])[:, None], stop - start, axis=1).astype(np.float32)  # [c, l]
-        recipe = mixing.draw_recipes(draws, snr_db, counts, library, stop - start, floor_db)
+        recipe = mixing.draw_recipes(draws, snr_db, counts, library, stop - start, floor_db, block)
         mixed, _ = mixing.mix_recipes(constant, recipe, library, snr_db, "exact", floor_db, names)
         noisy[live, start:stop] += mixed - constant
     return replace(stream, signal=noisy)

@@ -19,7 +19,7 @@ from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.scoring import SCHEMA
 from cleansemg.evaluation.stats.comparisons import best
 from cleansemg.evaluation.test_set import SCHEMA as MIXTURES
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 
 HEADLINE = "SNRimp"
 PIXELS = 320  # a waveform is drawn as the smallest and largest sample of so many stretches
@@ -76,7 +76,8 @@ def examples(run: Run) -> tuple[list[Example], str]:
         mixture = _row(folder, MIXTURES, row)
         outputs = {(s.label, s.track): _row(_denoised(run, s), SCHEMA, row)["denoised"] for s in shown}
         gains = {(s.label, s.track): float(s.of(run.profile, [HEADLINE])[row, 0]) for s in shown}
-        kinds = " + ".join(kind for kind, there in zip(KIND_ORDER, mixture["kinds"], strict=True) if there)
+        names = mixture.get("kind_names", BENCHMARK_KINDS)
+        kinds = " + ".join(kind for kind, there in zip(names, mixture["kinds"], strict=True) if there)
         caption = (
             f"{mixture['segment_id']}, {float(mixture['snr_db']):g} dB, {kinds}: "
             f"{first.label} ({first.track}) improves it by {values[row]:.1f} dB"

@@ -19,7 +19,6 @@ from cleansemg.evaluation.report.views import p_text
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
 from cleansemg.evaluation.stats.comparisons import BOUNDS
-from cleansemg.noise.settings import KIND_ORDER
 
 ALL = "all"
 
@@ -76,11 +75,11 @@ def leaderboard(run: Run) -> dict[str, Any]:
 
 def _noises(run: Run) -> dict[str, str]:
     """Choices of noise: all, a number of kinds, one kind alone; those that the mixtures have."""
-    names = {str(kind): name for kind, name in run.settings.tables.kind_names.items()}
+    names = run.settings.tables.kind_names
     found = {ALL: "all noise"}
     for k in breakdowns.values_of(run.cells, "n_kinds"):
         found[f"k{k}"] = f"{k} kind{'s' if k > 1 else ''} at once"
-    for column, kind in enumerate(KIND_ORDER):
+    for column, kind in enumerate(run.cells[0].kind_names):
         if any((scores.kinds[:, column] & (scores.n_kinds == 1)).any() for scores in run.cells):
             found[kind] = f"{names.get(kind, kind)} alone"
     return found
@@ -90,8 +89,8 @@ def _mask(scores: Scores, snr: str, noise: str) -> NDArray[np.bool_]:
     mask = np.ones(len(scores.snr_db), np.bool_)
     if snr != ALL:
         mask &= scores.snr_db == float(snr)
-    if noise in KIND_ORDER:
-        mask &= scores.kinds[:, KIND_ORDER.index(noise)] & (scores.n_kinds == 1)
+    if noise in scores.kind_names:
+        mask &= scores.kinds[:, scores.kind_names.index(noise)] & (scores.n_kinds == 1)
     elif noise != ALL:
         mask &= scores.n_kinds == int(noise.removeprefix("k"))
     return mask

@@ -14,7 +14,6 @@ from cleansemg.evaluation import metrics
 from cleansemg.evaluation.metrics import MetricInfo
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
-from cleansemg.noise.settings import KIND_ORDER, Kind
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -91,22 +90,22 @@ def _is_of(database: str, subject: NDArray[np.str_]) -> NDArray[np.bool_]:
     return np.char.startswith(subject, f"{database}/")
 
 
-def by_kind(every: Sequence[Scores], profile: str, settings: Settings, names: Mapping[Kind, str] | None) -> Table:
+def by_kind(every: Sequence[Scores], profile: str, settings: Settings, names: Mapping[str, str] | None) -> Table:
     """SNR improvement by kind of noise, from the mixtures that hold that kind alone; `names` for other headings."""
     info = metrics.catalogue(profile)[HEADLINE]
     rows = []
+    kinds = every[0].kind_names
     for scores in every:
         row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
-        for column, kind in enumerate(KIND_ORDER):
+        for column, kind in enumerate(kinds):
             alone = scores.kinds[:, column] & (scores.n_kinds == 1)
             found = means(scores, profile, [info], alone, settings)
             row |= {key.replace(HEADLINE, kind): value for key, value in found.items()}
             row[f"n_{kind}"] = int(alone.sum())
         rows.append(row)
     columns = [Column("denoiser", "denoiser"), Column("track", "track")]
-    kind_names = {str(kind): name for kind, name in (names or {}).items()}
-    for kind in KIND_ORDER:
-        heading = kind_names.get(kind, kind)
+    for kind in kinds:
+        heading = (names or {}).get(kind, kind)
         columns += [Column(kind, heading, 2, (f"{kind}_low", f"{kind}_high")), *limit_columns(kind)]
         columns.append(Column(f"n_{kind}"))
     which = "Mixtures of one kind, all SNRs."

@@ -4,7 +4,8 @@ Rule (docs/architecture.md, Randomness; protocol A8): a draw is called "mix", se
 name is written as type:repr, prefixed by its length in 4 bytes, hashed by BLAKE2b to 16 bytes, which are the spawn key
 of a SeedSequence of the configuration's seed. Of its uniform numbers, five rank the kinds, five choose the pieces, five
 the offsets; in the combined set two more come first. With noise files (`mix.files`) the draw is called "mix", set,
-segment, SNR, "draw", number, and five numbers choose pieces, five offsets.
+segment, SNR, "draw", number, and five numbers choose pieces, five offsets. A kind beyond the benchmark's five has three
+(two) numbers of a generator whose spawn key is that of the mixture followed by that of "kind", its name, 0.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ Key = tuple[int, ...]
 Name = str | int | float
 
 WGN = "WGN"
+SHARED = 5  # kinds that share the numbers of one generator, the first columns
 IMPROBABLE = 1e-9  # that chance gives as many repeated draws as there are; below that, seeds collide
 FILE_DRAW = re.compile(r"_d(\d+)")
 
@@ -103,7 +105,11 @@ def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tal
         tally.keys.add(key)
         tally.ids.add(own)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(folder.seed, spawn_key=key)))
-        uniform = rng.random(draw.skip + (10 if draw.of_files else 15))[draw.skip :].reshape(-1, 5)
+        uniform = rng.random(draw.skip + (10 if draw.of_files else 15))[draw.skip :].reshape(-1, SHARED)
+        for kind in kinds[SHARED:]:
+            sequence = np.random.SeedSequence(folder.seed, spawn_key=(*key, *spawn_key("kind", kind, 0)))
+            numbers = np.random.Generator(np.random.PCG64(sequence)).random(len(uniform))
+            uniform = np.column_stack([uniform, numbers])
         if not _is_drawn(uniform, kinds, used[row], piece[row], offset[row], room, draw.of_files):
             finding.problems.append(f"{at}: its noise is not what its seed draws")
         library = folder.inputs.get("noise", "")
@@ -134,7 +140,7 @@ def _is_drawn(
     room: list[list[int]],
     of_files: bool,
 ) -> bool:
-    """Whether uniform numbers [3 or 2, 5] give a recipe."""
+    """Whether uniform numbers [3 or 2, K] give a recipe."""
     if not of_files and not _chosen(uniform[0], kinds, used, room):
         return False
     for k in np.flatnonzero(used).tolist():

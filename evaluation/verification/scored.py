@@ -20,6 +20,9 @@ DIGITS = 2e-8  # relative; CSVs have nine significant digits
 Rows = list[dict[str, str]]
 
 
+KINDS = ("PLI", "ECG", "MOA", "WGN", "Color")  # columns of sets that do not name theirs
+
+
 @dataclass(frozen=True)
 class Scored:
     """The columns of one denoised set that tables are made of.
@@ -30,6 +33,7 @@ class Scored:
         seed: of the run.
         values: by "profile.metric", [n].
         scales: by metric: what tables divide it by.
+        kind_names: [K] of the columns of `kinds`.
     """
 
     who: tuple[str, str]
@@ -41,6 +45,7 @@ class Scored:
     seed: int
     values: Mapping[str, NDArray[np.float64]]
     scales: Mapping[str, float]
+    kind_names: tuple[str, ...] = KINDS
 
     @property
     def keys(self) -> set[str]:
@@ -66,8 +71,10 @@ class Scored:
 
 def read_scored(folder: Folder) -> Scored:
     """The metrics of a denoised set."""
-    names = [name for name in next(iter(folder.tables()))[1] if "." in name] if folder.shards else []
+    stored = next(iter(folder.tables()))[1] if folder.shards else {}
+    names = [name for name in stored if "." in name]
     columns = folder.columns("database", "subject", "snr_db", "n_kinds", "kinds", "failed", *names)
+    kind_names = stored["kind_names"][0].tolist() if "kind_names" in stored else KINDS
     people = zip(columns["database"].tolist(), columns["subject"].tolist(), strict=True)
     return Scored(
         who=(str(folder.info["denoiser"]), str(folder.info["track"])),
@@ -79,6 +86,7 @@ def read_scored(folder: Folder) -> Scored:
         seed=folder.seed,
         values={name: columns[name] for name in names},
         scales={key: about.table_scale for key, about in metrics_of(folder).items()},
+        kind_names=tuple(map(str, kind_names)),
     )
 
 

@@ -18,7 +18,6 @@ from cleansemg.evaluation.verification.scored import Rows, Scored, differences, 
 HEADLINE = "SNRimp"
 LONG = ("table1", "snr_by_kinds", "by_snr", "by_count", "by_database")  # a row a denoiser, or a denoiser and condition
 COUNTS = ("n_mixtures", "n_subjects", "n_failed")
-KINDS = ("PLI", "ECG", "MOA", "WGN", "Color")
 
 CONDITIONS: dict[str, Callable[[Scored, str], NDArray[np.bool_]]] = {
     "snr_db": lambda scored, text: scored.snr_db == float(text),
@@ -164,7 +163,7 @@ def _by_noise(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Find
         for row in rows:
             scored = known[row["denoiser"], row["track"]]
             own: dict[str, float] = {}
-            for column, kind in enumerate(KINDS):
+            for column, kind in enumerate(scored.kind_names):
                 alone = scored.kinds[:, column] & (scored.n_kinds == 1)
                 own |= {kind: scored.mean(profile, HEADLINE, alone), f"n_{kind}": int(alone.sum())}
                 if how is not None and f"{kind}_low" in header:
@@ -174,7 +173,7 @@ def _by_noise(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Find
 
     outcomes = sorted((wrong(profile) for profile in every[0].having([HEADLINE])), key=len)
     finding.problems += outcomes[0]
-    return len(rows) * len(KINDS) * (4 if "PLI_low" in header else 2)
+    return len(rows) * len(every[0].kind_names) * (4 if "PLI_low" in header else 2)
 
 
 def _whos(rows: Rows) -> set[tuple[str, str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.pool import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
 
 
 @pytest.fixture(scope="session")
@@ -17,8 +17,8 @@ def library() -> NoiseLibrary:
     """Four pieces of 20 s of every kind, of different lengths and sizes."""
     rng = np.random.default_rng(7)
     return NoiseLibrary(
-        {kind: [10.0**i * rng.standard_normal(20_000 + 100 * i) for i in range(4)] for kind in KIND_ORDER},
-        line_hz=[50.1, 49.9, 60.2, 59.8],
+        {kind: [10.0**i * rng.standard_normal(20_000 + 100 * i) for i in range(4)] for kind in BENCHMARK_KINDS},
+        line_hz={"PLI": [50.1, 49.9, 60.2, 59.8]},
     )
 
 

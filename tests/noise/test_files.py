@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from cleansemg.core.errors import UserError
 from cleansemg.core.seeding import generator
 from cleansemg.noise.files import NoiseFiles
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.mixing import mix_recipes
 from cleansemg.noise.pool import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
 
 LENGTH = 2000
 
@@ -20,7 +20,7 @@ LENGTH = 2000
 def test_one_file_a_piece_or_as_many_as_asked_for(library):
     files = NoiseFiles({"ECG": 0, "WGN": 6, "PLI+MOA+Color": 3}, library, "mix.files")
     assert len(files) == 4 + 6 + 3
-    ecg, wgn = KIND_ORDER.index("ECG"), KIND_ORDER.index("WGN")
+    ecg, wgn = BENCHMARK_KINDS.index("ECG"), BENCHMARK_KINDS.index("WGN")
     assert files.piece[files.kinds[:, ecg]].tolist() == [0, 1, 2, 3]
     assert files.piece[files.kinds[:, wgn]].tolist() == [0, 1, 2, 3, 0, 1]  # the library has four pieces
     compound = files.kinds.sum(1) == 3
@@ -43,7 +43,7 @@ def test_recipes_hold_the_file_at_equal_energy(library):
     recipe = files.recipes([generator(1, int(i)) for i in chosen], chosen, LENGTH)
     assert recipe.kinds.tolist() == files.kinds.tolist()
     assert ((recipe.piece >= 0) == recipe.kinds).all()
-    ecg = KIND_ORDER.index("ECG")
+    ecg = BENCHMARK_KINDS.index("ECG")
     assert recipe.piece[:4, ecg].tolist() == [0, 1, 2, 3]
     compounds = {tuple(row) for row in recipe.piece[4:].tolist()}
     assert len(compounds) > 20  # 4 x 4 x 4 possible
@@ -58,7 +58,7 @@ def test_recipes_hold_the_file_at_equal_energy(library):
         * np.sum(
             library.segment(kind, recipe.piece[row, column], recipe.offset[row, column], LENGTH).astype(float) ** 2
         )
-        for column, kind in enumerate(KIND_ORDER)
+        for column, kind in enumerate(BENCHMARK_KINDS)
         if recipe.kinds[row, column]
     ]
     assert len(energies) == 3

@@ -16,8 +16,8 @@ from cleansemg.core.settings import PARTS
 from cleansemg.core.stage import RunOptions
 from cleansemg.noise import library as stage
 from cleansemg.noise.base import NoiseSource, Piece, Request
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.library import SCHEMA, NoiseLibrary, build_libraries
-from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.settings import Settings
 
 SMALL = {"train": 3, "valid": 2, "test": 2}
@@ -232,12 +232,12 @@ def test_pieces_under_ten_seconds_are_refused(tmp_path):
 def test_published_layout(tmp_path):
     rng = np.random.default_rng(0)
     for root in (tmp_path / "a", tmp_path / "b" / "noise_pool"):
-        for kind in KIND_ORDER:
+        for kind in BENCHMARK_KINDS:
             (root / kind).mkdir(parents=True)
             for i in range(2):
                 np.save(root / kind / f"{kind}_{i}.npy", rng.standard_normal(3000).astype(np.float32))
     a, b = NoiseLibrary.open(tmp_path / "a"), NoiseLibrary.open(tmp_path / "b")
-    assert a.kinds == b.kinds == KIND_ORDER
+    assert a.kinds == b.kinds == BENCHMARK_KINDS
     assert a.piece_names("MOA") == ("MOA_0", "MOA_1")
     assert np.isnan(a.line_hz("PLI")).all()
     np.testing.assert_array_equal(

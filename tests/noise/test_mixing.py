@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.seeding import generator, spawn_key
 from cleansemg.noise import mixing
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.pool import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
 
 GRID_DB = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
 L = 2000
-WGN = KIND_ORDER.index("WGN")
+WGN = BENCHMARK_KINDS.index("WGN")
 
 
 def draw(library, snr_db, n_kinds, n, floor_db=-5.0, length=L, tag="t"):
@@ -84,7 +84,7 @@ def test_published_rule_scales_components_alone(library):
     for row in range(50):
         energies = [
             float(((gain[row, j] * library.segment(kind, five.piece[row, j], five.offset[row, j], L)) ** 2).sum())
-            for j, kind in enumerate(KIND_ORDER)
+            for j, kind in enumerate(BENCHMARK_KINDS)
         ]
         expected = (clean[row].astype(np.float64) ** 2).sum() / 10**-1.0
         assert sum(energies) == pytest.approx(expected, rel=1e-6)
@@ -100,7 +100,7 @@ def test_the_sum_is_what_numpy_gives(library):
     noisy, gain = mixing.mix_recipes(clean, recipe, library, -15.0, "exact", -5.0)
     expected = clean.astype(np.float64)
     for row, j in zip(*np.nonzero(recipe.kinds), strict=True):
-        excerpt = library.segment(KIND_ORDER[j], recipe.piece[row, j], recipe.offset[row, j], L)
+        excerpt = library.segment(BENCHMARK_KINDS[j], recipe.piece[row, j], recipe.offset[row, j], L)
         expected[row] += gain[row, j] * excerpt.astype(np.float64)
     np.testing.assert_array_equal(noisy, expected.astype(np.float32))
 
@@ -165,8 +165,8 @@ def test_draws_are_uniform_without_replacement_and_white_noise_stays_out_alone_b
 
 
 def test_drawable_names_kinds():
-    assert mixing.drawable(-10, 1, -5.0, KIND_ORDER) == ("PLI", "ECG", "MOA", "Color")
-    assert mixing.drawable(-10, 2, -5.0, KIND_ORDER) == KIND_ORDER
+    assert mixing.drawable(-10, 1, -5.0, BENCHMARK_KINDS) == ("PLI", "ECG", "MOA", "Color")
+    assert mixing.drawable(-10, 2, -5.0, BENCHMARK_KINDS) == BENCHMARK_KINDS
     assert mixing.drawable(-10, 1, None, ["WGN"]) == ("WGN",)
     assert mixing.drawable(-5, 1, -5.0, ["WGN", "PLI"]) == ("PLI", "WGN")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleansemg.core.errors import InputError, UserError
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.quality import QualityMeter, assess_signal, models, noise_labels
 from cleansemg.quality.meter import total_snr_db
 
@@ -34,7 +34,7 @@ def test_any_rate_and_length(untrained, fs_hz: float, seconds: float) -> None:
         assert found.snr_low_db <= np.median(windows.snr_db) <= found.snr_high_db
     else:
         assert found.snr_low_db is None
-    assert list(found.kinds) == list(KIND_ORDER)
+    assert list(found.kinds) == list(BENCHMARK_KINDS)
     assert all(0 <= p <= 1 for p in found.kinds.values())
 
 
@@ -162,7 +162,7 @@ def test_labels(untrained) -> None:
     noisy = np.concatenate([_signal(2000, 3), np.zeros((1, 2000))])
     found = noise_labels(noisy, 1000.0, untrained)
     quality = assess_signal(noisy[:3], 1000.0, untrained)
-    expected = [[one.kinds[kind] >= 0.5 for kind in KIND_ORDER] for one in quality]
+    expected = [[one.kinds[kind] >= 0.5 for kind in BENCHMARK_KINDS] for one in quality]
     np.testing.assert_array_equal(found.kinds, [*expected, [False] * 5])
     assert np.isnan(found.line_hz).all()
     assert found.clean is None

@@ -27,8 +27,8 @@ from cleansemg.evaluation import export
 from cleansemg.evaluation.parameter_files import read_parameters
 from cleansemg.evaluation.verification import verify
 from cleansemg.formats import open_file
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.pool import NoiseLibrary
-from cleansemg.noise.settings import KIND_ORDER
 from tests.conftest import ROOT
 
 RNG = np.random.default_rng(5)
@@ -73,7 +73,7 @@ def _test_set(folder: Path) -> None:
         folder / "x.npz",
         {
             "clean": SIGNAL[:n], "noisy": SIGNAL[n : 2 * n], "snr_db": np.zeros(n), "n_kinds": np.ones(n, np.int64),
-            "kinds": np.zeros((n, len(KIND_ORDER)), bool), "fs_hz": np.full(n, 1000.0),
+            "kinds": np.zeros((n, len(BENCHMARK_KINDS)), bool), "fs_hz": np.full(n, 1000.0),
         },
     )  # fmt: skip
 

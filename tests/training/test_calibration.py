@@ -23,10 +23,10 @@ from cleansemg.evaluation import metrics
 from cleansemg.evaluation.parameter_files import read_parameters
 from cleansemg.noise.base import Request
 from cleansemg.noise.color import Coloured
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.moa_simulated import MotionSimulated
 from cleansemg.noise.pli import PowerLine
 from cleansemg.noise.pool import SCHEMA as NOISE
-from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.training import calibration, calibration_set, search_space
 from cleansemg.training.calibration import snr_improvement_db
 from cleansemg.training.parameter_selection import choose
@@ -131,7 +131,7 @@ def test_every_candidate_has_its_own_score_and_the_best_wins(space, tmp_path):
             improvement = snr_improvement_db(mix.clean, mix.noisy, built.denoise(mix.noisy, 1000.0, labels[track]))
             assert candidate["SNRimp_db"] == pytest.approx(improvement.mean(), abs=1e-9)
             assert candidate["SNRimp_db_by_snr_db"]["-5"] == pytest.approx(improvement[mix.snr_db == -5].mean())
-            ecg = mix.kinds[:, KIND_ORDER.index("ECG")]
+            ecg = mix.kinds[:, BENCHMARK_KINDS.index("ECG")]
             assert candidate["SNRimp_db_by_kind"]["ECG"] == pytest.approx(improvement[ecg].mean())
             assert candidate["SNRimp_db_by_kind"]["MOA"] is None  # the library has none
             assert (candidate["n_mixtures"], candidate["n_failed"]) == (12, 0)
@@ -383,7 +383,7 @@ def a_few_mixtures() -> tuple[np.ndarray, NoiseLabels]:
         mixed += [("ECG", heartbeats(n_samples, 560, name, unlike=2 * shape), 0.0) for name in ("first", "second")]
     clean = emg(len(mixed), n_samples)
     noisy = np.stack([at_snr(c, noise, snr_db) for c, (_, noise, snr_db) in zip(clean, mixed, strict=True)])
-    kinds = np.array([[kind in (name, "all") for name in KIND_ORDER] for kind, _, _ in mixed])
+    kinds = np.array([[kind in (name, "all") for name in BENCHMARK_KINDS] for kind, _, _ in mixed])
     return noisy, NoiseLabels(kinds, np.full(len(mixed), np.nan))
 
 

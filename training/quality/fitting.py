@@ -20,7 +20,7 @@ from cleansemg.core.execution import map_items
 from cleansemg.core.layout import Layout
 from cleansemg.core.seeding import torch_seed
 from cleansemg.core.stage import Report, RunOptions, disk_error
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import columns_of
 from cleansemg.quality import models
 from cleansemg.training import recipe as recipes
 from cleansemg.training.fitting import CHECKPOINT, NOT_FITTING, Fit
@@ -95,7 +95,7 @@ def parameters_of(name: str, settings: Settings) -> dict[str, Any]:
     for key in quality.parameters:
         if key not in models.NAMES:
             models.build(key)  # raises, with the nearest name
-    head = {"n_kinds": len(KIND_ORDER) if quality.kinds else 0}
+    head = {"n_kinds": len(columns_of(settings.noise.kinds)) if quality.kinds else 0}
     return {**head, **quality.parameters.get(name, {})}
 
 
@@ -185,6 +185,7 @@ def _fit(training: Training, source: QualitySource) -> str:
             "band_hz": list(settings.segment.band_hz),
             "snr_db": list(quality.snr_db),
             "lengths_s": list(quality.lengths_s),
+            "kinds": list(columns_of(settings.noise.kinds)) if quality.kinds else [],
             "thresholds": _validation_thresholds(network, source) if quality.kinds else [],
         }
         fit.write(network, fitted.history, used, "model's own", about)

@@ -82,7 +82,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             inputs={"segments": segments.fingerprint, "noise": library.fingerprint},
             seed=settings.seed, options=options, label=f"quality mixtures {part}",
             code=of_modules(__name__, without=DATA),
-            info={"fs_hz": settings.segment.fs_hz, "part": part},
+            info={"fs_hz": settings.segment.fs_hz, "part": part, "kinds": list(library.columns)},
         )  # fmt: skip
         n_failures += len(result.failures)
         lines.append(f"{part}: {result.artifact.manifest.count} mixtures, {result.artifact.folder}")
@@ -139,7 +139,7 @@ class Mixtures:
         mixture_id, subject: [n].
         n_samples: [n].
         snr_db: [n].
-        kinds: [n, 5].
+        kinds: [n, K], columns as those of the library.
     """
 
     def __init__(self, layout: Layout, part: str) -> None:

@@ -6,6 +6,7 @@ For maintainers, after the train and test steps of the same configuration (docs/
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,6 @@ import typer
 from cleansemg.core.commandline import ConfigOption, OutputOption, QuietOption, SetOption, prepare, run
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.noise.settings import KIND_ORDER
 from cleansemg.quality import models
 from cleansemg.training import model_cards
 from cleansemg.training.quality.fitting import SCHEMA, WEIGHTS
@@ -100,7 +100,7 @@ def describe(settings: Settings, layout: Layout, model: str, path: Path) -> str:
         *_scores(layout, model),
     ]
     if info["thresholds"]:
-        lines += _kinds(layout, model, info["thresholds"])
+        lines += _kinds(layout, model, predictor.kinds, info["thresholds"])
     return "\n".join(lines)
 
 
@@ -120,10 +120,10 @@ def _scores(layout: Layout, model: str) -> list[str]:
     return [*lines, ""]
 
 
-def _kinds(layout: Layout, model: str, thresholds: list[float]) -> list[str]:
+def _kinds(layout: Layout, model: str, kinds: Sequence[str], thresholds: list[float]) -> list[str]:
     rows = _rows(layout, "kinds", model)
-    lines = ["| kind | " + " | ".join(KIND_ORDER) + " |", "|---|" + "---:|" * len(KIND_ORDER)]
-    lines += [f"| {row['what']} | " + " | ".join(_rounded(row[kind], 3) for kind in KIND_ORDER) + " |" for row in rows]
+    lines = ["| kind | " + " | ".join(kinds) + " |", "|---|" + "---:|" * len(kinds)]
+    lines += [f"| {row['what']} | " + " | ".join(_rounded(row[kind], 3) for kind in kinds) + " |" for row in rows]
     limits = " | ".join(f"{limit:.2f}" for limit in thresholds)
     note = "On the `auto` track, a kind counts as present from the threshold that had the best F1 in validation."
     return [*lines, f"| threshold | {limits} |", "", note, ""]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.rendering import Column, Table
-from cleansemg.noise.settings import KIND_ORDER
+from cleansemg.noise.kinds import BENCHMARK_KINDS, aligned, columns_of
 from cleansemg.training.quality.agreement import MEASURES, average_precision, intervals
 
 if TYPE_CHECKING:
@@ -41,11 +41,13 @@ class Predictions:
     n_parameters: int
     snr_db: NDArray[np.float64]
     predicted_db: NDArray[np.float64]
-    probability: NDArray[np.float64]  # [n, 5]
-    kinds: NDArray[np.bool_]  # [n, 5]
+    probability: NDArray[np.float64]  # [n, those that it knows]
+    kinds: NDArray[np.bool_]  # [n, K]
     n_samples: NDArray[np.int64]
     subject: NDArray[np.str_]
     fs_hz: float
+    kind_names: tuple[str, ...] = BENCHMARK_KINDS  # columns of `kinds`
+    known_kinds: tuple[str, ...] = BENCHMARK_KINDS  # columns of `probability`
 
     @property
     def has_kinds(self) -> bool:
@@ -122,16 +124,16 @@ def kinds_table(every: Sequence[Predictions], labels: Sequence[str]) -> Table:
     """Average precision of each kind, beside what guessing gives (its share of the mixtures)."""
     rows: list[dict[str, Any]] = []
     for one in (one for one in every if one.has_kinds):
-        scores = [average_precision(one.kinds[:, i], one.probability[:, i]) for i in range(len(KIND_ORDER))]
-        mean = float(np.nanmean(scores))
-        rows.append(
-            {"model": one.name, "what": "average precision", **dict(zip(KIND_ORDER, scores, strict=True)), "mean": mean}
-        )
-        share = one.kinds.mean(axis=0)
-        guess = dict(zip(KIND_ORDER, share.tolist(), strict=True))
+        present = aligned(one.kinds, one.kind_names, one.known_kinds)
+        scores = [average_precision(present[:, i], one.probability[:, i]) for i in range(present.shape[1])]
+        mean, by_kind = float(np.nanmean(scores)), dict(zip(one.known_kinds, scores, strict=True))
+        rows.append({"model": one.name, "what": "average precision", **by_kind, "mean": mean})
+        share = present.mean(axis=0)
+        guess = dict(zip(one.known_kinds, share.tolist(), strict=True))
         rows.append({"model": one.name, "what": "share of mixtures", **guess, "mean": float(share.mean())})
     columns = [Column("model", "model"), Column("what", "")]
-    columns += [Column(kind, kind, 3) for kind in (*KIND_ORDER, "mean")]
+    kinds = columns_of(kind for one in every if one.has_kinds for kind in one.known_kinds)
+    columns += [Column(kind, kind, 3) for kind in (*kinds, "mean")]
     return Table("Kinds of noise", columns, rows, ["The share is what a guess reaches.", *labels])
 
 
@@ -143,7 +145,7 @@ def _conditions(one: Predictions) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     if np.ptp(counts):
         for count in np.unique(counts):
             yield f"{count} kind{'s' if count > 1 else ''}", counts == count
-        for column, kind in enumerate(KIND_ORDER):
+        for column, kind in enumerate(one.kind_names):
             yield f"{kind} alone", (counts == 1) & one.kinds[:, column]
     if np.ptp(one.n_samples):
         for length in np.unique(one.n_samples):

@@ -26,7 +26,7 @@ FILTER_ORDER = 4  # of the low-pass on part of the training mixtures
 
 
 class QualitySource:
-    """Batches for `training.loop`: signals as `noisy`, and as `clean` their targets [n, 1 + 5], SNR and kinds.
+    """Batches for `training.loop`: signals as `noisy`, and as `clean` their targets [n, 1 + K], SNR and kinds.
 
     New mixtures of one batch have one length, drawn from `quality.lengths_s`. A part of them, `clean_share`, is left
     without noise (SNR NaN, no kind), and a part, `band_limited_share`, goes through a low-pass, as recordings at low
@@ -126,7 +126,7 @@ class QualitySource:
 
 
 def targets(snr_db: NDArray[np.float64], kinds: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """[n, 1 + 5] what a model is fitted to: SNR in dB, then 0 or 1 a kind."""
+    """[n, 1 + K] what a model is fitted to: SNR in dB, then 0 or 1 a kind."""
     return np.concatenate([snr_db[:, None], kinds], axis=1).astype(np.float32)
 
 

@@ -78,7 +78,12 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             seed=settings.seed, options=options, label=f"predict {name}",
         )  # fmt: skip
         columns = made.artifact.columns("snr_db", "predicted_db", "probability", "kinds", "n_samples", "subject")
-        results.append(report.Predictions(name, models.count(predictor.network), fs_hz=fs_hz, **columns))
+        results.append(
+            report.Predictions(
+                name, models.count(predictor.network), fs_hz=fs_hz, kind_names=mixtures.library.columns,
+                known_kinds=predictor.kinds, **columns,
+            )
+        )  # fmt: skip
     labels = leak_labels(layout)
     tables = report.tables(results, settings, labels)
     for key, table in tables.items():
