@@ -63,7 +63,7 @@ class Baseline(NoiseSource):
             name = f"{self.prefix}_{index:03d}"
             rng = generator(request.seed, "noise", self.kind, request.part, name)
             slope, high_pass_hz, low_pass_hz = (
-                float(rng.uniform(*pair)) for pair in (self.slope, self.high_pass_hz, self.low_pass_hz)
+                float(rng.uniform(pair[0], pair[1])) for pair in (self.slope, self.high_pass_hz, self.low_pass_hz)
             )
             samples = band_limited_noise(rng, request.piece_samples, request.fs_hz, slope, high_pass_hz, low_pass_hz)
             yield Piece(self.rms_v * samples, name, f"{request.part}/{name}", subtype=f"slope {slope:.2f}")
