@@ -136,7 +136,7 @@ def mix_shard(job: MixJob) -> ShardResult:
         "noise_piece": recipe.piece,
         "noise_name": _piece_names(recipe, library),
         "noise_offset": recipe.offset,
-        "line_hz": library.line_hz_of(recipe),
+        "line_hz": library.line_hz_of(recipe.kinds, recipe.piece),
         "fs_hz": np.full(len(ids), job.fs_hz),
         **named_columns(library.columns, len(ids)),
     }

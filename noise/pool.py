@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,6 @@ from cleansemg.core import npz
 from cleansemg.core.artifact import MANIFEST, Artifact, Schema, read_manifest
 from cleansemg.core.errors import ArtifactError, one_line
 from cleansemg.noise.kinds import BENCHMARK_KINDS, columns_of
-
-if TYPE_CHECKING:
-    from cleansemg.noise.mixing import Recipe
 
 SCHEMA = Schema("noise-library", 1, step="cleansemg run --stages noise")
 PUBLISHED_POOL = "noise_pool"
@@ -104,13 +100,13 @@ class NoiseLibrary:
         column = self.columns.index(kind)
         return self._line_hz[self._first[column] : self._first[column + 1]]
 
-    def line_hz_of(self, recipe: Recipe) -> NDArray[np.float64]:
+    def line_hz_of(self, kinds: NDArray[np.bool_], piece: NDArray[np.integer]) -> NDArray[np.float64]:
         """[n] power-line frequency of each mixture, that of its first piece that has one; NaN where none has."""
-        line = np.full(len(recipe.kinds), np.nan)
+        line = np.full(len(kinds), np.nan)
         for column in range(len(self.columns)):
-            rows = recipe.kinds[:, column] & np.isnan(line)
+            rows = kinds[:, column] & np.isnan(line)
             if rows.any():
-                line[rows] = self._line_hz[self._first[column] + recipe.piece[rows, column]]
+                line[rows] = self._line_hz[self._first[column] + piece[rows, column]]
         return line
 
     def segment(self, kind: str, piece: int, offset: int, length: int) -> NDArray[np.float32]:

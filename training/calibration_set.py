@@ -113,7 +113,7 @@ def make(settings: Settings, calibration: Calibration, segments_folder: Path, no
         noisy=noisy,
         snr_db=snr_db,
         kinds=recipe.kinds,
-        line_hz=library.line_hz_of(recipe),
+        line_hz=library.line_hz_of(recipe.kinds, recipe.piece),
         kind_names=library.columns,
         fs_hz=fs_hz,
         inputs={"segments": segments.fingerprint, "noise": library.fingerprint},
