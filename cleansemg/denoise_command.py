@@ -34,7 +34,10 @@ def denoise(
     weights: WeightsOption = None,
     parameters: ParametersOption = None,
     track: Annotated[
-        str, typer.Option(help="blind, or auto: the quality network tells the denoiser the kinds of noise.")
+        str,
+        typer.Option(
+            help="blind, or auto: the denoiser is given the kinds of noise that the quality network predicts."
+        ),
     ] = "blind",
     fs: FsOption = None,
     unit: UnitOption = None,

@@ -1,4 +1,4 @@
-"""The one interface of every denoiser: what it takes, what it promises, what it refuses."""
+"""The interface of every denoiser: its input, its promises, its errors."""
 
 from __future__ import annotations
 

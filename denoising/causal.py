@@ -1,6 +1,6 @@
 """Denoisers for real time: every sample is answered at once, from the samples before it.
 
-`Denoiser.causal` gives the causal form of a method that has one: `identity`, and `hp` (`causal_high_pass`).
+`Denoiser.causal` returns the causal form of a method that has one: `identity`, and `hp` (`causal_high_pass`).
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def run_checks(factory: Factory, tracks: Sequence[str] | None = None) -> list[Ch
     """Run every check.
 
     Args:
-        factory: makes the denoiser; called more than once, it must give equal ones.
+        factory: makes the denoiser; called more than once, it must return equal ones.
         tracks: those to check; None for all that the denoiser has.
 
     Returns:
@@ -219,7 +219,7 @@ def _keeps_the_sign(factory: Factory, track: str) -> None:
 
 
 def _ignores_its_neighbours(factory: Factory, track: str) -> None:
-    """A signal denoised alone, in another order or repeated gives what it gives in the batch."""
+    """A signal denoised alone, in another order or repeated has the same output as in the batch."""
     denoiser = factory()
     signals = _signals(denoiser, track)
     together = signals.run(denoiser)

@@ -42,7 +42,7 @@ class Detector:
 
 @dataclass(frozen=True)
 class Beats:
-    """Beats of one signal: sample positions, rising, and the band-passed signal they were found in."""
+    """Beats of one signal: sample positions, rising, and the band-passed signal in which they were detected."""
 
     positions: IntArray
     filtered: NDArray[np.float64]  # [L]

@@ -9,12 +9,12 @@ One definition for both tracks; all filters are run forwards and backwards (`cau
     high-pass         `cutoff_hz`, signals that are    `cutoff_hz`, signals with ECG or MOA
                       slow (`noise_detection`)
 
-A notch goes to the fundamental and to those harmonics that the same rule finds. Its width in Hz is the same at
+The fundamental gets a notch, and so do those harmonics that the same rule finds. Its width in Hz is the same at
 every harmonic: a constant Q would take 60 Hz out of the EMG at 300 Hz. The cut-off of 40 Hz is the one of the
 published baselines for ECG and motion (ICASSP 2023 FCN paper; TrustEMG-Net supplement; CleanSEMG); 20 to 500 Hz is
 the band of surface EMG there. They apply the high-pass to unlabelled data as well, whatever is in it (`slow_ratio=0`).
-That takes the EMG below the cut-off out of signals that hold no slow noise; so by default it is applied where there is
-evidently more power than EMG has there.
+That removes the EMG below the cut-off from signals that hold no slow noise; so by default it is applied only where
+there is more power than EMG has there.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ its harmonics the magnitudes of the discrete Fourier transform are replaced by t
 either side, and phases are kept. Unlike a notch this leaves the EMG's power there.
 
 A record that is no whole number of periods long leaks: a line 15 dB above the EMG reaches 20 Hz to either side in 2 s.
-So the sinusoids of the line and its harmonics, at the frequency found, are fitted by least squares and subtracted
+So the sinusoids of the line and its harmonics, at the detected frequency, are fitted by least squares and subtracted
 first (the canceller of a reference at the line's frequency, in one step rather than adaptively); the interpolation then
 takes what a line that is not quite stationary leaves. It lowers magnitudes only: where the fit has removed a little of
 the EMG as well, nothing is invented.
@@ -29,7 +29,7 @@ from cleansemg.noise.labels import NoiseLabels
 FloatArray = NDArray[np.float64]
 
 BESIDE_HZ = 4.0  # how far on either side magnitudes are averaged for the interpolation
-TUNING_HZ = 0.25  # how far the fit may move the frequency that was found
+TUNING_HZ = 0.25  # how far the fit may move the detected frequency
 
 
 class LineInterpolation(Denoiser):
@@ -72,7 +72,7 @@ def fitted(x: FloatArray, fs_hz: float, frequency_hz: float, harmonics: tuple[in
     """[L]: the sinusoids at multiples of a frequency that are nearest to a signal [L]."""
     phase = 2 * np.pi * frequency_hz / fs_hz * np.arange(len(x))
     basis = np.stack([wave(k * phase) for k in harmonics for wave in (np.cos, np.sin)], axis=1)
-    # over the second or more that a line is found in, the columns are all but orthogonal: the normal equations do
+    # over the second or more in which a line is detected, the columns are all but orthogonal: the normal equations do
     sinusoids: FloatArray = basis @ np.linalg.solve(basis.T @ basis, basis.T @ x)
     return sinusoids
 

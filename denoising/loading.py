@@ -1,4 +1,4 @@
-"""A denoiser by name: `load("hp")`, a network with its weights, or a class of one's own."""
+"""A denoiser by name: `load("hp")`, a network with its weights, or a class of the user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRETRAINED = "pretrained"
 OPEN = "open"  # the pretrained weights, fine-tuned on the training people of the open recordings
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 
-# What a recording is cleaned with where nobody says: the method, and which weights of it. It gains most of all methods
+# What cleans a recording where the user names nothing: the method and its weights. It gains most of all methods
 # in the project's own table on open recordings (README), on other people than those that it was fitted to.
 DEFAULT_DENOISER: tuple[str, str] = ("msemg", OPEN)
 
@@ -31,7 +31,7 @@ def load(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) 
 
     Args:
         name: of a YAML in configs/denoisers/, one of its aliases, or `package.module:Class`.
-        weights: of a network: "pretrained" for the ones that come with the project, "open" for those fitted on to
+        weights: of a network: "pretrained" for the ones that come with the project, "open" for the same, fine-tuned on
             the open recordings, None for a fresh network (drawn from torch's generator), or a file: ours
             (.safetensors) or a checkpoint (.pth, .pt). A classical method has none.
         parameters: over those saved with the weights, which are over those of the YAML.
@@ -97,7 +97,7 @@ def pretrained_weights(entry: Entry) -> Path:
     """The file of the weights that come with the project.
 
     Raises:
-        UserError: none come for this network; says how to train them.
+        UserError: none come for this network; the message tells how to train them.
     """
     path = WEIGHTS_FOLDER / f"{entry.name}.safetensors"
     if not path.exists():
@@ -110,7 +110,7 @@ def pretrained_weights(entry: Entry) -> Path:
 
 
 def open_weights(entry: Entry) -> Path:
-    """The file of the weights that were fitted on to the open recordings.
+    """The file of the weights that were fine-tuned on the open recordings.
 
     Raises:
         UserError: none come for this network; names those that do.
@@ -120,7 +120,7 @@ def open_weights(entry: Entry) -> Path:
     if not path.exists():
         there = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
         raise UserError(
-            f"denoiser '{entry.name}' comes without weights fitted on to open recordings (those that do: {there}); "
+            f"denoiser '{entry.name}' comes without weights fine-tuned on open recordings (those that do: {there}); "
             "take weights=pretrained, or make them: cleansemg run --config configs/open.yaml"
         )
     return path

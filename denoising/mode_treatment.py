@@ -8,8 +8,8 @@ thresholds for white and coloured noise.
 Thresholds: soft, at `factor` sigma_k sqrt(2 ln L), with sigma_k the deviation of the noise in mode k. In white noise
 the modes' energies fall by a known law (Flandrin, Rilling and Goncalves, "Empirical mode decomposition as a filter
 bank", IEEE Signal Process. Lett. 11(2), 112-114, 2004), which the baselines have as a table, `shares`, relative to the
-first: sigma_k^2 = sigma_1^2 shares_k. Modes past the table hold next to no white noise; they are kept, and so is the
-last row, which remains of the decomposition.
+first: sigma_k^2 = sigma_1^2 shares_k. Modes past the table hold next to no white noise; they stay as they are, and
+so does the last row, the remainder of the decomposition.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 - **Line**: `power_line.find_power_line`, by its own threshold. The other rules look at the signal without it.
 - **Heart**: beats that look like a heart's (`heartbeats.look_like_a_heart`).
 - **Slow noise** (movement, drift, coloured noise): more than `SLOW_RATIO` times the power below a cut-off that surface
-  EMG has there. From a ratio of 2 on there is more noise than EMG below the cut-off, and a high-pass takes away more
+  EMG has there. From a ratio of 2 on there is more noise than EMG below the cut-off, and a high-pass removes more
   noise than EMG; 2.5 leaves a margin for subjects with more EMG there than the model of its spectrum has,
 
       P(f) ~ f^2 / ((f^2 + fl^2) (f^2 + fh^2)^2)          fl = 60 Hz, fh = 120 Hz, from 20 Hz on
@@ -12,7 +12,7 @@
   417-424, 1977; Stulen and De Luca, same journal 28(7), 515-523, 1981): 9 % below 40 Hz. On the training subjects of
   the open set it is 7 % (median), 15 % (95th percentile).
 - **White floor**: the density from 400 to 470 Hz, above the band of surface EMG (De Luca et al., "Filtering the surface
-  EMG signal", J. Biomech. 43, 1573-1579, 2010), taken to hold at all frequencies. White noise is evident where
+  EMG signal", J. Biomech. 43, 1573-1579, 2010), taken to hold at all frequencies. White noise counts as detected where
   that exceeds `WHITE_SHARE` of the power; EMG of the training subjects reads 2 % (median), 5 % (95th percentile).
 """
 
@@ -82,7 +82,7 @@ def from_signal(x: FloatArray, fs_hz: float, cutoff_hz: float) -> DetectedNoise:
 
 
 def without_line(x: FloatArray, fs_hz: float, line: PowerLine, notch_width_hz: float = NOTCH_WIDTH_HZ) -> FloatArray:
-    """[L]: the signal with notches of one width at the line and at those of its harmonics that were found."""
+    """[L]: the signal with notches of one width at the line and at those of its harmonics that were detected."""
     for k in line.harmonics:
         frequency_hz = k * line.frequency_hz
         x = dsp.notch(x, frequency_hz, frequency_hz / notch_width_hz, fs_hz)
@@ -123,7 +123,7 @@ def emg_share_below(cutoff_hz: float, fs_hz: float) -> float:
 
 
 def white_noise(x: FloatArray, fs_hz: float) -> float | None:
-    """Variance of the white noise in a signal [L], where it is evident; None where it is not."""
+    """Variance of the white noise in a signal [L], where it is detected; None where it is not."""
     variance = white_power(x, fs_hz)
     return variance if variance is not None and variance > WHITE_SHARE * float(np.var(without_mean(x))) else None
 

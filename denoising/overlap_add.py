@@ -137,7 +137,7 @@ class OverlapAdd:
         return self._log.gaps
 
     def push(self, block: FloatArray) -> NDArray[np.float32]:
-        """Take the next samples.
+        """Denoise the next samples.
 
         Args:
             block: [C, l], any unit, any length, also none; NaN where there is no value.
@@ -211,7 +211,7 @@ class OverlapAdd:
         return [_Window(channel, stretch, start, stop, last=True)]
 
     def _denoise(self, windows: list[_Window]) -> None:
-        """Denoise windows and put them where they belong; those of the same samples go in one batch."""
+        """Denoise windows and join them to the output; those of the same samples are one batch."""
         batches: dict[tuple[int, int, bool], list[_Window]] = defaultdict(list)
         for window in windows:
             batches[window.stop, window.start, window.last].append(window)

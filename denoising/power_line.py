@@ -2,7 +2,7 @@
 
 Rule. The periodogram (Hann window; averaged over pieces of at most 4 s with half overlap) is searched within
 1 Hz of each mains frequency. Its highest point counts as a line where it exceeds `threshold` times the median
-of the periodogram 2 to 12 Hz away on either side; a harmonic of a line that was found needs `HARMONIC_SHARE`
+of the periodogram 2 to 12 Hz away on either side; a harmonic of a detected line needs `HARMONIC_SHARE`
 of that. The median of the neighbours makes the rule independent of the signal's scale and slope.
 
 Threshold. In noise without a line a bin of one piece's periodogram is exponentially distributed, and exceeds
@@ -41,7 +41,7 @@ class PowerLine:
     """The power line in one signal.
 
     Attributes:
-        frequency_hz: of the fundamental; NaN where none was found.
+        frequency_hz: of the fundamental; NaN where there is none.
         harmonics: numbers of those that stand out, the fundamental being 1.
         ratio: peak over median, the quantity compared with the threshold.
     """
@@ -66,7 +66,7 @@ def find_power_line(
         x: [L], any unit.
         fs_hz: sampling rate.
         known_hz: the line's frequency, where it is known: only harmonics are looked for.
-        known_present: there is a line: take the highest candidate, whatever its ratio.
+        known_present: there is a line: the highest candidate is it, whatever its ratio.
         n_harmonics: how many to consider, the fundamental included.
         threshold: of the ratio of powers, for the fundamental.
 

@@ -1,8 +1,8 @@
 """Variational mode decomposition (VMD): a signal as a sum of modes, each narrow around a centre frequency.
 
 Dragomiretskiy and Zosso, "Variational Mode Decomposition", IEEE Trans. Signal Process. 62(3):531-544, 2014,
-doi:10.1109/TSP.2013.2288675. Gives what the library vmdpy 0.2 gives with `init=1` on unit-RMS signals of even
-length; `docs/vmd.md` says where it departs, and why. The iteration is in `vmd_kernel`.
+doi:10.1109/TSP.2013.2288675. Returns what the library vmdpy 0.2 returns with `init=1` on unit-RMS signals of even
+length; `docs/vmd.md` lists where it departs, and why. The iteration is in `vmd_kernel`.
 
 `VMD` is the denoiser on top of it; docs/denoisers.md has its rules.
 """

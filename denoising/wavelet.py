@@ -14,11 +14,11 @@
   2011: a review of these choices for surface EMG.
 
 Surface EMG is itself like noise: its coefficients fill whole levels, and their median is the signal's. A sigma a level
-therefore takes the EMG away with the noise, and one from the finest level (250 to 500 Hz at 1000 Hz) mistakes for noise
+therefore removes the EMG with the noise, and one from the finest level (250 to 500 Hz at 1000 Hz) mistakes for noise
 the EMG that reaches there. On training subjects of the open set the latter loses 1 dB on average over kinds of noise
-and SNRs. So the default takes sigma from the white floor at 400 to 470 Hz, where surface EMG has next to nothing,
-and does so only where that is evident (`noise_detection`): a signal without white noise passes unchanged, by that
-rule. At rates below 1 kHz, and in less than 0.25 s, the floor can't be seen, and is not removed.
+and SNRs. So the default reads sigma off the white floor at 400 to 470 Hz, where surface EMG has next to nothing,
+and does so only where that is detected (`noise_detection`): a signal without white noise passes unchanged, by that
+rule. At rates below 1 kHz, and in less than 0.25 s, the floor can't be measured, and is not removed.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Wavelet(Denoiser):
 
         Args:
             wavelet: an orthogonal wavelet of PyWavelets: "db7", "sym8", "coif5", ...
-            level: number of levels of details; the approximation below them is kept.
+            level: number of levels of details; the approximation below them stays as it is.
             rule: threshold in units of sigma, "universal" or "minimax".
             mode: what happens to coefficients above it: "soft", "hard" or "garrote".
-            noise: sigma from the white "floor", where it is evident, from the "finest" level for all, or from each
+            noise: sigma from the white "floor", where it is detected, from the "finest" level for all, or from each
                 "level" for itself.
 
         Raises:
@@ -122,7 +122,7 @@ def _sigma(details: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _floor_sigma(x: NDArray[np.float64], fs_hz: float) -> float:
-    """Standard deviation of evident white noise in [L], 0 without. An orthonormal transform keeps it at all levels."""
+    """Standard deviation of detected white noise in [L], 0 without. An orthonormal transform keeps it at all levels."""
     line = find_line(x, fs_hz)
     variance = white_noise(x if line is None else without_line(x, fs_hz, line), fs_hz)
     return 0.0 if variance is None else float(np.sqrt(variance))

@@ -10,7 +10,7 @@ signal is therefore filtered with every window of `windows_s`, and the estimate 
 returned. docs/denoisers.md has the measurement behind the windows.
 
 Frames are Hann windows with a quarter hop, from before the first sample to after the last one, so that gains
-of one give the input back everywhere, the edges included.
+of one return the input everywhere, the edges included.
 """
 
 from __future__ import annotations

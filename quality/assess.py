@@ -40,7 +40,7 @@ def assess_signal(x: NDArray[np.floating], fs_hz: float, model: Predictor | None
 
 
 def noise_labels(noisy: NDArray[np.floating], fs_hz: float, model: Predictor | None = None) -> NoiseLabels:
-    """The kinds of noise that the network finds in each signal: what the `auto` track tells a denoiser.
+    """The kinds of noise that the network predicts in each signal: what a denoiser is given on the `auto` track.
 
     A kind counts as there from the probability on that gave the best F1 on the validation mixtures. The line's
     frequency is left to the denoiser. A constant signal has no kind, and no label has a kind that the network does not

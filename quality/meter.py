@@ -129,7 +129,7 @@ class QualityMeter:
         self._finished = False
 
     def push(self, block: NDArray[np.floating]) -> None:
-        """Take the next samples [C, l], in any unit; NaN is a gap.
+        """Add the next samples [C, l], in any unit; NaN is a gap.
 
         Raises:
             InputError: another number of channels, infinite values, or numbers that are not real.

@@ -25,14 +25,14 @@ QASE_FORMS: dict[str, dict[str, Any]] = {
     "cnn_blstm": {"channels": (16, 32, 64), "hidden": 48, "layers": 2, "use_attention": False},
 }
 BASELINE = "wldnn"
-# What is read with where nobody says: QASE-net fitted on to recordings of people (docs/quality.md has both on them).
+# The default: QASE-net, fine-tuned on recordings of people (docs/quality.md has both on them).
 DEFAULT_WEIGHTS = "qase_open"
 NAMES = (*QASE_FORMS, BASELINE)
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network with what its file of weights says.
+    """A network with what its file of weights holds beside them.
 
     Attributes:
         name: one of `NAMES`.
@@ -84,7 +84,7 @@ def pretrained_weights(name: str = DEFAULT_WEIGHTS) -> Path:
     """The file of the weights that come with the project, by its name there.
 
     Raises:
-        UserError: none come for this model; says how to train them.
+        UserError: none come for this model; the message tells how to train them.
     """
     path = PRETRAINED / f"{name}.safetensors"
     if not path.exists():

@@ -13,7 +13,7 @@ BATCH = 64
 def predict(
     predictor: models.Predictor, noisy: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a model reads off signals at its own rate, each on its own.
+    """What a model predicts of signals at its own rate, each by itself.
 
     Args:
         predictor: the model.

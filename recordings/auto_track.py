@@ -1,4 +1,4 @@
-"""The `auto` track on a recording: a method is told the kinds of noise found in each window."""
+"""The `auto` track on a recording: a method is given the kinds of noise that are predicted in each window."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AutoTrack(Denoiser):
     The network needs 1 s, so that is the shortest signal; a stretch below it between two gaps is not denoised.
     """
 
-    tracks = ("blind",)  # nobody has to tell it anything
+    tracks = ("blind",)  # it needs no labels
 
     def __init__(self, denoiser: Denoiser, model: Predictor | None) -> None:
         """Wrap a denoiser.
@@ -35,10 +35,10 @@ class AutoTrack(Denoiser):
             model: the quality network, with the second head.
 
         Raises:
-            UserError: the denoiser can't be told the kinds of noise, or needs to be told more; or there is no model.
+            UserError: the denoiser can't use the kinds of noise, or needs more than these; or there is no model.
         """
         if "oracle" not in denoiser.tracks:
-            raise UserError(f"denoiser '{denoiser.name}' cannot be told the kinds of noise; leave --track at blind")
+            raise UserError(f"denoiser '{denoiser.name}' cannot use the kinds of noise; leave --track at blind")
         if "blind" not in denoiser.tracks:
             raise UserError(f"denoiser '{denoiser.name}' needs more than the kinds of noise; it has no auto track")
         if model is None:

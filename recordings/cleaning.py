@@ -1,4 +1,4 @@
-"""One recording's file denoised into another, in blocks, with what can be said about it before and after.
+"""One recording's file denoised into another, in blocks, with a report on it before and after.
 
 Everything that can be refused is refused before the work; every file that is written appears whole, at the end.
 """
@@ -165,7 +165,7 @@ class _Run:
         self._warn(self.before or (self.hint.result() if self.hint is not None else []))
 
     def picture(self) -> bytes | None:
-        """The picture, drawn before anything is at its place."""
+        """The picture, drawn before any file has its name."""
         if self.trace is None or self.plotted is None or self.options.plot is None:
             return None
         channel = self.info.channels[self.plotted]
@@ -238,7 +238,7 @@ class _Run:
         }
 
     def cleaned(self, side: Path) -> Cleaned:
-        """What the caller is told."""
+        """The result for the caller."""
         n_samples, fs_hz, n_channels = self.progress.n_samples, self.info.fs_hz, len(self.info.channels)
         return Cleaned(
             output=self.writer.path,
@@ -269,7 +269,7 @@ class _Run:
         self.n_written += part.shape[1]
 
     def _warn(self, before: Sequence[ChannelReport]) -> None:
-        """What the user should know about this recording."""
+        """Warnings about this recording."""
         stream = self.stream
         short = [gap for gap in stream.gaps if gap.reason == "short"]
         if stream.n_gaps:

@@ -1,4 +1,4 @@
-"""Which denoiser a recording goes through, and everything that must be known to build the same one again."""
+"""The denoiser of a recording, with everything that is needed to build the same one again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def choose(
 
     Args:
         name: of a denoiser, or `package.module:Class`; None: `cleansemg.denoising.loading.DEFAULT_DENOISER`.
-        weights: pretrained, open or a file; None: those of the default where `name` is the default, else box.
+        weights: pretrained, open or a file; None: those of the default where `name` is the default, else pretrained.
         parameters: over those of its YAML and its weights.
 
     Raises:

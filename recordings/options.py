@@ -19,7 +19,7 @@ class DenoiseOptions:
     """How a recording is denoised.
 
     Attributes:
-        output: the denoised recording; its suffix says its format.
+        output: the denoised recording; its suffix is that of its format.
         denoiser: a name, or `package.module:Class`; None: the project's default.
         weights: pretrained, open or a file; None: the default's.
         parameters: of the denoiser.
@@ -87,7 +87,7 @@ def check_targets(info: FileInfo, options: DenoiseOptions) -> None:
         if path is None:
             continue
         other = roles.setdefault(path.resolve(), what)
-        if what not in {other, "--output"}:  # the writer has words of its own for the output
+        if what not in {other, "--output"}:  # the writer refuses the output itself, with its own message
             raise UserError(f"{what} and {other} are the same file, {path}")
     for extra in (options.plot, options.report):
         if extra is not None:

@@ -1,4 +1,4 @@
-"""What can be said of a recording without a reference, channel by channel, in bounded memory.
+"""The quality of a recording without a reference, channel by channel, in bounded memory.
 
 meter = RecordingMeter(file.info.channels, file.info.fs_hz, quality_model())
 for block in file.blocks():
@@ -6,7 +6,7 @@ for block in file.blocks():
 for channel in meter.result():
     print(channel.name, channel.snr)
 
-`as_json` gives the form that is written to files (docs/own-recordings.md lists its keys).
+`as_json` returns the form that is written to files (docs/own-recordings.md lists its keys).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class RecordingMeter:
             self._quality = QualityMeter(self._fs_hz, len(self._channels), model)
 
     def push(self, block: NDArray[np.floating]) -> None:
-        """Take the next samples [C, l], volts; NaN where there is no value."""
+        """Add the next samples [C, l], volts; NaN where there is no value."""
         values = np.asarray(block, np.float64)
         for waveform, row in zip(self._waveforms, values, strict=True):
             waveform.push(row)
@@ -169,7 +169,7 @@ def quality_model(weights: Path | None = None) -> Predictor | None:
     """The network that reads SNR and kinds of noise.
 
     Args:
-        weights: a file; None: the pretrained ones. Where there are none, that is said once, and None comes back.
+        weights: a file; None: the pretrained ones. Where there are none, a warning says so, and the result is None.
 
     Raises:
         UserError: a file that is absent, broken, or no quality model that takes recordings.
@@ -189,7 +189,7 @@ def quality_model(weights: Path | None = None) -> Predictor | None:
 
 
 def check_duration(n_samples: int, fs_hz: float, name: str = "the recording") -> None:
-    """Refuse what is too short for anything to be said of it.
+    """Refuse what is too short to be assessed.
 
     Raises:
         UserError: shorter than 1 s.

@@ -1,4 +1,4 @@
-"""The file beside a denoised recording that says how it was made, so that it can be made again.
+"""The file beside a denoised recording that describes how it was made, so that it can be made again.
 
 `record` and its hash depend on the inputs and the command alone; what differs from run to run is under `run`.
 """
@@ -20,7 +20,7 @@ LIBRARIES = ("numpy", "scipy", "torch", "numba", "pandas", "pyedflib", "openpyxl
 
 
 def sidecar_path(output: Path) -> Path:
-    """OUTPUT.json, with the output's own suffix kept: `clean.csv.json`."""
+    """OUTPUT.json, with the output's suffix: `clean.csv.json`."""
     return output.with_name(f"{output.name}.json")
 
 
@@ -65,7 +65,7 @@ def versions() -> dict[str, str]:
 
 
 def check_target(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
-    """Refuse a place where no file can be put, before the work begins.
+    """Refuse a path that cannot be written, before the work begins.
 
     Args:
         path: the target.

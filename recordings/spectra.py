@@ -82,7 +82,7 @@ class AveragedSpectrum:
         self._longest = np.empty(0)  # the longest stretch below one piece
 
     def push(self, x: Float64) -> None:
-        """Take the next samples [l] of a stretch, finite."""
+        """Add the next samples [l] of a stretch, finite."""
         held = np.concatenate((self._held, x)) if len(self._held) else x
         start = 0
         while len(held) - start >= self._n:

@@ -41,7 +41,7 @@ class Pipe(ABC):
 
     @abstractmethod
     def end(self) -> Iterator[NDArray[np.float64]]:
-        """What was waiting, if it is a sample; raises as `take`."""
+        """What was waiting, if it is a sample; raises as `feed`."""
 
     @abstractmethod
     def encode(self, block: NDArray[np.float32]) -> bytes:

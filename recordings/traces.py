@@ -37,7 +37,7 @@ class Envelope:
         self._rest = np.empty(0)
 
     def push(self, x: Float64) -> None:
-        """Take the next samples [l]; NaN where there is no value."""
+        """Add the next samples [l]; NaN where there is no value."""
         x = np.concatenate((self._rest, x))
         n = len(x) // self.size
         whole = x[: n * self.size].reshape(n, self.size)
@@ -57,7 +57,7 @@ class Envelope:
         return middle_s, low, high
 
     def _join(self) -> None:
-        if len(self._low) % 2:  # the last bin goes back to the samples that wait, as its extremes
+        if len(self._low) % 2:  # the last bin returns to the samples that wait, as its extremes
             last = np.full(self.size, self._low[-1])
             last[-1] = self._high[-1]
             self._rest = np.concatenate((last, self._rest))
@@ -83,7 +83,7 @@ class Spectrogram:
         self._rest = np.empty(0)
 
     def push(self, x: Float64) -> None:
-        """Take the next samples [l]; a frame with a gap in it has no power."""
+        """Add the next samples [l]; a frame with a gap in it has no power."""
         x = np.concatenate((self._rest, x))
         if len(x) < self.n:
             self._rest = x
@@ -140,7 +140,7 @@ class Trace:
         self._excerpt: Excerpt | None = None
 
     def push(self, before: Float64, after: Float64) -> None:
-        """Take the next samples of both; NaN where there is no value."""
+        """Add the next samples of both; NaN where there is no value."""
         pair = np.stack((before, after)).astype(np.float64)
         for row, envelope, spectrogram in zip(pair, self.envelopes, self.spectrograms, strict=True):
             envelope.push(row)

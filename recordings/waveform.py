@@ -1,4 +1,4 @@
-"""What is read off the waveform of one channel as its samples come: amplitude, clipping, flat parts, gaps.
+"""Measures of the waveform of one channel as its samples come: amplitude, clipping, flat parts, gaps.
 
 Clipping. An amplifier or converter at the end of its range repeats its extreme value. Samples count as clipped where
 they equal the largest (or smallest) value of the whole channel in runs of at least `CLIPPED_RUN`. A signal of few codes
@@ -81,7 +81,7 @@ class WaveformMeter:
         self.spectrum = AveragedSpectrum(self.fs_hz)
 
     def push(self, x: Float64) -> None:
-        """Take the next samples [l]; NaN where there is no value."""
+        """Add the next samples [l]; NaN where there is no value."""
         for start, stop, has_values in stretches(x):
             if has_values:
                 self._values(x[start:stop])

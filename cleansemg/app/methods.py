@@ -49,7 +49,7 @@ def methods() -> tuple[Method, ...]:
             continue
         for weights, folder in ((PRETRAINED, WEIGHTS_FOLDER), (OPEN, WEIGHTS_FOLDER / OPEN)):
             if (folder / f"{name}.safetensors").exists():
-                extra = ", fitted on to open recordings" if weights == OPEN else ""
+                extra = ", fine-tuned on open recordings" if weights == OPEN else ""
                 found.append(Method(name, weights, WHOLE_FORM.sub("", entry.summary) + extra))
     return tuple(sorted(found, key=lambda method: (method.name, method.weights) != DEFAULT_DENOISER))
 

@@ -106,7 +106,7 @@ class MSEMG(NeuralDenoiser):
     def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
         """The public names are those here; the size is in the shapes.
 
-        The public code runs one Mamba block as often as it is told, which no file says: a checkpoint holds
+        The public code runs one Mamba block as often as its settings ask, which no file holds: a checkpoint holds
         one block, or the same one again under other numbers. Give `n_layers` where it is not 1.
         """
         names = (FIRST, LAST, MIXER + "A_log", MIXER + "conv1d.weight")

@@ -60,10 +60,10 @@ def test_a_network_without_weights_says_how_to_train(monkeypatch: pytest.MonkeyP
     with pytest.raises(UserError) as caught:
         load("fcn")
     assert "cleansemg run --config demo --set train.models=[fcn], then give its file as weights" in str(caught.value)
-    assert "weights=None gives a fresh network" in str(caught.value)
+    assert "(None gives a fresh network)" in str(caught.value)
 
 
-def test_weights_in_the_box_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: FCN) -> None:
+def test_pretrained_weights_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: FCN) -> None:
     monkeypatch.setattr(loading, "WEIGHTS_FOLDER", tmp_path)
     weight_files.write(tmp_path / "fcn.safetensors", small.network, {"denoiser": "fcn", "parameters": SMALL})
     x = emg(2)

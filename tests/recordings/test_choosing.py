@@ -31,7 +31,7 @@ def test_weights_fitted_on_open_recordings_are_found_by_name(tmp_path, monkeypat
     box = loading.WEIGHTS_FOLDER / "fcn.safetensors"
     monkeypatch.setattr(loading, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(
-        UserError, match=r"'fcn' comes without weights fitted on to open recordings \(those that do: none\)"
+        UserError, match=r"'fcn' comes without weights fine-tuned on open recordings \(those that do: none\)"
     ):
         load("fcn", weights="open")
     (tmp_path / "open").mkdir()
@@ -56,7 +56,7 @@ def test_auto_track_tells_the_denoiser_what_the_network_finds(quality_weights):
 
 def test_auto_track_is_refused_where_it_means_nothing(quality_weights):
     model = load_quality(quality_weights)
-    with pytest.raises(UserError, match="'fcn' cannot be told the kinds of noise"):
+    with pytest.raises(UserError, match="'fcn' cannot use the kinds of noise"):
         AutoTrack(load("fcn"), model)
     with pytest.raises(UserError, match="'wiener_oracle' needs more than the kinds"):
         AutoTrack(load("wiener_oracle"), model)
