@@ -30,9 +30,9 @@ class Noise:
         pieces: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in kinds}
         names: dict[str, list[str]] = {kind: [] for kind in kinds}
         for shard, columns in folder.tables():
-            kinds = np.asarray(columns["kind"]).astype(str).tolist()
+            of_pieces = np.asarray(columns["kind"]).astype(str).tolist()
             for kind, name, samples in zip(
-                kinds, np.asarray(columns["name"]).astype(str).tolist(), columns["noise"], strict=True
+                of_pieces, np.asarray(columns["name"]).astype(str).tolist(), columns["noise"], strict=True
             ):
                 if kind not in pieces:
                     raise ArtifactError(f"{shard.path}: unknown kind of noise '{kind}'")
