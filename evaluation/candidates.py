@@ -127,12 +127,12 @@ def _rows_of(name: str | DenoiserRow, configured: Sequence[DenoiserRow]) -> list
 def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ...]:
     """The track that the row names, or those of `evaluate.tracks` that the denoiser has, or all but auto."""
     tracks: tuple[str, ...] = load_class(entry.target).tracks
-    own = tracks
+    without_auto = tracks
     if {"blind", "oracle"} <= set(tracks):  # one that needs more than the kinds has no blind track
         tracks = (*tracks, AUTO)
     if row.track is None:
         wanted = settings.evaluate.tracks
-        return own if wanted is None else tuple(track for track in tracks if track in wanted)
+        return without_auto if wanted is None else tuple(track for track in tracks if track in wanted)
     if row.track not in tracks:
         raise UserError(f"evaluate.denoisers: '{row.name}' has no {row.track} track{did_you_mean(row.track, tracks)}")
     return (row.track,)

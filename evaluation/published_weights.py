@@ -40,15 +40,15 @@ def fetch_weights(folder: Path | None = None, revision: str | None = None, model
     folder = (folder or DEFAULT_FOLDER).expanduser()
     wanted = [_network(name) for name in models]
     repository = hub.open_repository(REPOSITORY, hub.KINDS, folder, revision)
-    chosen, skipped = _choose(repository.files)
+    selected, skipped = _choose(repository.files)
     for entry in wanted:
-        if entry.name not in chosen:
-            raise UserError(f"{repository}: has no checkpoint of '{entry.name}'; has: {', '.join(chosen) or 'none'}")
+        if entry.name not in selected:
+            raise UserError(f"{repository}: has no checkpoint of '{entry.name}'; has: {', '.join(selected) or 'none'}")
     if wanted:
-        chosen = {entry.name: chosen[entry.name] for entry in wanted}
+        selected = {entry.name: selected[entry.name] for entry in wanted}
     lines, n_fetched, failures = [f"from {repository}"], 0, 0
     done = []
-    for name, file in chosen.items():
+    for name, file in selected.items():
         label = f"{file.path}, {size_text(file.size)}"
         try:
             n_fetched += hub.fetch(file, folder)
@@ -126,18 +126,18 @@ def _is_network(entry: Entry) -> bool:
 
 def _choose(files: Sequence[hub.HubFile]) -> tuple[dict[str, hub.HubFile], dict[Path, str]]:
     """The checkpoint of each network, and why others are left: one a network, a `_best` before any other."""
-    found: dict[str, hub.HubFile] = {}
+    selected: dict[str, hub.HubFile] = {}
     skipped: dict[Path, str] = {}
     checkpoints = [file for file in files if file.path.suffix.lower() in SUFFIXES]
     for file in sorted(checkpoints, key=lambda f: (not f.path.stem.lower().endswith(BEST), f.path)):
         entry = _entry_of(file.path)
         if entry is None:
             skipped[file.path] = "no network of that name here"
-        elif entry.name in found:
-            skipped[file.path] = f"{found[entry.name].path} is taken for '{entry.name}'"
+        elif entry.name in selected:
+            skipped[file.path] = f"{selected[entry.name].path} is taken for '{entry.name}'"
         else:
-            found[entry.name] = file
-    return dict(sorted(found.items())), skipped
+            selected[entry.name] = file
+    return dict(sorted(selected.items())), skipped
 
 
 def _entry_of(path: Path) -> Entry | None:
@@ -146,8 +146,8 @@ def _entry_of(path: Path) -> Entry | None:
     name = _plain(stem.removesuffix(f"_{BEST}"))
     known = registry.entries("denoisers").values()
     by_public_name = [entry for entry in known if _plain(str(entry.extra.get("published_name", ""))) == name]
-    by_own_name = [entry for entry in known if name in {_plain(alias) for alias in (entry.name, *entry.aliases)}]
-    return next((entry for entry in by_public_name + by_own_name if name and _is_network(entry)), None)
+    by_our_name = [entry for entry in known if name in {_plain(alias) for alias in (entry.name, *entry.aliases)}]
+    return next((entry for entry in by_public_name + by_our_name if name and _is_network(entry)), None)
 
 
 def _plain(name: str) -> str:

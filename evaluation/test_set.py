@@ -161,9 +161,9 @@ def _draw(
     files = NoiseFiles(job.settings.files, library, "mix.files")
     snr, draw = job.cell
     names = [("mix", job.set_name, str(segment), float(snr)) for segment in table["segment_id"]]
-    chosen = [files.choose(seeding.generator(job.seed, *name, "files"), job.settings.draws)[draw] for name in names]
+    recordings = [files.choose(seeding.generator(job.seed, *name, "files"), job.settings.draws)[draw] for name in names]
     generators = [seeding.generator(job.seed, *name, "draw", draw) for name in names]
-    recipe = files.recipes(generators, np.array(chosen, np.int64), length)
+    recipe = files.recipes(generators, np.array(recordings, np.int64), length)
     return recipe, np.full(len(names), snr), recipe.kinds.sum(axis=1)
 
 
@@ -214,9 +214,9 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
             letter, numbers = ("d", tuple(range(settings.mix.draws)))
         cells = [(f"snr{s:g}_{letter}{n}", (s, n), some) for s in settings.mix.snr_db for n in numbers]
     size = settings.mix.shard_size
-    for cell_name, cell, chosen in cells:
-        for number, start in enumerate(range(0, len(chosen), size)):
-            parts = _by_shard(chosen[start : start + size], segments, ends)
+    for cell_name, cell, selected in cells:
+        for number, start in enumerate(range(0, len(selected), size)):
+            parts = _by_shard(selected[start : start + size], segments, ends)
             job = MixJob(
                 segments.folder,
                 parts,
@@ -230,13 +230,13 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
             yield Job(f"{cell_name}_{number:05d}", job)
 
 
-def _by_shard(chosen: NDArray[np.int64], segments: Artifact, ends: NDArray[np.int64]) -> tuple[Rows, ...]:
+def _by_shard(numbers: NDArray[np.int64], segments: Artifact, ends: NDArray[np.int64]) -> tuple[Rows, ...]:
     """Ascending numbers among all segments, as rows of their shards; consecutive ones as a range, which stays small."""
     parts = []
-    where = np.searchsorted(ends, chosen, side="right")
+    where = np.searchsorted(ends, numbers, side="right")
     for i in np.unique(where):
         shard = segments.manifest.shards[i]
-        rows = chosen[where == i] - (ends[i] - shard.count)
+        rows = numbers[where == i] - (ends[i] - shard.count)
         first, last = int(rows[0]), int(rows[-1])
         consecutive = last - first + 1 == len(rows)
         parts.append(Rows(shard.name, range(first, last + 1) if consecutive else tuple(rows.tolist())))
@@ -265,9 +265,9 @@ def _segments(folder: Path, shard: str) -> Mapping[str, NDArray[Any]]:
 def _piece_names(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.str_]:
     known = {kind: np.asarray(library.piece_names(kind)) for kind in library.kinds}
     width = max(names.dtype.itemsize // 4 for names in known.values())  # the library's, so that shards agree
-    chosen = np.zeros(recipe.kinds.shape, dtype=f"<U{width}")
+    drawn = np.zeros(recipe.kinds.shape, dtype=f"<U{width}")
     for column, kind in enumerate(library.columns):
         rows = recipe.kinds[:, column]
         if rows.any():
-            chosen[rows, column] = known[kind][recipe.piece[rows, column]]
-    return chosen
+            drawn[rows, column] = known[kind][recipe.piece[rows, column]]
+    return drawn

@@ -47,9 +47,9 @@ def leader(run: Run) -> Scores | None:
     tracks = list(dict.fromkeys(scores.track for scores in run.main))
     for track in sorted(tracks, key=lambda name: name != "blind"):
         rows = [s for s in run.main if s.track == track and s.label not in pictures.REFERENCE_ROWS]
-        found = best(rows, run.profile, HEADLINE)
-        if found is not None:
-            return found
+        position = best(rows, run.profile, HEADLINE)
+        if position is not None:
+            return position
     return None
 
 
@@ -71,7 +71,7 @@ def examples(run: Run) -> tuple[list[Example], str]:
     shown = _shown(run)
     if _row(_denoised(run, shown[0]), SCHEMA, 0).get("denoised") is None:
         return [], f"No waveforms were kept of the set '{run.set_name}' (evaluate.keep_waveforms)."
-    found = []
+    drawn = []
     for case, row in cases.items():
         mixture = _row(folder, MIXTURES, row)
         outputs = {(s.label, s.track): _row(_denoised(run, s), SCHEMA, row)["denoised"] for s in shown}
@@ -82,17 +82,17 @@ def examples(run: Run) -> tuple[list[Example], str]:
             f"{mixture['segment_id']}, {float(mixture['snr_db']):g} dB, {kinds}: "
             f"{first.label} ({first.track}) improves it by {values[row]:.1f} dB"
         )
-        found.append(Example(case, caption, _draw(case, mixture, outputs, gains, run)))
-    return found, ""
+        drawn.append(Example(case, caption, _draw(case, mixture, outputs, gains, run)))
+    return drawn, ""
 
 
 def _shown(run: Run) -> list[Scores]:
     """A row a denoiser: its blind track, or the first that it has; not the floor."""
-    chosen: dict[str, Scores] = {}
+    leaders: dict[str, Scores] = {}
     for scores in sorted(run.main, key=lambda s: s.track != "blind"):
-        chosen.setdefault(scores.label, scores)
+        leaders.setdefault(scores.label, scores)
     order = dict.fromkeys(scores.label for scores in run.main)
-    return [chosen[label] for label in order if label not in ("identity", "zero")] or [run.main[0]]
+    return [leaders[label] for label in order if label not in ("identity", "zero")] or [run.main[0]]
 
 
 def _denoised(run: Run, scores: Scores) -> Path:

@@ -76,13 +76,13 @@ def leaderboard(run: Run) -> dict[str, Any]:
 def _noises(run: Run) -> dict[str, str]:
     """Choices of noise: all, a number of kinds, one kind alone; those that the mixtures have."""
     names = run.settings.tables.kind_names
-    found = {ALL: "all noise"}
+    headings = {ALL: "all noise"}
     for k in breakdowns.values_of(run.cells, "n_kinds"):
-        found[f"k{k}"] = f"{k} kind{'s' if k > 1 else ''} at once"
+        headings[f"k{k}"] = f"{k} kind{'s' if k > 1 else ''} at once"
     for column, kind in enumerate(run.cells[0].kind_names):
         if any((scores.kinds[:, column] & (scores.n_kinds == 1)).any() for scores in run.cells):
-            found[kind] = f"{names.get(kind, kind)} alone"
-    return found
+            headings[kind] = f"{names.get(kind, kind)} alone"
+    return headings
 
 
 def _mask(scores: Scores, snr: str, noise: str) -> NDArray[np.bool_]:
@@ -97,8 +97,8 @@ def _mask(scores: Scores, snr: str, noise: str) -> NDArray[np.bool_]:
 
 
 def _cell(scores: Scores, mask: NDArray[np.bool_], run: Run, infos: list[MetricInfo]) -> list[Any]:
-    found: Mapping[str, float] = breakdowns.means(scores, run.profile, infos, mask, run.settings)
-    numbers = [[_json(found[f"{i.key}{end}"], i.decimals + 2) for end in ("", "_low", "_high")] for i in infos]
+    means: Mapping[str, float] = breakdowns.means(scores, run.profile, infos, mask, run.settings)
+    numbers = [[_json(means[f"{i.key}{end}"], i.decimals + 2) for end in ("", "_low", "_high")] for i in infos]
     return [int(mask.sum()), int(scores.failed[mask].sum()), numbers]
 
 

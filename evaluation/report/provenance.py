@@ -104,14 +104,14 @@ def artifacts(run: Run) -> list[Table]:
 
 def library_versions(run: Run) -> Table:
     """Versions that the results were made with, and those that made the report."""
-    versions_made_with: Mapping[str, str] = {}
+    recorded: Mapping[str, str] = {}
     for path in sorted((run.layout.root / "denoised").rglob(MANIFEST)):
-        versions_made_with = _manifest(path)["versions"]
+        recorded = _manifest(path)["versions"]
         break
     now = versions()
     rows = [
-        {"what": name, "made": versions_made_with.get(name, ""), "now": now.get(name, "")}
-        for name in dict.fromkeys([*versions_made_with, *now])
+        {"what": name, "made": recorded.get(name, ""), "now": now.get(name, "")}
+        for name in dict.fromkeys([*recorded, *now])
     ]
     columns = [Column("what", "library"), Column("made", "results"), Column("now", "report")]
     return Table("Versions", columns, rows)

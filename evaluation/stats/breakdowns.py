@@ -35,14 +35,14 @@ def means(
     low, high = subject_bootstrap(
         values, scores.subject[rows], tables.bootstrap_resamples, tables.confidence, settings.seed
     )
-    found: dict[str, float] = {}
+    row: dict[str, float] = {}
     for column, info in enumerate(infos):
         # as Table 1 takes it, to the last digit
         mean = float(values[finite[:, column], column].mean()) if count[column] else float("nan")
-        found[info.key] = mean / info.table_scale
-        found[f"{info.key}_low"] = float(low[column]) / info.table_scale
-        found[f"{info.key}_high"] = float(high[column]) / info.table_scale
-    return found
+        row[info.key] = mean / info.table_scale
+        row[f"{info.key}_low"] = float(low[column]) / info.table_scale
+        row[f"{info.key}_high"] = float(high[column]) / info.table_scale
+    return row
 
 
 def limit_columns(key: str) -> list[Column]:
@@ -73,17 +73,17 @@ def by_database(every: Sequence[Scores], profile: str, settings: Settings) -> li
 
 def values_of(every: Sequence[Scores], label: str) -> list[Any]:
     """The values of a label over all rows, ascending, as Python's own."""
-    found: set[Any] = set()
+    distinct: set[Any] = set()
     for values in _of_label(every, label, lambda array: np.unique(array).tolist()):
-        found.update(values)
-    return sorted(found)
+        distinct.update(values)
+    return sorted(distinct)
 
 
 def _of_label(every: Sequence[Scores], label: str, function: Callable[[NDArray[Any]], T]) -> list[T]:
     """`function` of a label's column of every row; rows share most columns, and then share the result."""
     columns = [getattr(scores, label) for scores in every]
-    found = {id(column): function(column) for column in {id(column): column for column in columns}.values()}
-    return [found[id(column)] for column in columns]
+    results = {id(column): function(column) for column in {id(column): column for column in columns}.values()}
+    return [results[id(column)] for column in columns]
 
 
 def _is_of(database: str, subject: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -99,8 +99,8 @@ def by_kind(every: Sequence[Scores], profile: str, settings: Settings, names: Ma
         row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
         for column, kind in enumerate(kinds):
             alone = scores.kinds[:, column] & (scores.n_kinds == 1)
-            found = means(scores, profile, [info], alone, settings)
-            row |= {key.replace(HEADLINE, kind): value for key, value in found.items()}
+            numbers = means(scores, profile, [info], alone, settings)
+            row |= {key.replace(HEADLINE, kind): value for key, value in numbers.items()}
             row[f"n_{kind}"] = int(alone.sum())
         rows.append(row)
     columns = [Column("denoiser", "denoiser"), Column("track", "track")]
@@ -134,11 +134,11 @@ def _grouped(
         who = {"denoiser": scores.label, "track": scores.track}
         line: dict[str, Any] = dict(who)
         for name, masks in groups.items():
-            chosen = masks[position]
-            found = means(scores, profile, infos, chosen, settings)
-            counted = {"n_mixtures": int(chosen.sum()), "n_subjects": len(set(scores.subject[chosen].tolist()))}
-            long_rows.append({**who, key: name, **found, **counted})
-            line |= {f"{name}{end}": found[f"{HEADLINE}{end}"] for end in ("", "_low", "_high")}
+            mask = masks[position]
+            numbers = means(scores, profile, infos, mask, settings)
+            counted = {"n_mixtures": int(mask.sum()), "n_subjects": len(set(scores.subject[mask].tolist()))}
+            long_rows.append({**who, key: name, **numbers, **counted})
+            line |= {f"{name}{end}": numbers[f"{HEADLINE}{end}"] for end in ("", "_low", "_high")}
         matrix.append(line)
     columns = [Column("denoiser"), Column("track"), Column(key)]
     for info in infos:

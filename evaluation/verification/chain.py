@@ -27,7 +27,7 @@ def check(results: Results) -> Finding:
     for folder in results.folders:
         for name, digest, schema in _expected(folder):
             count += 1
-            if results.made_as(schema, digest) is None:
+            if results.folder_of(schema, digest) is None:
                 finding.problems.append(
                     f"{folder.path}: made from {schema} '{name}' {digest[:12]}..., not here; run its stage again"
                 )

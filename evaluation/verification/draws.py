@@ -93,17 +93,17 @@ def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tal
     room = noise.room(columns["clean"].shape[1])
     piece, offset = np.asarray(columns["noise_piece"]), np.asarray(columns["noise_offset"])
     used = np.asarray(columns["kinds"], bool)
-    for row, own in enumerate(np.asarray(columns["mixture_id"]).astype(str).tolist()):
+    for row, mixture_id in enumerate(np.asarray(columns["mixture_id"]).astype(str).tolist()):
         tally.n += 1
-        at = f"{path}, row {row} ({own})"
-        draw = _draw(folder.path.name, own, columns, row)
+        at = f"{path}, row {row} ({mixture_id})"
+        draw = _draw(folder.path.name, mixture_id, columns, row)
         key = spawn_key(*draw.names)
-        if key in tally.keys or own in tally.ids:
+        if key in tally.keys or mixture_id in tally.ids:
             finding.problems.append(f"{at}: another mixture has its id or its seed")
-        if own != draw.mixture_id:
+        if mixture_id != draw.mixture_id:
             finding.problems.append(f"{at}: its segment and condition make it '{draw.mixture_id}'")
         tally.keys.add(key)
-        tally.ids.add(own)
+        tally.ids.add(mixture_id)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(folder.seed, spawn_key=key)))
         uniform = rng.random(draw.skip + (10 if draw.of_files else 15))[draw.skip :].reshape(-1, SHARED)
         for kind in kinds[SHARED:]:
@@ -118,11 +118,11 @@ def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tal
         tally.places[library, tuple(piece[row].tolist())] = math.prod(places)
 
 
-def _draw(set_name: str, own: str, columns: Columns, row: int) -> _Draw:
+def _draw(set_name: str, mixture_id: str, columns: Columns, row: int) -> _Draw:
     segment, snr = str(columns["segment_id"][row]), float(columns["snr_db"][row])
     stem = f"{set_name}_{segment}_snr{snr:g}"
     k = int(columns["n_kinds"][row])
-    of_files = FILE_DRAW.fullmatch(own.removeprefix(stem))
+    of_files = FILE_DRAW.fullmatch(mixture_id.removeprefix(stem))
     if of_files:
         number = int(of_files[1])
         return _Draw(f"{stem}_d{number}", ("mix", set_name, segment, snr, "draw", number), 0, True)
@@ -141,7 +141,7 @@ def _is_drawn(
     of_files: bool,
 ) -> bool:
     """Whether uniform numbers [3 or 2, K] give a recipe."""
-    if not of_files and not _chosen(uniform[0], kinds, used, room):
+    if not of_files and not _is_smallest(uniform[0], kinds, used, room):
         return False
     for k in np.flatnonzero(used).tolist():
         wanted = int(uniform[-2, k] * len(room[k]))
@@ -152,7 +152,7 @@ def _is_drawn(
     return True
 
 
-def _chosen(keys: NDArray[np.float64], kinds: list[str], used: NDArray[np.bool_], room: list[list[int]]) -> bool:
+def _is_smallest(keys: NDArray[np.float64], kinds: list[str], used: NDArray[np.bool_], room: list[list[int]]) -> bool:
     """Whether the kinds are those with the smallest numbers; white noise alone may have been out, below its floor."""
     count = int(used.sum())
     available = [k for k in range(len(kinds)) if room[k]]

@@ -103,7 +103,7 @@ class Results:
         """The folders of one schema."""
         return [folder for folder in self.folders if folder.schema == schema]
 
-    def made_as(self, schema: str, fingerprint: str | None) -> Folder | None:
+    def folder_of(self, schema: str, fingerprint: str | None) -> Folder | None:
         """The folder of a schema with that fingerprint; None where it is not here."""
         if not self._by_fingerprint:
             self._by_fingerprint.update({(one.schema, one.fingerprint): one for one in self.folders})
@@ -149,7 +149,8 @@ def open_results(root: Path) -> Results:
             broken.append(f"{path}: not a manifest ({type(error).__name__}: {error})")
     if not folders and not broken:
         raise UserError(
-            f"{root}: holds no results (no {MANIFEST} anywhere below it); make some: cleansemg run --config demo --output {root}"
+            f"{root}: holds no results (no {MANIFEST} anywhere below it); "
+            f"make some: cleansemg run --config demo --output {root}"
         )
     return Results(root, tuple(folders), tuple(broken))
 

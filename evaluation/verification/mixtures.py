@@ -63,8 +63,8 @@ def sources_of(results: Results, folder: Folder) -> tuple[Segments, Noise]:
     Raises:
         ArtifactError: it is not here.
     """
-    segments = results.made_as("segments", folder.inputs.get("segments"))
-    noise = results.made_as("noise-library", folder.inputs.get("noise"))
+    segments = results.folder_of("segments", folder.inputs.get("segments"))
+    noise = results.folder_of("noise-library", folder.inputs.get("noise"))
     if segments is None or noise is None:
         missing = "segments" if segments is None else "noise"
         raise ArtifactError(f"{folder.path}: the {missing} that it was mixed from are not here")

@@ -129,21 +129,21 @@ def read_csv(path: Path, finding: Finding) -> tuple[list[str], Rows]:
         return list(reader.fieldnames or ()), rows
 
 
-def same(shown: str, own: float) -> bool:
+def same(shown: str, expected: float) -> bool:
     """Whether a field of a CSV is this number; empty stands for NaN."""
-    if not shown or math.isnan(own):
-        return not shown and math.isnan(own)
+    if not shown or math.isnan(expected):
+        return not shown and math.isnan(expected)
     try:
         value = float(shown)
     except ValueError:
         return False
-    return abs(value - own) <= max(DIGITS * abs(own), 1e-12)
+    return abs(value - expected) <= max(DIGITS * abs(expected), 1e-12)
 
 
-def differences(path: Path, who: str, row: Mapping[str, str], own: Mapping[str, float]) -> list[str]:
+def differences(path: Path, who: str, row: Mapping[str, str], expected: Mapping[str, float]) -> list[str]:
     """Fields of a row that are not the numbers computed here."""
     return [
         f"{path}: {key} of {who} is {row.get(key)}, the shards give {value:.9g}"
-        for key, value in own.items()
+        for key, value in expected.items()
         if not same(row.get(key, "?"), value)
     ]

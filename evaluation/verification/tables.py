@@ -124,30 +124,30 @@ def _row(
     how: Bootstrap,
 ) -> list[str]:
     """What is wrong with one row; intervals are drawn again only where the means are right."""
-    chosen = np.ones(len(scored.failed), bool)
+    mask = np.ones(len(scored.failed), bool)
     for name in conditions:
-        chosen &= CONDITIONS[name](scored, row[name])
-    own: dict[str, float] = {key: scored.mean(profile, key, chosen) / scored.scales[key] for key in keys}
-    counts = (int(chosen.sum()), len(set(scored.subject[chosen].tolist())), int(scored.failed[chosen].sum()))
-    own |= {name: count for name, count in zip(COUNTS, counts, strict=True) if name in row}
+        mask &= CONDITIONS[name](scored, row[name])
+    expected: dict[str, float] = {key: scored.mean(profile, key, mask) / scored.scales[key] for key in keys}
+    counts = (int(mask.sum()), len(set(scored.subject[mask].tolist())), int(scored.failed[mask].sum()))
+    expected |= {name: count for name, count in zip(COUNTS, counts, strict=True) if name in row}
     who = " ".join([*scored.who, *(f"{name} {row[name]}" for name in conditions)])
-    problems = differences(path, who, row, own)
+    problems = differences(path, who, row, expected)
     if problems or how is None or f"{keys[0]}_low" not in row:
         return problems
-    return differences(path, who, row, _intervals(scored, profile, {key: key for key in keys}, chosen, how))
+    return differences(path, who, row, _intervals(scored, profile, {key: key for key in keys}, mask, how))
 
 
 def _intervals(
-    scored: Scored, profile: str, names: Mapping[str, str], chosen: NDArray[np.bool_], how: tuple[int, float]
+    scored: Scored, profile: str, names: Mapping[str, str], mask: NDArray[np.bool_], how: tuple[int, float]
 ) -> dict[str, float]:
     """Limits by the name of their column: `names` has column -> metric."""
-    values = np.stack([scored.values[f"{profile}.{key}"][chosen] for key in names.values()], axis=1)
-    low, high = bootstrap.limits(values, scored.subject[chosen], how[0], how[1], scored.seed)
-    found: dict[str, float] = {}
+    values = np.stack([scored.values[f"{profile}.{key}"][mask] for key in names.values()], axis=1)
+    low, high = bootstrap.limits(values, scored.subject[mask], how[0], how[1], scored.seed)
+    limits: dict[str, float] = {}
     for at, (name, key) in enumerate(names.items()):
-        found[f"{name}_low"] = float(low[at]) / scored.scales[key]
-        found[f"{name}_high"] = float(high[at]) / scored.scales[key]
-    return found
+        limits[f"{name}_low"] = float(low[at]) / scored.scales[key]
+        limits[f"{name}_high"] = float(high[at]) / scored.scales[key]
+    return limits
 
 
 def _by_noise(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding) -> int:
@@ -162,13 +162,13 @@ def _by_noise(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Find
         problems = []
         for row in rows:
             scored = known[row["denoiser"], row["track"]]
-            own: dict[str, float] = {}
+            expected: dict[str, float] = {}
             for column, kind in enumerate(scored.kind_names):
                 alone = scored.kinds[:, column] & (scored.n_kinds == 1)
-                own |= {kind: scored.mean(profile, HEADLINE, alone), f"n_{kind}": int(alone.sum())}
+                expected |= {kind: scored.mean(profile, HEADLINE, alone), f"n_{kind}": int(alone.sum())}
                 if how is not None and f"{kind}_low" in header:
-                    own |= _intervals(scored, profile, {kind: HEADLINE}, alone, how)
-            problems += differences(path, " ".join(scored.who), row, own)
+                    expected |= _intervals(scored, profile, {kind: HEADLINE}, alone, how)
+            problems += differences(path, " ".join(scored.who), row, expected)
         return problems
 
     outcomes = sorted((wrong(profile) for profile in every[0].having([HEADLINE])), key=len)

@@ -30,7 +30,7 @@ def check_streams(results: Results, track: Track) -> Finding:
     worst_db = 0.0
     pairs = [(folder, shard) for folder in with_noise for shard in folder.shards if shard.count]
     for folder, shard in track(pairs, len(pairs), "streams"):
-        source = results.made_as("streams", folder.inputs.get(CLEAN) or folder.inputs.get(NOISY))
+        source = results.folder_of("streams", folder.inputs.get(CLEAN) or folder.inputs.get(NOISY))
         if source is None:
             continue  # said under `inputs`
         n += 1
