@@ -5,7 +5,7 @@ for channel in assess_signal(x, fs_hz=2000):  # x [C, L]
     print(channel.snr_db, channel.snr_low_db, channel.snr_high_db, channel.kinds)
 """
 
-from cleansemg.quality.assess import assess_signal, noise_labels
+from cleansemg.quality.assessment import assess_signal, noise_labels
 from cleansemg.quality.meter import Quality, QualityMeter, Windows
 
 __all__ = ["Quality", "QualityMeter", "Windows", "assess_signal", "noise_labels"]
