@@ -22,7 +22,7 @@ from cleansemg.core.errors import ItemError, UserError, one_line
 from cleansemg.data_pipeline.readers.listing import require_folder, sorted_refs, where_to_get
 from cleansemg.data_pipeline.readers.nested_zips import DAMAGED, Member, find_members, open_member
 from cleansemg.data_pipeline.recording import FileReader, Recording, RecordingRef
-from cleansemg.formats import exponents
+from cleansemg.formats.exponents import absurd_in_text
 from cleansemg.formats.units import volts_per_unit
 
 log = logging.getLogger(__name__)
@@ -219,9 +219,9 @@ def _table(folder: Path, key: str) -> tuple[list[str], FloatArray]:
     try:
         with open_member(folder, key) as file:
             content = file.read()
-        absurd = exponents.IN_BYTES.search(content)
+        absurd = absurd_in_text(content.decode("latin-1"))
         if absurd:
-            raise ValueError(f"'{absurd[0].decode()}...' is not a number")
+            raise ValueError(f"'{absurd}...' is not a number")
         table: Any = pd.read_csv(io.BytesIO(content), skipinitialspace=True)
         return [str(name) for name in table.columns], table.to_numpy(np.float64)
     except (ValueError, pd.errors.ParserError, *DAMAGED) as error:
