@@ -56,9 +56,9 @@ def _scores(label: str, subject: np.ndarray, snrimp: np.ndarray) -> Scores:
 
 def _plain(values: np.ndarray, subject: np.ndarray) -> None:
     rng = np.random.default_rng(1)
-    own = [np.flatnonzero(subject == name) for name in np.unique(subject)]
+    rows = [np.flatnonzero(subject == name) for name in np.unique(subject)]
     means = [
-        values[np.concatenate([own[i] for i in rng.integers(len(own), size=len(own))])].mean(axis=0)
+        values[np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])].mean(axis=0)
         for _ in range(PLAIN_RESAMPLES)
     ]
     np.quantile(means, [0.025, 0.975], axis=0)

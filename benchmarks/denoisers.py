@@ -2,7 +2,7 @@
 
     python -m benchmarks.denoisers [--names hp msemg] [--repeats 5]
 
-Every row runs in a process of its own, so that memory can be told apart. Networks appear in full and in their small
+Every row runs in a process of its own, so that its memory is its alone. Networks appear in full and in their small
 form, with fresh weights (the cost does not depend on them); `sdemg` with both samplers. Signals are simulated,
 2000 samples at 1 kHz, one at a time, oracle methods with their labels.
 
@@ -60,21 +60,21 @@ def rows(names: list[str] | None) -> list[dict[str, Any]]:
     """What is measured: a name, a form and parameters each."""
     from cleansemg.core.registry import entries
 
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for name, entry in entries("denoisers").items():
         if names and name not in names:
             continue
         if "training" not in entry.extra:
-            found.append({"name": name, "form": "", "network": False, "parameters": {}})
+            rows.append({"name": name, "form": "", "network": False, "parameters": {}})
             continue
         forms = {"full": {}, **({"small": entry.extra["small"]} if entry.extra.get("small") else {})}
         for form, parameters in forms.items():
             one = {"name": name, "form": form, "network": True, "parameters": parameters}
-            found.append(one)
+            rows.append(one)
             if name == "sdemg":
                 fast = {**parameters, "sampler": "fast"}
-                found.append({**one, "form": f"{form}, fast sampler", "parameters": fast})
-    return found
+                rows.append({**one, "form": f"{form}, fast sampler", "parameters": fast})
+    return rows
 
 
 def measure(row: dict[str, Any], repeats: int) -> dict[str, Any]:
@@ -130,14 +130,12 @@ def multiply_adds(denoiser: Any, noisy: np.ndarray) -> float:
     return counter.get_total_flops() / 2 + sum(scans)
 
 
-def line(row: dict[str, Any], found: dict[str, Any]) -> str:
+def line(row: dict[str, Any], cost: dict[str, Any]) -> str:
     """One row of the table."""
-    parameters = f"{found['parameters']:,}" if "parameters" in found else ""
-    operations = f"{found['multiply_adds'] / 1e6:,.0f} M" if "multiply_adds" in found else ""
-    factor = found["seconds"] / (N_SAMPLES / FS_HZ)
-    return (
-        f"| `{row['name']}` | {row['form']} | {parameters} | {operations} | {factor:.4f} | {found['memory_mb']:.0f} |"
-    )
+    parameters = f"{cost['parameters']:,}" if "parameters" in cost else ""
+    operations = f"{cost['multiply_adds'] / 1e6:,.0f} M" if "multiply_adds" in cost else ""
+    factor = cost["seconds"] / (N_SAMPLES / FS_HZ)
+    return f"| `{row['name']}` | {row['form']} | {parameters} | {operations} | {factor:.4f} | {cost['memory_mb']:.0f} |"
 
 
 def _memory_mb(key: str) -> float:

@@ -3,8 +3,8 @@
     python -m benchmarks.long_recordings [--minutes 120] [--names "hp causal" "fcn windowed"]
 
 Every row runs in a process of its own, on one thread. The signals are made block by block and are cheap: EMG-like noise
-with bursts, a line at 50.2 Hz and drift, and a gap of 0.1 s a minute in every channel. Networks have the weights in
-the box, or fresh ones where there are none (the cost does not depend on them).
+with bursts, a line at 50.2 Hz and drift, and a gap of 0.1 s a minute in every channel. Networks have their
+pretrained weights, or fresh ones where there are none (the cost does not depend on them).
 
 - Real-time factor: processor time in `push` and `finish` over the recording's length; below 1 keeps up. Processor time,
   so other work on the machine disturbs it little. The generator's time is not in it.
@@ -52,9 +52,9 @@ def main() -> int:
             print(f"| {row} | failed: {child.stderr.strip().splitlines()[-1]} |")
             failed = True
             continue
-        found = json.loads(child.stdout.splitlines()[-1])
-        failed |= found["memory_mb"] > LIMIT_MB
-        values = (found["latency_s"], found["factor"], found["slowest_s"], found["memory_mb"])
+        cost = json.loads(child.stdout.splitlines()[-1])
+        failed |= cost["memory_mb"] > LIMIT_MB
+        values = (cost["latency_s"], cost["factor"], cost["slowest_s"], cost["memory_mb"])
         print("| {} | {:.4f} | {:.4f} | {:.3f} | {:.0f} |".format(row, *values), flush=True)
     return int(failed)
 
@@ -82,21 +82,21 @@ def measure(row: str, minutes: float) -> dict[str, float]:
     if stream is None:
         raise SystemExit(f"{name} has no causal form")
     denoiser.denoise(np.random.default_rng(0).standard_normal((1, 4000)), FS_HZ)  # compiles what is compiled
-    spent, slowest, came, out = 0.0, 0.0, 0, 0
+    times_s, slowest, came, out = 0.0, 0.0, 0, 0
     for block in recording(minutes):
         started = time.process_time()
         part = stream.push(block)
         seconds = time.process_time() - started
-        spent, slowest = spent + seconds, max(slowest, seconds)
+        times_s, slowest = times_s + seconds, max(slowest, seconds)
         came, out = came + block.shape[1], out + part.shape[1]
     started = time.process_time()
     out += stream.finish().shape[1]
-    spent += time.process_time() - started
+    times_s += time.process_time() - started
     if came != out:
         raise RuntimeError(f"{out} samples came out of {came}")
     return {
         "latency_s": stream.latency_s + getattr(stream, "delay_s", 0.0),
-        "factor": spent / (came / FS_HZ),
+        "factor": times_s / (came / FS_HZ),
         "slowest_s": slowest,
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

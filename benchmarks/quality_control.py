@@ -53,8 +53,8 @@ class Ready(RecordingReader):
 
 
 def measure(job: SubjectJob) -> int:
-    made = measure_subject(job)
-    return len(made.arrays["smr_db"])
+    result = measure_subject(job)
+    return len(result.arrays["smr_db"])
 
 
 def straightforward(recording: Recording, label: np.ndarray, qc: Qc) -> int:

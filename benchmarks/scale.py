@@ -11,7 +11,7 @@ profiles of metrics, and keeps waveforms. `tables` is one process whatever the w
 - cpu: processor seconds of the process and its workers, and below it those of the process that hands out the work.
 - peak: resident memory of the largest process, and of the one that hands out.
 - efficiency: wall with one worker, over twice the wall with two. `by cpu`: the same from processor time, as if the
-  work of the handing-out process were never hidden behind the workers': cpu(1) / (2 own(2) + workers(2)). It is what
+  work of the handing-out process were never hidden behind the workers': cpu(1) / (2 main(2) + workers(2)). It is what
   to look at where other work runs on the machine.
 """
 
@@ -46,18 +46,18 @@ class Cost:
     """What one cell cost: seconds and MB."""
 
     wall_s: float
-    own_cpu_s: float
+    main_cpu_s: float
     workers_cpu_s: float
-    own_peak_mb: float
+    main_peak_mb: float
     worker_peak_mb: float  # 0 where there is none
 
     @property
     def peak_mb(self) -> float:
-        return max(self.own_peak_mb, self.worker_peak_mb)
+        return max(self.main_peak_mb, self.worker_peak_mb)
 
     @property
     def cpu_s(self) -> float:
-        return self.own_cpu_s + self.workers_cpu_s
+        return self.main_cpu_s + self.workers_cpu_s
 
 
 def main() -> None:
@@ -95,7 +95,7 @@ def report(root: Path, sizes: list[int]) -> None:
                 cost = costs[stage, size, workers] = measure(root, stage, workers)
                 print(
                     f"| {stage} | {size:,} | {workers} | {cost.wall_s:.1f} | {1000 * cost.wall_s / size:.2f} | "
-                    f"{cost.cpu_s:.1f} | {cost.own_cpu_s:.1f} | {cost.peak_mb:.0f} | {cost.own_peak_mb:.0f} |",
+                    f"{cost.cpu_s:.1f} | {cost.main_cpu_s:.1f} | {cost.peak_mb:.0f} | {cost.main_peak_mb:.0f} |",
                     flush=True,
                 )
         layout = Layout(root)
@@ -106,7 +106,7 @@ def report(root: Path, sizes: list[int]) -> None:
         for size in sizes:
             one, two = ([costs[stage, size, workers] for stage in stages] for workers in (1, 2))
             by_wall = sum(c.wall_s for c in one) / (2 * sum(c.wall_s for c in two))
-            by_cpu = sum(c.cpu_s for c in one) / sum(2 * c.own_cpu_s + c.workers_cpu_s for c in two)
+            by_cpu = sum(c.cpu_s for c in one) / sum(2 * c.main_cpu_s + c.workers_cpu_s for c in two)
             print(f"| {name} | {size:,} | {by_wall:.2f} | {by_cpu:.2f} |")
     print("\nbytes a segment: " + ", ".join(f"{name} {count:,}" for name, count in n_bytes.items()))
     if len(sizes) > 1:
@@ -141,21 +141,21 @@ def child(root: str, stage: str, workers: int) -> None:
         wall,
         _cpu(resource.RUSAGE_SELF) - before[1],
         _cpu(resource.RUSAGE_CHILDREN) - before[2],
-        own_peak_mb(),
+        peak_mb_here(),
         worker_peak,
     )
     print(json.dumps(cost.__dict__))
 
 
-def own_peak_mb() -> float:
+def peak_mb_here() -> float:
     """Peak of this process's resident memory; ru_maxrss would begin with that of the process which started it."""
     return int(re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[0]) / 1024
 
 
 def benchmark_settings() -> Settings:
-    found = settings()
+    changed = settings()
     row = DenoiserRow(name=DENOISER, track="blind")
-    return found.model_copy(update={"evaluate": found.evaluate.model_copy(update={"denoisers": (row,)})})
+    return changed.model_copy(update={"evaluate": changed.evaluate.model_copy(update={"denoisers": (row,)})})
 
 
 def _extrapolate(stage: str, costs: dict[tuple[str, int, int], Cost], sizes: list[int]) -> None:
@@ -164,11 +164,11 @@ def _extrapolate(stage: str, costs: dict[tuple[str, int, int], Cost], sizes: lis
     for workers in STAGES[stage]:
         low, high = costs[stage, few, workers], costs[stage, many, workers]
         each_s = (high.wall_s - low.wall_s) / (many - few)
-        own_s = (high.own_cpu_s - low.own_cpu_s) / (many - few)
-        grown = (high.own_peak_mb - low.own_peak_mb) / (many - few) * 1e3
+        main_s = (high.main_cpu_s - low.main_cpu_s) / (many - few)
+        grown = (high.main_peak_mb - low.main_peak_mb) / (many - few) * 1e3
         print(
-            f"{stage}, {workers} workers: {1e3 * each_s:.3f} ms a segment more ({1e3 * own_s:.3f} ms of processor time "
-            f"where work is handed out), so {1e7 * each_s / 3600:.1f} h for ten million; memory there grows by "
+            f"{stage}, {workers} workers: {1e3 * each_s:.3f} ms a segment more ({1e3 * main_s:.3f} ms of processor "
+            f"time where work is handed out), so {1e7 * each_s / 3600:.1f} h for ten million; memory there grows by "
             f"{grown:.2f} kB a segment; peak at {many:,} over {few:,}: {high.peak_mb / low.peak_mb:.3f}"
         )
 

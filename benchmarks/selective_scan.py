@@ -75,20 +75,20 @@ def share(repeats: int) -> None:
     network = load_network("msemg", weights=None, device="cpu").network
     x = torch.randn(N, L)
     run = selective_scan_kernel._run
-    spent = 0.0
+    times_s = 0.0
 
     def counted(*arguments: object) -> None:
-        nonlocal spent
+        nonlocal times_s
         start = time.process_time()
         run(*arguments)  # type: ignore[arg-type]
-        spent += time.process_time() - start
+        times_s += time.process_time() - start
 
     selective_scan_kernel._run = counted
     rows = []
     for _ in range(repeats + 1):
-        spent, start = 0.0, time.process_time()
+        times_s, start = 0.0, time.process_time()
         network(x).abs().mean().backward()
-        rows.append((time.process_time() - start, spent))
+        rows.append((time.process_time() - start, times_s))
     selective_scan_kernel._run = run
     step, scan = min(rows[1:])
     print(f"\nMSEMG, a training step of {N} x {L}: {1e3 * step:.0f} ms, of which the scan {100 * scan / step:.0f} %")

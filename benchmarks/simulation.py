@@ -12,14 +12,14 @@ def factors(n_channels: int, n_subjects: int = 3) -> tuple[float, float, float]:
     """Real-time factor a channel (seconds of one channel per second of work): worst, mean, seconds worked."""
     reader = SimulatedReader(n_subjects=n_subjects, n_channels=n_channels)
     SimulatedReader(n_subjects=1, n_channels=1, n_gestures=1, n_repetitions=1).read(reader.list()[0])  # compiles
-    found, worked = [], 0.0
+    rates, worked = [], 0.0
     for ref in reader.list():
         begin = time.perf_counter()
         recording = reader.read(ref)
         seconds = time.perf_counter() - begin
         worked += seconds
-        found.append(n_channels * recording.signal.shape[1] / recording.fs_hz / seconds)
-    return min(found), sum(found) / len(found), worked
+        rates.append(n_channels * recording.signal.shape[1] / recording.fs_hz / seconds)
+    return min(rates), sum(rates) / len(rates), worked
 
 
 def main() -> None:

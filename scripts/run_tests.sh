@@ -12,4 +12,4 @@ done
 "$PYTHON" -m ruff format --check .
 "$PYTHON" -m mypy
 "$(dirname "$PYTHON")/lint-imports"
-"$PYTHON" -m pytest -n 2 --dist loadfile "${arguments[@]}"
+"$PYTHON" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "${arguments[@]}"

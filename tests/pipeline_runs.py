@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.processes import python
 
 SMALL = [
     "datasets.simulated.parameters={n_subjects: 5, n_channels: 2, n_gestures: 2, n_repetitions: 1}",
@@ -27,14 +26,7 @@ def command(output, *more, config="configs/demo.yaml", settings=SMALL, workers=1
 
 
 def run(output, *more, code=0, env=None, **options):
-    result = subprocess.run(
-        command(output, *more, **options),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **(env or {})},
-    )
+    result = python(*command(output, *more, **options)[1:], env={**os.environ, **(env or {})})
     assert result.returncode == code, result.stderr[-2000:]
     return result
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, THREAD_LIMITS
+from tests.nursery import Nursery
 
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
@@ -30,3 +36,24 @@ def start(words: Sequence[str], **keywords: Any) -> subprocess.Popen[Any]:
 def process(*arguments: object, **keywords: Any) -> subprocess.Popen[Any]:
     """Start `cleansemg ARGUMENTS`."""
     return start([sys.executable, "-m", "cleansemg", *map(str, arguments)], **keywords)
+
+
+def python(*words: object, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run `python -m cleansemg ...` or `python SCRIPT ...` to its end, forked from a process that has all imported."""
+    texts = [str(word) for word in words]
+    done = _nursery().run(texts, env, cwd)
+    return subprocess.CompletedProcess(texts, done.code, done.output, done.errors)
+
+
+def without_thread_limits() -> dict[str, str]:
+    """The environment, in which a process may use as many threads as there are cores."""
+    return {name: value for name, value in os.environ.items() if name not in THREAD_LIMITS}
+
+
+@cache
+def _nursery() -> Nursery:
+    folder = tempfile.TemporaryDirectory(prefix="nursery")
+    nursery = Nursery(Path(folder.name))
+    atexit.register(folder.cleanup)
+    atexit.register(nursery.__exit__)
+    return nursery

@@ -52,9 +52,9 @@ def split(order: NDArray[np.int64], batch_size: int, share: Share, even: bool) -
         rows = order[start : start + batch_size]
         if even:
             rows = rows[: len(rows) // share.world * share.world]
-        own = rows[share.rank :: share.world]
-        if len(own):
-            yield own
+        mine = rows[share.rank :: share.world]
+        if len(mine):
+            yield mine
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:

@@ -60,7 +60,7 @@ def run(
     weights: Path | None = None,
     methods: str | None = None,
 ) -> Report:
-    """Search every chosen method's grid and write `tradition_params.json`.
+    """Search every selected method's grid and write `tradition_params.json`.
 
     Args:
         settings: the configuration.
@@ -81,14 +81,14 @@ def run(
         return Report(STAGE, ("nothing to calibrate: calibrate.methods is empty",))
     path = trad_config or config.referenced(settings.calibrate.trad_config, settings)
     calibration, spaces = search_space.read(path)
-    chosen = search_space.select(spaces, methods, path)
+    selected = search_space.select(spaces, methods, path)
     segments = (segments_root / "valid") if segments_root else layout.segments("valid")
     folder = weights or layout.weights_classical
     mixtures = calibration_set.make(settings, calibration, segments, noise_root or layout.noise("valid"))
     try:
         if options.force:  # what is about to be replaced must not pass for finished
             (folder / tradition_params.FILE).unlink(missing_ok=True)
-        results = [_search(space, mixtures, calibration, settings, folder, options) for space in chosen]
+        results = [_search(space, mixtures, calibration, settings, folder, options) for space in selected]
         summary = tradition_params.write(folder, SCHEMA, results[0].artifact.manifest)
     except OSError as error:
         raise disk_error(folder, error) from error
@@ -196,7 +196,7 @@ def _search(
         "denoiser": space.name,
         "parameters": space.fixed,
         "search": [[name, list(values)] for name, values in space.search.items()],  # pairs: their order is the grid's
-        "own_values": space.own_values(),
+        "own_values": space.default_values(),
         "tracks": list(space.tracks),
         "calibration": conditions,
         "noise_part": mixtures.noise_part,
@@ -226,8 +226,8 @@ def _describe(mixtures: CalibrationSet, noise_root: Path | None) -> str:
         source += " (allowed: no score of the evaluation is made on it)"
     if noise_root:
         source += f" of {noise_root}"
-    said = f"{len(mixtures.ids)} mixtures of validation segments of {mixtures.n_subjects} subjects with {source}"
+    text = f"{len(mixtures.ids)} mixtures of validation segments of {mixtures.n_subjects} subjects with {source}"
     if mixtures.failures:
-        said += f"; {len(mixtures.failures)} could not be mixed"
+        text += f"; {len(mixtures.failures)} could not be mixed"
     absent = [kind for i, kind in enumerate(mixtures.kind_names) if not mixtures.kinds[:, i].any()]
-    return said + (f"; none holds {', '.join(absent)}" if absent else "")
+    return text + (f"; none holds {', '.join(absent)}" if absent else "")

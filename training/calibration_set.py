@@ -129,13 +129,13 @@ def part_of_noise(folder: Path) -> str:
     Raises:
         UserError: it is the test set's.
     """
-    own = Path(folder).resolve()
-    names = [own.parent.name, own.name] if own.name == pool.PUBLISHED_POOL else [own.name]
-    said = str(read_manifest(folder, pool.SCHEMA).info.get("part", "")) if (folder / MANIFEST).exists() else ""
-    if said == "test" or any(TEST_WORD.search(name.lower()) for name in names):
+    path = Path(folder).resolve()
+    names = [path.parent.name, path.name] if path.name == pool.PUBLISHED_POOL else [path.name]
+    part = str(read_manifest(folder, pool.SCHEMA).info.get("part", "")) if (folder / MANIFEST).exists() else ""
+    if part == "test" or any(TEST_WORD.search(name.lower()) for name in names):
         raise UserError(f"{folder}: test noise; parameters chosen on it would leak, give --noise-root the validation "
                         "or training noise")  # fmt: skip
-    return said or next((part for part in ("train", "valid") if any(part in name.lower() for name in names)), "")
+    return part or next((word for word in ("train", "valid") if any(word in name.lower() for name in names)), "")
 
 
 def spread_over_subjects(subjects: NDArray[np.str_], at_most: int) -> NDArray[np.int64]:
@@ -169,9 +169,9 @@ def _pick(values: tuple[float, ...] | tuple[int, ...], uniform: NDArray[np.float
 def _require_rate(folder: Path, schema: Schema, fs_hz: float) -> None:
     if not (folder / MANIFEST).exists():  # a published pool of noise does not say
         return
-    found = read_manifest(folder, schema).info.get("fs_hz", fs_hz)
-    if found != fs_hz:
-        raise UserError(f"{folder}: made at {found:g} Hz, but segment.fs_hz is {fs_hz:g} in the configuration")
+    rate_hz = read_manifest(folder, schema).info.get("fs_hz", fs_hz)
+    if rate_hz != fs_hz:
+        raise UserError(f"{folder}: made at {rate_hz:g} Hz, but segment.fs_hz is {fs_hz:g} in the configuration")
 
 
 def _require_cells(calibration: Calibration, library: NoiseLibrary, floor_db: float | None) -> None:

@@ -72,12 +72,12 @@ class FixedSet:
         ids = self._segments.ids[row]
         snr_db = self._snr_db[snr]
         names = [("mixture", self._part, str(i), float(x)) for i, x in zip(ids, snr_db, strict=True)]
-        chosen = [
+        files = [
             self._files.choose(generator(self._seed, *name, "files"), self._draws)[d]
             for name, d in zip(names, draw, strict=True)
         ]
         draws = [generator(self._seed, *name, "draw", int(d)) for name, d in zip(names, draw, strict=True)]
-        recipe = self._files.recipes(draws, np.array(chosen, np.int64), self._segments.length)
+        recipe = self._files.recipes(draws, np.array(files, np.int64), self._segments.length)
         clean = self._segments.signals(row)
         try:
             noisy, _ = mix_recipes(clean, recipe, self._library, snr_db, "exact", self._floor_db, ids)

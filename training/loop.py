@@ -100,8 +100,8 @@ def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerato
             if best_epoch == epoch:
                 best = state
             if accelerator.is_main_process:
-                own = Checkpoint(run.fingerprint, state, best, optimizer.state_dict(), tuple(history))
-                checkpoints.save(run.checkpoint, own)
+                checkpoint = Checkpoint(run.fingerprint, state, best, optimizer.state_dict(), tuple(history))
+                checkpoints.save(run.checkpoint, checkpoint)
             accelerator.wait_for_everyone()
             progress.epoch_done(history[-1], history[best_epoch])
     accelerator.free_memory()
@@ -208,10 +208,10 @@ def _mean_over_processes(total: float, count: int, accelerator: Accelerator) -> 
 def _require_finite(loss: float, which: str, run: Run, epoch: int, rate: float) -> None:
     if math.isfinite(loss):
         return
-    kept = f"the state after epoch {epoch} is kept in {run.checkpoint}" if epoch else "no epoch was finished"
+    state = f"the state after epoch {epoch} is kept in {run.checkpoint}" if epoch else "no epoch was finished"
     raise UserError(
         f"{run.name}: the {which} loss became {loss} in epoch {epoch + 1} (learning rate {rate:g}); "
-        f"lower learning_rate or clip_norm and start over with --force; {kept}"
+        f"lower learning_rate or clip_norm and start over with --force; {state}"
     )
 
 

@@ -102,21 +102,23 @@ class Mixtures:
     def train(self, epoch: int, batch_size: int, share: Share) -> Iterator[Batch]:
         """The batches of an epoch (from 0)."""
         rows, passes = self.epoch_rows(epoch)
-        for own in split(np.arange(len(rows)), batch_size, share, even=True):
+        for batch in split(np.arange(len(rows)), batch_size, share, even=True):
             if self._fixed:
-                yield self._scaled(*self._fixed["train"].mix(rows[own]))
+                yield self._scaled(*self._fixed["train"].mix(rows[batch]))
                 continue
-            names: list[tuple[str | int, ...]] = [("train", int(passes[i]), str(self._train.ids[rows[i]])) for i in own]
-            yield self._mix(self._train, rows[own], self._noise["train"], names)
+            names: list[tuple[str | int, ...]] = [
+                ("train", int(passes[i]), str(self._train.ids[rows[i]])) for i in batch
+            ]
+            yield self._mix(self._train, rows[batch], self._noise["train"], names)
 
     def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
         """The validation batches, the same ones every time."""
-        for own in split(self._valid_rows, batch_size, share, even=False):
+        for batch in split(self._valid_rows, batch_size, share, even=False):
             if self._fixed:
-                yield self._scaled(*self._fixed["valid"].mix(own))
+                yield self._scaled(*self._fixed["valid"].mix(batch))
                 continue
-            names: list[tuple[str | int, ...]] = [("valid", str(self._valid.ids[row])) for row in own]
-            yield self._mix(self._valid, own, self._noise["valid"], names)
+            names: list[tuple[str | int, ...]] = [("valid", str(self._valid.ids[row])) for row in batch]
+            yield self._mix(self._valid, batch, self._noise["valid"], names)
 
     def epoch_rows(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """[n_train] rows of an epoch in their order, and the pass over the segments that each belongs to.

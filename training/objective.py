@@ -51,10 +51,10 @@ class Objective(nn.Module):
 
     def __init__(self, network: nn.Module, recipe: Recipe, name: str) -> None:
         super().__init__()
-        has_own = hasattr(network, "training_loss")
-        if has_own and recipe.loss != "own":
+        has_loss = hasattr(network, "training_loss")
+        if has_loss and recipe.loss != "own":
             raise UserError(f"{name}: is fitted to its own objective, so its recipe needs loss: own, not {recipe.loss}")
-        if recipe.loss == "own" and not has_own:
+        if recipe.loss == "own" and not has_loss:
             raise UserError(f"{name}: loss: own, but its network has no training_loss; choose {', '.join(LOSSES)}")
         self.network = network
         self._loss = recipe.loss
@@ -63,7 +63,7 @@ class Objective(nn.Module):
     def forward(self, noisy: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
         with torch.autocast(noisy.device.type, torch.bfloat16, enabled=self._half):
             if self._loss == "own":
-                own: torch.Tensor = self.network.training_loss(noisy, clean)  # type: ignore[operator]
-                return own.float()
+                loss: torch.Tensor = self.network.training_loss(noisy, clean)  # type: ignore[operator]
+                return loss.float()
             estimate = self.network(noisy)  # [n, L]
         return LOSSES[self._loss](estimate.float(), clean, noisy)

@@ -38,18 +38,18 @@ def choose(
     search: Mapping[str, Sequence[Any]],
     scores_db: Sequence[float],
     n_failed: Sequence[int],
-    own: Parameters,
+    default: Parameters,
 ) -> Choice | None:
     """The candidate with the highest score among those with the fewest failures.
 
-    A tie goes to the method's own values, where they are among it, otherwise to the first of the grid.
+    A tie goes to the method's default values, where they are in the grid, otherwise to the first of the grid.
 
     Args:
         grid: candidates.
         search: values by parameter.
         scores_db: a score each; NaN where it processed nothing.
         n_failed: mixtures that each could not process.
-        own: the searched parameters as they are without a calibration.
+        default: the searched parameters as they are without a calibration.
 
     Returns:
         None where no candidate processed anything.
@@ -65,7 +65,7 @@ def choose(
         return None
     best = max(scores_db[i] for i in contenders)
     tied = [i for i in contenders if best - scores_db[i] <= TIE_DB]
-    winner = next((i for i in tied if grid[i] == own), tied[0])
+    winner = next((i for i in tied if grid[i] == default), tied[0])
     idle = idle_parameters(grid, search, scores_db)
     return Choice(winner, tuple(i for i in tied if i != winner), idle, _edges([grid[i] for i in tied], search, idle))
 
@@ -79,14 +79,14 @@ def idle_parameters(
     >>> idle_parameters(grid, {"a": [1, 2], "b": [1, 2]}, [0.5, 0.5, 0.7, 0.7])
     ('b',)
     """
-    found = []
+    idle = []
     for name in (name for name, values in search.items() if len(values) > 1):
         groups: dict[str, list[float]] = defaultdict(list)
         for candidate, score in zip(grid, scores_db, strict=True):
             groups[canonical_json({key: value for key, value in candidate.items() if key != name})].append(score)
         if all(max(group) - min(group) <= TIE_DB for group in groups.values()):  # NaN compares as a difference
-            found.append(name)
-    return tuple(found)
+            idle.append(name)
+    return tuple(idle)
 
 
 def _edges(best: Sequence[Parameters], search: Mapping[str, Sequence[Any]], idle: Sequence[str]) -> dict[str, str]:

@@ -34,9 +34,9 @@ class _Values(BaseModel):
     @model_serializer(mode="wrap")
     def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A later field is written where it is not the default, so that old fingerprints stay valid."""
-        found: dict[str, Any] = handler(self)
+        values: dict[str, Any] = handler(self)
         default = {name: field.get_default() for name, field in type(self).model_fields.items()}
-        return {k: v for k, v in found.items() if k not in self.later or getattr(self, k) != default[k]}
+        return {k: v for k, v in values.items() if k not in self.later or getattr(self, k) != default[k]}
 
 
 class Schedule(_Values):

@@ -87,7 +87,7 @@ class SearchSpace:
         """All combinations of the searched values; the last parameter changes fastest."""
         return combinations(self.search)
 
-    def own_values(self) -> Parameters:
+    def default_values(self) -> Parameters:
         """The searched parameters as they are without a calibration: of the method's YAML, or of its class."""
         defaults = {name: p.default for name, p in inspect.signature(load_class(self.entry.target)).parameters.items()}
         return {name: self.entry.parameters.get(name, defaults.get(name)) for name in self.search}
@@ -126,16 +126,16 @@ def select(spaces: Mapping[str, SearchSpace], methods: str, path: Path) -> list[
         UserError: a method that the file has no search for, or no method at all.
     """
     if methods.strip() == ALL:
-        chosen = list(spaces)
+        names = list(spaces)
     else:
         texts = [text.strip() for text in methods.split(",") if text.strip()]
-        chosen = [text if ":" in text else find("denoisers", text).name for text in texts]
-    for name in chosen:
+        names = [text if ":" in text else find("denoisers", text).name for text in texts]
+    for name in names:
         if name not in spaces:
             raise UserError(f"{path}: methods: no search for '{name}'{did_you_mean(name, spaces)}")
-    if not chosen:
+    if not names:
         raise UserError(f"--methods: nothing to calibrate; there are: {ALL}, {', '.join(spaces) or 'none'}")
-    return [spaces[name] for name in dict.fromkeys(chosen)]
+    return [spaces[name] for name in dict.fromkeys(names)]
 
 
 def _read_file(path: Path) -> SearchFile:

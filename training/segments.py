@@ -52,7 +52,7 @@ class Segments:
 
     def signals(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """[len(rows), L] the signals of some rows, in volts."""
-        found = np.empty((len(rows), self.length), np.float32)
+        signals = np.empty((len(rows), self.length), np.float32)
         for i, row in enumerate(rows):
-            found[i] = self._signals[self._shard[row]][self._row[row]]
-        return found
+            signals[i] = self._signals[self._shard[row]][self._row[row]]
+        return signals

@@ -53,9 +53,9 @@ def write(folder: Path, schema: Schema, latest: Manifest) -> tuple[str, ...]:
             continue
         methods[name] = {}
         for track in artifact.manifest.info["tracks"]:
-            entry, said = _summarise(artifact, track)
+            entry, summary = _summarise(artifact, track)
             methods[name][track] = entry
-            lines += said
+            lines += summary
     content = {
         "format": FORMAT,
         "score": "mean SNR improvement over all mixtures, dB; the unchanged input scores 0",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.processes import without_thread_limits
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Cluster:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *words],
                 cwd=self.folder,  # not the project's: a worker has to go to the folder of the run by itself
-                env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+                env={**without_thread_limits(), "PYTHONPATH": str(ROOT), **env},
                 stdout=out,
                 stderr=out,
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from cleansemg.downstream.fatigue import prepared
 from tests.conftest import ROOT
 from tests.layouts.cerqueira import write_tree
 from tests.pipeline_runs import files
+from tests.processes import python
 
 NOISE = {
     "piece_s": 10,
@@ -92,9 +91,7 @@ def test_nothing_prepared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["run.py", "preprocess_and_denoise.py", "fatigue_svm.py", "fatigue_cnn.py"])
 def test_scripts_have_help(name: str) -> None:
-    done = subprocess.run(
-        [sys.executable, f"downstream/fatigue/{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python(f"downstream/fatigue/{name}", "--help")
     assert done.returncode == 0, done.stderr
     assert "--denoiser" in done.stdout
 

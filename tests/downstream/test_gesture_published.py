@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from cleansemg.downstream.common.task import Stream
 from cleansemg.downstream.gesture import evaluate, preparation, segment_placement
 from tests.conftest import ROOT
 from tests.layouts import ninapro
+from tests.processes import python
 
 FS_HZ = 1000.0
 WINDOW = 500
@@ -286,7 +286,7 @@ def test_force_starts_clean_streams_over_where_they_are_of_other_settings_alone(
 
 
 def shell(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False)
+    return python(*arguments)
 
 
 def test_the_published_command_lines_work_as_written(published: Published, tmp_path: Path) -> None:

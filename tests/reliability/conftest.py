@@ -13,8 +13,8 @@ import yaml
 from cleansemg.downstream.common.running import STAGES as TASK_STAGES
 from cleansemg.stages import STAGES
 from tests.downstream.test_running import settings
+from tests.nursery import Nursery, Outcome
 from tests.pipeline_runs import SMALL, files
-from tests.reliability.nursery import Nursery, Outcome
 
 ROUNDS = int(os.environ.get("CLEANSEMG_CRASH_ROUNDS", "1"))  # scripts/run_long_tests.sh asks for more
 TINY = [
@@ -43,7 +43,19 @@ class Pipeline:
     def run(self, stage: str, output: Path, workers: int = 1, **fate: float) -> Outcome:
         """Run one stage; see `Nursery.run`."""
         return self.nursery.run(
-            ["run", *self.options, "--output", str(output), "--stages", stage, "--workers", str(workers), "--quiet"],
+            [
+                "-m",
+                "cleansemg",
+                "run",
+                *self.options,
+                "--output",
+                str(output),
+                "--stages",
+                stage,
+                "--workers",
+                str(workers),
+                "--quiet",
+            ],
             **fate,
         )
 

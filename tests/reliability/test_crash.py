@@ -10,9 +10,9 @@ import pytest
 
 from cleansemg.downstream.common.running import STAGES as TASK_STAGES
 from cleansemg.stages import STAGES
+from tests.nursery import members
 from tests.pipeline_runs import files
 from tests.reliability.conftest import ROUNDS
-from tests.reliability.nursery import members
 
 LONG = ROUNDS > 1
 PATIENCE_S = 60  # for workers to find out that they are orphans, on a busy machine

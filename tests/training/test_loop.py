@@ -140,6 +140,7 @@ def test_every_option_changes_the_result(tmp_path: Path) -> None:
 
 def test_reproducible_gives_back_torchs_state() -> None:
     torch.manual_seed(3)
+    torch.set_num_threads(2)
     before = torch.random.get_rng_state(), torch.get_num_threads(), torch.get_deterministic_debug_mode()
     with loop.reproducible(1):
         torch.rand(3)
@@ -147,6 +148,7 @@ def test_reproducible_gives_back_torchs_state() -> None:
         assert torch.are_deterministic_algorithms_enabled()
     assert torch.equal(torch.random.get_rng_state(), before[0])
     assert (torch.get_num_threads(), torch.get_deterministic_debug_mode()) == before[1:]
+    torch.set_num_threads(1)
 
 
 def test_bfloat16_gradients_of_convolutions_are_finite_inside_reproducible() -> None:

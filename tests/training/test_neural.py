@@ -23,7 +23,7 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
 from cleansemg.training import fitting, neural
 from tests.conftest import ROOT
-from tests.processes import start
+from tests.processes import python, start
 from tests.training import workspace
 
 RESULTS = (neural.BEST, fitting.LOSSES, fitting.CURVES, fitting.RECIPE, "manifest.json")
@@ -202,7 +202,7 @@ def test_killed_and_run_again_gives_the_same_bytes(space: workspace.Workspace) -
     folder = space.layout.weights("tiny")
     process = start(words, env=environment, stderr=subprocess.PIPE)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not (folder / fitting.CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(0.05)  # into a later epoch
@@ -213,7 +213,7 @@ def test_killed_and_run_again_gives_the_same_bytes(space: workspace.Workspace) -
     assert (folder / fitting.CHECKPOINT).exists()
     assert not (folder / "manifest.json").exists()
 
-    again = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    again = python(*words[1:], env=environment)
     assert again.returncode == 0, again.stderr
     assert "train: tiny: 12 epochs" in again.stdout
     assert "epochs=12" in again.stderr  # the resolved value is printed
@@ -238,10 +238,9 @@ def test_networks_side_by_side_are_the_same(space: workspace.Workspace) -> None:
     output = space.root / "beside"
     for folder in ("segments", "noise"):
         shutil.copytree(space.layout.root / folder, output / folder)
-    together = subprocess.run(
-        [sys.executable, "-m", "cleansemg", "run", "--config", str(space.config), "--output", str(output), "--stages",
-         "train", "--workers", "2", "--set", "train.threads=1", "--set", models],
-        env={**os.environ, "CLEANSEMG_ROOT": str(space.root)}, capture_output=True, text=True, check=False,
+    together = python(
+        "-m", "cleansemg", "run", "--config", space.config, "--output", output, "--stages", "train", "--workers", 2,
+        "--set", "train.threads=1", "--set", models, env={**os.environ, "CLEANSEMG_ROOT": str(space.root)},
     )  # fmt: skip
     assert together.returncode == 0, together.stderr
     assert "other: epoch 3 of 3" in together.stderr  # progress of both reaches the terminal
@@ -255,8 +254,7 @@ def test_command_line_mistakes_are_one_line(space: workspace.Workspace) -> None:
         (("--recipe", "epocs=3"), "error: command line: unknown recipe key 'epocs'; did you mean 'epochs'"),
         (("--recipe", "epochs=3", "--epochs", "4"), "error: --recipe epochs=... and --epochs are both given"),
     ]:
-        run = command(space, space.layout.root, *arguments)
-        result = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+        result = python(*command(space, space.layout.root, *arguments)[1:], env=environment)
         assert result.returncode == 2
         assert result.stderr.strip().startswith(message)
         assert len(result.stderr.strip().splitlines()) == 1

@@ -96,7 +96,8 @@ def mix_shard(job: MixJob) -> ShardResult:
     segments, library = _segments(job.segments), NoiseLibrary.open(job.library)
     rows = np.arange(job.first, job.last)
     names = [
-        (job.part, str(own), job.number if job.snr_db is None else float(job.snr_db)) for own in segments.ids[rows]
+        (job.part, str(segment), job.number if job.snr_db is None else float(job.snr_db))
+        for segment in segments.ids[rows]
     ]
     drawn = draw(names, job.n_samples, segments, library, job.settings, job.snr_db)
     clean = excerpts(segments, rows, drawn.start, job.n_samples)
@@ -114,7 +115,7 @@ def mix_shard(job: MixJob) -> ShardResult:
         recipe = Recipe(old.kinds[keep], old.piece[keep], old.offset[keep])
         _, gain = mixing.mix_recipes(clean[keep], recipe, library, drawn.snr_db[keep], "exact", floor_db)
     label = f"draw{job.number}" if job.snr_db is None else f"snr{job.snr_db:g}"
-    ids = np.array([f"{job.part}_{own}_{label}" for own in segments.ids[rows]])
+    ids = np.array([f"{job.part}_{segment}_{label}" for segment in segments.ids[rows]])
     arrays = {
         "mixture_id": ids[keep],
         "segment_id": segments.ids[rows][keep],

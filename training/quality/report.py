@@ -56,10 +56,10 @@ class Predictions:
 
 def tables(every: Sequence[Predictions], settings: Settings, labels: Sequence[str]) -> dict[str, Table]:
     """`table`: all mixtures, intervals over subjects; `by_condition`; `kinds` where a model has the second head."""
-    found = {"table": main_table(every, settings, labels), "by_condition": by_condition(every, labels)}
+    by_name = {"table": main_table(every, settings, labels), "by_condition": by_condition(every, labels)}
     if any(one.has_kinds for one in every):
-        found["kinds"] = kinds_table(every, labels)
-    return found
+        by_name["kinds"] = kinds_table(every, labels)
+    return by_name
 
 
 def main_table(every: Sequence[Predictions], settings: Settings, labels: Sequence[str]) -> Table:

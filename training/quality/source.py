@@ -75,19 +75,19 @@ class QualitySource:
         rows, passes = self.epoch_rows(epoch)
         lengths = [round(length * self._settings.segment.fs_hz) for length in self._settings.quality.lengths_s]
         rng = generator(self._settings.seed, "quality", "lengths", epoch)
-        for own in split(np.arange(len(rows)), batch_size, share, even=True):
+        for batch in split(np.arange(len(rows)), batch_size, share, even=True):
             n_samples = lengths[int(rng.integers(len(lengths)))]
             if self._fixed is None:
-                yield self._mix(rows[own], passes[own], n_samples)
+                yield self._mix(rows[batch], passes[batch], n_samples)
                 continue
-            for numbers in _same_length(rows[own], self._fixed):
+            for numbers in _same_length(rows[batch], self._fixed):
                 yield _batch(self._fixed, numbers)
 
     def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
         """The validation batches, the same ones every time."""
         for numbers in self._valid.by_length():
-            for own in split(numbers, batch_size, share, even=False):
-                yield _batch(self._valid, own)
+            for batch in split(numbers, batch_size, share, even=False):
+                yield _batch(self._valid, batch)
 
     def epoch_rows(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """[n_train] rows of an epoch in their order, and the pass over all of them that each belongs to."""
@@ -101,7 +101,9 @@ class QualitySource:
 
     def _mix(self, rows: NDArray[np.int64], passes: NDArray[np.int64], n_samples: int) -> Batch:
         quality, segments = self._settings.quality, self._segments
-        names = [("train", str(own), int(number)) for own, number in zip(segments.ids[rows], passes, strict=True)]
+        names = [
+            ("train", str(segment), int(number)) for segment, number in zip(segments.ids[rows], passes, strict=True)
+        ]
         drawn = draw(names, n_samples, segments, self._library, self._settings)
         clean = excerpts(segments, rows, drawn.start, n_samples)
         floor_db = self._settings.mix.wgn_floor_db if self._library.kinds != ("WGN",) else None
@@ -120,8 +122,9 @@ class QualitySource:
             low, high = np.log(quality.band_limits_hz)
             cutoff_hz = np.exp(low + (high - low) * chance[narrow, 2])
             filtered, snr = band_limit(clean[narrow], noisy[narrow], cutoff_hz, self._settings.segment.fs_hz)
-            kept = np.isnan(snr) | ((snr >= quality.snr_db[0]) & (snr <= quality.snr_db[1]))  # the rest would leave it
-            noisy[narrow[kept]], snr_db[narrow[kept]] = filtered[kept], snr[kept]
+            lowest, highest = quality.snr_db
+            in_range = np.isnan(snr) | ((snr >= lowest) & (snr <= highest))  # others stay as they are
+            noisy[narrow[in_range]], snr_db[narrow[in_range]] = filtered[in_range], snr[in_range]
         return Batch(noisy, targets(snr_db, kinds))
 
 

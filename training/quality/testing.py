@@ -70,14 +70,14 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             Job(f"{first:07d}_{len(chunk)}", PredictJob(path, sha256, layout, mixtures.manifest.fingerprint, chunk))
             for first, chunk in _chunks(mixtures)
         ]
-        made = run_stage(
+        predicted = run_stage(
             layout.quality_predictions(name), SCHEMA, jobs, predict_shard,
             section={"model": name}, code={**of_modules(__name__, without=NOT_PREDICTING), "weights": sha256},
             what="predicting again",
             inputs={"mixtures": mixtures.manifest.fingerprint},
             seed=settings.seed, options=options, label=f"predict {name}",
         )  # fmt: skip
-        columns = made.artifact.columns("snr_db", "predicted_db", "probability", "kinds", "n_samples", "subject")
+        columns = predicted.artifact.columns("snr_db", "predicted_db", "probability", "kinds", "n_samples", "subject")
         results.append(
             report.Predictions(
                 name, models.count(predictor.network), fs_hz=fs_hz, kind_names=mixtures.library.columns,
@@ -140,22 +140,22 @@ _OPENED: dict[str, Any] = {}  # one model and one set of mixtures a process
 def _model(path: Path, sha256: str) -> models.Predictor:
     if _OPENED.get("sha256") != sha256:
         _OPENED["model"], _OPENED["sha256"] = models.load(path), sha256
-    found: models.Predictor = _OPENED["model"]
-    return found
+    model: models.Predictor = _OPENED["model"]
+    return model
 
 
 def _mixtures(layout: Layout, fingerprint: str) -> Mixtures:
     key = f"{layout.root}/{fingerprint}"
     if _OPENED.get("key") != key:
         _OPENED["mixtures"], _OPENED["key"] = Mixtures(layout, "test"), key
-    found: Mixtures = _OPENED["mixtures"]
-    return found
+    mixtures: Mixtures = _OPENED["mixtures"]
+    return mixtures
 
 
 def _chunks(mixtures: Mixtures) -> list[tuple[int, tuple[int, ...]]]:
-    found = []
+    chunks = []
     for numbers in mixtures.by_length():
         for first in range(0, len(numbers), SHARD_ROWS):
             chunk = tuple(numbers[first : first + SHARD_ROWS].tolist())
-            found.append((chunk[0], chunk))
-    return found
+            chunks.append((chunk[0], chunk))
+    return chunks

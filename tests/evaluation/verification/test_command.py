@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-from tests.conftest import ROOT
+from tests.processes import python
 
 
 def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "cleansemg", "verify", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return python("-m", "cleansemg", "verify", *arguments)
 
 
 def test_a_line_a_check_and_the_exit_code(copy):

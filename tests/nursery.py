@@ -2,6 +2,7 @@
 
 Importing torch and its like takes seconds, most stages of a tiny run take less: so one process imports, and each
 command is a fork of it that goes through the command line as a user's would. Between them go lines of JSON.
+What a real process alone shows (signals, the import path, a shell) is tested with one: `tests.processes.start`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import errno
 import importlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,7 @@ class Outcome:
         seconds: how long it ran.
         writes: files that it put in place (in its own process).
         session: of it and its workers.
+        output: what it wrote to stdout.
         errors: what it wrote to stderr.
     """
 
@@ -37,6 +41,7 @@ class Outcome:
     seconds: float
     writes: int
     session: int
+    output: str
     errors: str
 
     @property
@@ -50,7 +55,7 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.reliability.nursery", str(folder)],
+            [sys.executable, "-m", "tests.nursery", str(folder)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -66,21 +71,25 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait(timeout=60)
 
-    def run(self, arguments: list[str], **fate: Any) -> Outcome:
-        """Run `cleansemg ARGUMENTS`.
+    def run(self, words: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path = ROOT, **fate: Any) -> Outcome:
+        """Run `python WORDS` in a folder.
 
         Args:
-            arguments: of the command line.
+            words: `-m cleansemg ...`, or a script of the project and its arguments.
+            env: the environment; default: that of this process.
+            cwd: the folder; a script's path is relative to the project's.
             fate: `after_s`: killed so many seconds after its start; `at_write`: kills itself before it puts its n-th
                 file in place (1 is the first), or after it with `late`; `full_at`: from its n-th write on, the disk is full.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"arguments": arguments, **fate}) + "\n")
+        request = {"words": list(words), "env": dict(os.environ if env is None else env), "cwd": str(cwd), **fate}
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         assert answer, "the nursery is gone"
-        return Outcome(**json.loads(answer))
+        output, errors = ((self._folder / name).read_text(errors="replace") for name in ("stdout", "stderr"))
+        return Outcome(**json.loads(answer), output=output, errors=errors)
 
 
 def members(session: int) -> list[int]:
@@ -101,6 +110,10 @@ def _serve(folder: Path) -> None:
     from cleansemg.downstream.common import running
 
     for module in (
+        "accelerate",
+        "matplotlib.backends.backend_agg",
+        "numba",
+        "pandas",
         "cleansemg.__main__",
         "cleansemg.evaluation.pictures",
         "cleansemg.training.curves",
@@ -110,19 +123,18 @@ def _serve(folder: Path) -> None:
     stages.functions(list(stages.STAGES))
     stages.functions(list(running.STAGES), running.STAGES)
     for line in sys.stdin:
-        order = json.loads(line)
+        request = json.loads(line)
         began = time.monotonic()
         child = os.fork()
         if child == 0:
-            _live(order, folder)
-        code = _wait(child, order.get("after_s"))
+            _live(request, folder)
+        code = _wait(child, request.get("after_s"))
         counted = folder / "writes"
         answer = {
             "code": code,
             "seconds": time.monotonic() - began,
             "writes": len(counted.read_bytes()) if counted.exists() else 0,
             "session": child,
-            "errors": (folder / "stderr").read_text(errors="replace")[-4000:],
         }
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
@@ -141,12 +153,12 @@ def _wait(child: int, after_s: float | None) -> int:
         time.sleep(0.002)
 
 
-def _live(order: dict[str, Any], folder: Path) -> None:
+def _live(request: dict[str, Any], folder: Path) -> None:
     """The child: a session of its own, its output in files, its writes counted; never returns."""
     os.setsid()
     devnull = os.open(os.devnull, os.O_RDWR)
-    errors = os.open(folder / "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for target, source in ((0, devnull), (1, devnull), (2, errors)):
+    output, errors = (os.open(folder / n, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) for n in ("stdout", "stderr"))
+    for target, source in ((0, devnull), (1, output), (2, errors)):
         os.dup2(source, target)
     counter = os.open(folder / "writes", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     replace, fsync = os.replace, os.fsync
@@ -155,27 +167,25 @@ def _live(order: dict[str, Any], folder: Path) -> None:
     def counted(*args: Any, **kwargs: Any) -> None:
         nonlocal n_replaced
         n_replaced += 1
-        if n_replaced == order.get("at_write") and not order.get("late"):
+        if n_replaced == request.get("at_write") and not request.get("late"):
             os.kill(os.getpid(), signal.SIGKILL)
         replace(*args, **kwargs)
         os.write(counter, b".")
-        if n_replaced == order.get("at_write"):
+        if n_replaced == request.get("at_write"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def filling(file: int) -> None:
         nonlocal n_synced
         n_synced += 1
-        if n_synced >= order.get("full_at", sys.maxsize):
+        if n_synced >= request.get("full_at", sys.maxsize):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(file)
 
     os.replace, os.fsync = counted, filling
     code = 1
     try:
-        from cleansemg.__main__ import main
-
-        sys.argv = ["cleansemg", *order["arguments"]]
-        main()
+        _command(request["words"], request["env"], request["cwd"])
+        code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
     except BaseException:
@@ -184,8 +194,26 @@ def _live(order: dict[str, Any], folder: Path) -> None:
         traceback.print_exc()
         code = 70
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _command(words: list[str], env: dict[str, str], cwd: str) -> None:
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    if words[:2] == ["-m", "cleansemg"]:
+        from cleansemg.__main__ import main
+
+        sys.argv = ["cleansemg", *words[2:]]
+        sys.modules["__main__"].__package__ = None  # or the usage names this module
+        sys.path[0] = str(Path(sys.executable).parent)  # where the console script lies
+        main()
+    else:
+        sys.argv = words
+        sys.path[0] = str(ROOT / Path(words[0]).parent)
+        runpy.run_path(str(ROOT / words[0]), run_name="__main__")
 
 
 if __name__ == "__main__":
