@@ -21,7 +21,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import cleansemg
 from cleansemg.core import artifact, registry, user_modules
 from cleansemg.core.errors import UserError, one_line
 from cleansemg.core.threads import single_threaded
@@ -165,7 +164,7 @@ def identity() -> dict[str, str]:
     Taken once a process, so that a worker which was started before the code changed does not pass for a new one.
     """
     configs = registry.configs_folder()
-    folders = [Path(cleansemg.__file__).parent, *(configs / kind for kind in registry.KINDS)]
+    folders = [Path(__file__).parent.parent, *(configs / kind for kind in registry.KINDS)]
     digest = hashlib.sha256()
     for folder in folders:
         for path in _files(folder):
