@@ -94,7 +94,8 @@ def list_entries(
     width = max(len(entry.name) for entry in entries)
     for entry in entries:
         aliases = f" (also: {', '.join(entry.aliases)})" if entry.aliases else ""
-        typer.echo(f"{entry.name:{width}}  {entry.summary}{aliases}")
+        noise_kind = f"{entry.extra['kind']:9} " if kind == "noises" else ""
+        typer.echo(f"{entry.name:{width}}  {noise_kind}{entry.summary}{aliases}")
     for problem in problems:
         typer.echo(problem, err=True)
     return 0

@@ -2,7 +2,7 @@
 
     python noise/noise_generator.py --config configs/demo.yaml --output outputs/demo
 
-Reads the section `noise`: for each kind (PLI, ECG, MOA, WGN, Color) one source or several, entries of
+Reads the section `noise`: for each kind of noise one source or several, entries of
 configs/noises/. A piece of noise is 200 s long (`noise.piece_s`), at the rate of the segments
 (`segment.fs_hz`), band-passed (`noise.band_hz`). No recording, and no draw, serves two parts.
 
