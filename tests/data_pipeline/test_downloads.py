@@ -10,6 +10,7 @@ import yaml
 
 from cleansemg.core.errors import UserError
 from cleansemg.data_pipeline import downloads
+from tests.conftest import ROOT
 
 FILES = {"Data/Raw/Biopac/1_1_1.txt": b"0.1,0.2\n", "Data/Raw/Biopac/1_1_2.txt": b"0.3,0.4\n", "README.md": b"no"}
 RECORD = b"\x01\x02"
@@ -103,7 +104,7 @@ def test_offline_says_what_to_do(sources, tmp_path):
 
 
 def test_the_shipped_sources_are_complete():
-    content = yaml.safe_load((downloads.project_root() / "configs/fetch/open.yaml").read_text())
+    content = yaml.safe_load((ROOT / "configs/fetch/open.yaml").read_text())
     assert {source["into"].split("/")[0] for source in content.values()} == {
         "muscletracker",
         "elderly_lower_limb",
@@ -117,7 +118,7 @@ def test_the_shipped_sources_are_complete():
 def test_real_files_match_the_shipped_patterns(real_data):
     import re
 
-    content = yaml.safe_load((downloads.project_root() / "configs/fetch/open.yaml").read_text())
+    content = yaml.safe_load((ROOT / "configs/fetch/open.yaml").read_text())
     n_matching = {}
     for name, source in content.items():
         pattern = re.compile(source["files"].rpartition("/")[2])
