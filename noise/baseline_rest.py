@@ -104,7 +104,7 @@ class RestRecordings(NoiseSource):
 
     def _channels(self, recording: Any, fs_hz: float, n_samples: int) -> list[tuple[str, str, NDArray[np.float64]]]:
         """Person, name and rest of each channel of a recording that has enough of it."""
-        found = []
+        rests = []
         for row, channel in enumerate(recording.channels):
             idle = channel in recording.idle_channels
             if idle and not self.idle:
@@ -114,8 +114,8 @@ class RestRecordings(NoiseSource):
             if len(x) / recording.fs_hz * fs_hz < n_samples + 1:
                 continue
             name = re.sub(r"[^A-Za-z0-9_-]", "_", f"{recording.subject}_{recording.exercise}_{channel}")
-            found.append((recording.subject, name, dsp.resample(x, recording.fs_hz, fs_hz)))
-        return found
+            rests.append((recording.subject, name, dsp.resample(x, recording.fs_hz, fs_hz)))
+        return rests
 
 
 def _piece(rest: tuple[str, str, NDArray[np.float64]] | ItemError, n_samples: int) -> Piece:
