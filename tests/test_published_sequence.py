@@ -128,7 +128,7 @@ def test_flags_and_groups_of_the_published_scripts(prepared):
     done = bash(prepared, "bash scripts/run_pipeline.sh --config configs/config.yaml --stages testdata,noise")
     assert {line.partition(":")[0] for line in done.stdout.splitlines()} == {"noise", "mix"}
     refused = bash(prepared, "bash scripts/run_pipeline.sh --db simulatd", code=2).stderr
-    assert "has no database 'simulatd' (did you mean 'simulated'?" in refused
+    assert "has no database 'simulatd'; did you mean 'simulated'?" in refused
     assert (
         "no stage is called 'tabels'" in bash(prepared, "bash scripts/run_pipeline.sh --stages tabels", code=2).stderr
     )
