@@ -87,3 +87,58 @@ def test_the_saved_configuration_reads_back_equal(write, tmp_path):
 @pytest.mark.parametrize("name", ["demo", "open", "config"])
 def test_shipped_configurations_are_valid(name):
     config.load(f"configs/{name}.yaml")
+
+
+@pytest.mark.parametrize("name", ["demo", "configs/demo.yaml", "demo.yaml", "./configs/demo.yaml"])
+def test_a_configuration_of_the_project_goes_by_its_name_anywhere(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert config.load(name).title == "demo on simulated surface EMG"
+
+
+def test_every_other_file_below_configs_is_no_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match=r"no such configuration; there are: config, demo, downstream/fatigue, .*weights$"
+    ):
+        config.load("qqqqqq")
+    with pytest.raises(UserError, match="denoisers/hp: no such configuration"):
+        config.load("denoisers/hp")
+
+
+def test_a_name_that_is_a_file_and_one_of_the_project_says_which_was_taken(write, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level("INFO")
+    write({"title": "mine"}, "demo.yaml")
+    assert config.load("demo.yaml").title == "mine"
+    assert "demo.yaml: this file is used, not the configuration of the project" in caplog.text
+    caplog.clear()
+    assert config.load("demo").title != "mine"
+    assert "demo: the configuration of the project is used, not the file here; for that, give demo.yaml" in caplog.text
+
+
+def test_a_configuration_extends_a_file_beside_it_or_one_of_the_project(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert config.load(write({"extends": "demo", "seed": 3})).noise.piece_s == 60
+    assert config.load(write({"extends": "configs/demo.yaml"}, "d.yaml")).noise.piece_s == 60
+    write({"noise": {"piece_s": 7}}, "demo.yaml")
+    assert config.load(write({"extends": "demo.yaml"}, "e.yaml")).noise.piece_s == 7
+    with pytest.raises(UserError, match="extends: .*demox: no such configuration; did you mean 'demo'"):
+        config.load(write({"extends": "demox"}, "f.yaml"))
+
+
+def test_files_that_a_configuration_refers_to(write, tmp_path):
+    settings = config.load(write({}))
+    assert config.referenced("splits/open.yaml", settings).read_text()
+    (tmp_path / "mine.yaml").write_text("a: 1\n")
+    assert config.referenced("mine.yaml", settings) == tmp_path / "mine.yaml"
+
+
+def test_a_folder_without_configurations_is_an_error(tmp_path, monkeypatch):
+    from cleansemg.core import registry
+
+    monkeypatch.setenv("CLEANSEMG_ROOT", str(tmp_path))
+    with pytest.raises(UserError, match=r"configs: no such folder; CLEANSEMG_ROOT is .*; unset it"):
+        registry.entries("denoisers")
+    (tmp_path / "configs" / "denoisers").mkdir(parents=True)
+    with pytest.raises(UserError, match="there are no denoisers in it; CLEANSEMG_ROOT is"):
+        registry.find("denoisers", "hp")
