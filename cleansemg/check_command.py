@@ -138,16 +138,16 @@ def _assignments(texts: Sequence[str]) -> dict[str, Any]:
 
     from cleansemg.core.errors import UserError
 
-    found = {}
+    values = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UserError(f"--parameter {text}: expected key=value, e.g. window_s=0.2")
         try:
-            found[key.strip()] = yaml.safe_load(value)
+            values[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise UserError(f"--parameter {text}: the value is not YAML") from None
-    return found
+    return values
 
 
 def _lines(result: CheckResult) -> list[str]:

@@ -54,14 +54,14 @@ def quality(
 
             if report is not None:
                 sidecar.check_target(report, overwrite=overwrite, inputs=parts_of(opened.info))
-            found = assess_file(opened, quality_weights)
+            assessed = assess_file(opened, quality_weights)
             if report is not None:
-                sidecar.write(report, sidecar.json_bytes(report_of(opened, found)))
+                sidecar.write(report, sidecar.json_bytes(report_of(opened, assessed)))
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None
-    for line in lines_of(found.reports):
+    for line in lines_of(assessed.reports):
         typer.echo(line)
     if not quiet:
-        typer.echo(found.closing, err=True)
+        typer.echo(assessed.closing, err=True)
     return 0

@@ -86,14 +86,14 @@ def parameters_of(texts: Sequence[str] | None) -> dict[str, Any]:
     """
     import yaml
 
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for text in texts or ():
         name, mark, value = text.partition("=")
         if not mark or not name.strip():
             raise UserError(f"--set {text}: expected NAME=VALUE")
         try:
             # YAML takes 1e-3 for a text, as it lacks the point
-            found[name.strip()] = float(value) if _EXPONENT.fullmatch(value) else yaml.safe_load(value)
+            parameters[name.strip()] = float(value) if _EXPONENT.fullmatch(value) else yaml.safe_load(value)
         except yaml.YAMLError:
             raise UserError(f"--set {text}: the value cannot be read") from None
-    return found
+    return parameters

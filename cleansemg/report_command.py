@@ -36,8 +36,8 @@ def report(
     from cleansemg.evaluation.report import make_report
 
     setup_logging(quiet)
-    made = make_report(results, output or results / "report.html", task or None, measure_cost)
+    page = make_report(results, output or results / "report.html", task or None, measure_cost)
     if not quiet:
-        size = f"{made.n_bytes / 1e6:.1f} MB"
-        typer.echo(f"report: {made.path}: {made.n_rows} rows, {made.n_tasks} task folders, {size}")
+        size = f"{page.n_bytes / 1e6:.1f} MB"
+        typer.echo(f"report: {page.path}: {page.n_rows} rows, {page.n_tasks} task folders, {size}")
     return 0

@@ -40,13 +40,13 @@ def parse(text: str, stages: Mapping[str, str] = STAGES) -> list[str]:
     """
     if text.strip() == "all":
         return list(stages)
-    chosen = [name.strip() for name in text.split(",") if name.strip()]
-    for name in chosen:
+    selected = [name.strip() for name in text.split(",") if name.strip()]
+    for name in selected:
         if name not in stages:
             raise UserError(f"--stages: no stage is called '{name}'{did_you_mean(name, [*stages, 'all'])}")
-    if not chosen:
+    if not selected:
         raise UserError(f"--stages: nothing chosen; there are: all, {', '.join(stages)}")
-    return [name for name in stages if name in chosen]
+    return [name for name in stages if name in selected]
 
 
 def functions(names: Sequence[str], stages: Mapping[str, str] = STAGES) -> list[tuple[str, StageFunction]]:

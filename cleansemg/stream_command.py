@@ -50,11 +50,11 @@ def stream(
             f"{'stdin' if sys.stdin is None else 'stdout'} is closed; stream reads a pipe and writes a pipe"
         )
     pipe = streaming.pipe_of(form, channels)
-    chosen = choose(denoiser, weights, parameters_of(parameters))
-    try_out(chosen.denoiser, fs)
-    running = best_streaming(chosen.denoiser, fs, channels, window, overlap)
+    resolved = choose(denoiser, weights, parameters_of(parameters))
+    try_out(resolved.denoiser, fs)
+    running = best_streaming(resolved.denoiser, fs, channels, window, overlap)
     if not quiet:
-        typer.echo(f"{chosen.title}: {streaming.latency_of(running)}", err=True)
+        typer.echo(f"{resolved.title}: {streaming.latency_of(running)}", err=True)
     try:
         with single_threaded():
             streaming.run(running, pipe, sys.stdin.fileno(), sys.stdout.buffer)

@@ -68,7 +68,7 @@ def _named(
 
 
 def _train(function: StageFunction, settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Fit the networks of `train.models`, then those of a user's own that the tables need; these always start fresh."""
+    """Fit the networks of `train.models`, then the user's that the tables need; these always start fresh."""
     from cleansemg.training import neural
 
     shipped = tuple(name for name in settings.train.models if not is_class_target(name))
@@ -87,11 +87,11 @@ def _with_train(settings: Settings, **changes: object) -> Settings:
 
 
 def _networks(settings: Settings, models: Sequence[str] = ()) -> list[str]:
-    """Networks of a user's own among `models` and the rows of the tables that name no weights."""
+    """Networks of the user among `models` and the rows of the tables that name no weights."""
     rows = [row for row in settings.evaluate.denoisers if not (isinstance(row, DenoiserRow) and row.weights)]
     named = [*models, *(row.name if isinstance(row, DenoiserRow) else row for row in rows)]
-    own = [name for name in dict.fromkeys(named) if is_class_target(name)]
-    return [name for name in own if hasattr(registry.load_class(name), "network")]
+    targets = [name for name in dict.fromkeys(named) if is_class_target(name)]
+    return [name for name in targets if hasattr(registry.load_class(name), "network")]
 
 
 def _with_weights(function: StageFunction, settings: Settings, layout: Layout, options: RunOptions) -> Report:

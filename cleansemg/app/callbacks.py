@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from cleansemg.app import figures, tables
 from cleansemg.app.jobs import Job, Jobs, State
 from cleansemg.app.methods import methods
-from cleansemg.app.recording import Denoised, Loaded, Said, Session
+from cleansemg.app.recording import Denoised, Loaded, Session
 from cleansemg.app.sessions import Sessions
 from cleansemg.app.work import denoise_recording, formats_for, load_recording
 from cleansemg.core.errors import UserError
+from cleansemg.formats import ReadOptions
 
 if TYPE_CHECKING:
     from dash import Dash
@@ -43,7 +44,7 @@ def show_error(error: Exception) -> None:
     set_props("error", {"children": text, "hidden": False})
 
 
-def said_of(texts: dict[str, str | None]) -> Said:
+def read_options(texts: dict[str, str | None]) -> ReadOptions:
     """The fields' texts as arguments of `open_file`.
 
     Raises:
@@ -51,7 +52,7 @@ def said_of(texts: dict[str, str | None]) -> Said:
     """
     given = {name: (text or "").strip() for name, text in texts.items()}
     names = tuple(name.strip() for name in given["columns"].split(",") if name.strip())
-    return Said(
+    return ReadOptions(
         fs_hz=_number(given["fs"], "--fs", "sampling rate in Hz"),
         unit=given["unit"] or None,
         offset=_number(given["offset"], "--offset", "number in the file") or 0.0,
@@ -79,17 +80,17 @@ def _connect_work(app: Dash, sessions: Sessions, jobs: Jobs) -> None:
         prevent_initial_call=True,
     )  # fmt: skip
     def read(data: Any, _: Any, upload_error: Any, *texts: str | None) -> tuple[Any, ...]:
-        kept = (no_update,) * len(FIELDS)
+        unchanged = (no_update,) * len(FIELDS)
         if ctx.triggered_id == "upload-error":
-            return no_update, upload_error["text"], False, no_update, *kept
+            return no_update, upload_error["text"], False, no_update, *unchanged
         new = ctx.triggered_id == "session"
         try:
             session = sessions.get((data or {}).get("id"))
-            said = Said() if new else said_of(dict(zip(FIELDS, texts, strict=True)))
+            reading = ReadOptions() if new else read_options(dict(zip(FIELDS, texts, strict=True)))
         except UserError as error:
-            return no_update, str(error), False, no_update, *kept
-        _begin(session, jobs, Job("read", lambda job: load_recording(session, said, job)))
-        return False, "", True, False, *(("",) * len(FIELDS) if new else kept)
+            return no_update, str(error), False, no_update, *unchanged
+        _begin(session, jobs, Job("read", lambda job: load_recording(session, reading, job)))
+        return False, "", True, False, *(("",) * len(FIELDS) if new else unchanged)
 
     @app.callback(
         Output("poll", "disabled", allow_duplicate=True), Output("error", "children", allow_duplicate=True),
@@ -104,12 +105,12 @@ def _connect_work(app: Dash, sessions: Sessions, jobs: Jobs) -> None:
             session = sessions.get((data or {}).get("id"))
             if key not in known:
                 raise UserError("choose a denoiser")
-            method, chosen = known[key], [int(i) for i in channels or ()]
+            method, selected = known[key], [int(i) for i in channels or ()]
         except UserError as error:
             return no_update, str(error), False, no_update
 
         def work(job: Job) -> None:
-            denoise_recording(session, method.name, method.weights, chosen, file_format, job)
+            denoise_recording(session, method.name, method.weights, selected, file_format, job)
 
         _begin(session, jobs, Job("denoise", work))
         return False, "", True, False
@@ -176,12 +177,12 @@ def _connect_display(app: Dash, sessions: Sessions) -> None:
         named_formats = [{"label": FORMAT_NAMES[one], "value": one} for one in formats]
         if event["kind"] == "read":
             shown, channels, file_format = 0, list(range(len(names))), formats[0]
-        elif denoised is not None and shown not in denoised.chosen:
-            shown = denoised.chosen[0]
+        elif denoised is not None and shown not in denoised.channels:
+            shown = denoised.channels[0]
         return (
             _facts(session, loaded), False, [html.Li(without_folder(note, session)) for note in notes], not notes,
             False, False, False, False, names, channels, named_formats, file_format,
-            names, shown, *_take_away(session, denoised), True,
+            names, shown, *_downloads(session, denoised), True,
         )  # fmt: skip
 
     @app.callback(
@@ -199,7 +200,7 @@ def _connect_display(app: Dash, sessions: Sessions) -> None:
         return plots, {"height": plots.layout.height}, figures.spectra(view), quality
 
     # Apart from `draw`: of two calls of one callback the page keeps the later answer alone, and a plot that is
-    # fitted into its place reports that as a change, too.
+    # fitted into its frame reports that as a change, too.
     @app.callback(
         Output("waves", "figure", allow_duplicate=True),
         Input("waves", "relayoutData"), State("shown", "value"), State("arrangement", "value"),
@@ -215,7 +216,7 @@ def _connect_display(app: Dash, sessions: Sessions) -> None:
 
 
 def _begin(session: Session, jobs: Jobs, job: Job) -> None:
-    """Put a job in the place of the one before, which is stopped."""
+    """Submit a job; the one before it is stopped."""
     with session.lock:
         if session.job is not None:
             session.job.cancel()
@@ -240,7 +241,7 @@ def _facts(session: Session, loaded: Loaded) -> Any:
     ]
 
 
-def _take_away(session: Session, denoised: Denoised | None) -> tuple[Any, Any]:
+def _downloads(session: Session, denoised: Denoised | None) -> tuple[Any, Any]:
     from dash import html
 
     if denoised is None:
@@ -265,9 +266,9 @@ def _view(session: Session, shown: int | None, overlaid: bool) -> figures.View |
         return None
     channel = loaded.info.channels[shown]
     after = None
-    if denoised is not None and shown in denoised.chosen:
-        place = denoised.chosen.index(shown)
-        after = figures.Side(denoised.samples, place, denoised.after[place])
+    if denoised is not None and shown in denoised.channels:
+        position = denoised.channels.index(shown)
+        after = figures.Side(denoised.samples, position, denoised.after[position])
     before = figures.Side(loaded.samples, shown, loaded.reports[shown])
     key = f"{session.id} {shown} {id(loaded)} {id(denoised)} {overlaid}"
     return figures.View(before, after, channel.volts_per_unit, channel.offset, overlaid, key)

@@ -53,7 +53,7 @@ class View:
         volts_per_unit: of the unit in the reports, which the plots use.
         offset: the number in the file that stands for 0 V.
         overlaid: both waveforms in one plot, else one above the other.
-        key: the zoom is kept as long as this stays the same.
+        key: the zoom stays as long as this stays the same.
     """
 
     before: Side
@@ -66,7 +66,7 @@ class View:
 
 def time_plots(view: View, start_s: float | None = None, stop_s: float | None = None) -> Figure:
     """Waveforms above spectrograms, with one time axis; `start_s` to `stop_s` is drawn finely (None: the whole)."""
-    from plotly import graph_objects as go
+    from plotly import graph_objects
     from plotly.subplots import make_subplots
 
     sides = [(view.before, "before", BEFORE)] + ([(view.after, "after", AFTER)] if view.after is not None else [])
@@ -86,7 +86,7 @@ def time_plots(view: View, start_s: float | None = None, stop_s: float | None = 
         value = _values(side, view, volts)
         drawn.append(value)
         figure.add_trace(
-            go.Scatter(x=time_s, y=value, mode="lines", line=line, name=name, connectgaps=False,
+            graph_objects.Scatter(x=time_s, y=value, mode="lines", line=line, name=name, connectgaps=False,
                        hovertemplate="%{x:.4f} s: %{y:.4g} " + side.report.unit + "<extra>" + name + "</extra>"),
             row=1 if overlaid else row + 1, col=1,
         )  # fmt: skip
@@ -96,7 +96,7 @@ def time_plots(view: View, start_s: float | None = None, stop_s: float | None = 
         if colours_to is None:  # one scale of colours, so that a weaker signal is darker
             colours_to = top_db(power_db)
         figure.add_trace(
-            go.Heatmap(x=time_s, y=frequency_hz, z=power_db.astype(np.float32), colorscale="Magma",
+            graph_objects.Heatmap(x=time_s, y=frequency_hz, z=power_db.astype(np.float32), colorscale="Magma",
                        zmin=(colours_to or 0.0) - RANGE_DB, zmax=colours_to or 0.0, showscale=False, name=name,
                        hovertemplate="%{x:.2f} s, %{y:.0f} Hz: %{z:.0f} dB<extra></extra>"),
             row=n_waves + row + 1, col=1,
@@ -112,16 +112,16 @@ def time_plots(view: View, start_s: float | None = None, stop_s: float | None = 
 
 def spectra(view: View) -> Figure:
     """Welch spectra before and after, with the power line marked where there is one."""
-    from plotly import graph_objects as go
+    from plotly import graph_objects
 
-    figure = go.Figure()
+    figure = graph_objects.Figure()
     levels = []
     sides = [(view.before, "before", BEFORE)] + ([(view.after, "after", AFTER)] if view.after is not None else [])
     for side, name, colour in sides:
         frequency_hz, level = spectrum_level(side.report, view.volts_per_unit)
         levels.append(level)
         figure.add_trace(
-            go.Scatter(x=frequency_hz, y=level, mode="lines", line={"color": colour, "width": 1.4},
+            graph_objects.Scatter(x=frequency_hz, y=level, mode="lines", line={"color": colour, "width": 1.4},
                        name=name, hovertemplate="%{x:.0f} Hz: %{y:.1f} dB<extra>" + name + "</extra>")
         )  # fmt: skip
     line = view.before.report.line

@@ -39,19 +39,19 @@ def methods() -> tuple[Method, ...]:
 
     Left out: methods that must be told the kinds of noise or the clean signal, and networks without weights.
     """
-    found = []
+    offered = []
     for name, entry in entries("denoisers").items():
         cls = load_class(entry.target)
         if "blind" not in cls.tracks:
             continue
         if not is_neural(cls):
-            found.append(Method(name, PRETRAINED, entry.summary))
+            offered.append(Method(name, PRETRAINED, entry.summary))
             continue
         for weights, folder in ((PRETRAINED, WEIGHTS_FOLDER), (OPEN, WEIGHTS_FOLDER / OPEN)):
             if (folder / f"{name}.safetensors").exists():
                 extra = ", fine-tuned on open recordings" if weights == OPEN else ""
-                found.append(Method(name, weights, WHOLE_FORM.sub("", entry.summary) + extra))
-    return tuple(sorted(found, key=lambda method: (method.name, method.weights) != DEFAULT_DENOISER))
+                offered.append(Method(name, weights, WHOLE_FORM.sub("", entry.summary) + extra))
+    return tuple(sorted(offered, key=lambda method: (method.name, method.weights) != DEFAULT_DENOISER))
 
 
 def default_key() -> str:

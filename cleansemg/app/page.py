@@ -92,8 +92,8 @@ def _details() -> Any:
     from dash import dcc, html
 
     def field(name: str, label: str, option: str, placeholder: str, **more: Any) -> Any:
-        box = dcc.Input(id=name, type="text", placeholder=placeholder, debounce=False, autoComplete="off", **more)
-        return html.Div([html.Label([label, html.Code(option)], htmlFor=name), box], className="field")
+        field = dcc.Input(id=name, type="text", placeholder=placeholder, debounce=False, autoComplete="off", **more)
+        return html.Div([html.Label([label, html.Code(option)], htmlFor=name), field], className="field")
 
     return html.Details(
         [

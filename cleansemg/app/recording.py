@@ -1,4 +1,4 @@
-"""One recording on the page: what was read of it, what was made of it, and the work that goes on."""
+"""One recording on the page: as it was read, denoised, and the job that works on it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,15 @@ from pathlib import Path
 
 from cleansemg.app.jobs import Job
 from cleansemg.app.samples import Samples
-from cleansemg.formats import FileInfo
+from cleansemg.formats import FileInfo, ReadOptions
 from cleansemg.recordings import ChannelReport
-
-
-@dataclass(frozen=True)
-class Said:
-    """What the user says about the file; None and "": what the file says. As the arguments of `open_file`."""
-
-    fs_hz: float | None = None
-    unit: str | None = None
-    offset: float = 0.0
-    channels: tuple[str, ...] | None = None
-    sheet: str | None = None
-    key: str | None = None
-    time: str | None = None
-
-    def options(self) -> list[str]:
-        """The same for the command line, but for the channels."""
-        pairs = {
-            "--fs": None if self.fs_hz is None else f"{self.fs_hz:.12g}",
-            "--unit": self.unit,
-            "--offset": f"{self.offset:.12g}" if self.offset else None,
-            "--sheet": self.sheet,
-            "--key": self.key,
-            "--time": self.time,
-        }
-        return [part for option, value in pairs.items() if value is not None for part in (option, value)]
 
 
 @dataclass(frozen=True)
 class Loaded:
     """A recording as it came."""
 
-    said: Said
+    reading: ReadOptions  # what the user stated about the file
     info: FileInfo
     reports: list[ChannelReport]
     samples: Samples
@@ -53,7 +28,7 @@ class Denoised:
     """A result.
 
     Attributes:
-        chosen: indexes of its channels among those loaded.
+        channels: indexes of its channels among those loaded.
         before: a report for each of them.
         after: likewise.
         samples: read back from the file that is handed out.
@@ -64,7 +39,7 @@ class Denoised:
         notes: warnings.
     """
 
-    chosen: tuple[int, ...]
+    channels: tuple[int, ...]
     before: list[ChannelReport]
     after: list[ChannelReport]
     samples: Samples

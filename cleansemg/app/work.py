@@ -7,15 +7,16 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.app.jobs import Job
-from cleansemg.app.recording import Denoised, Loaded, Said, Session
+from cleansemg.app.recording import Denoised, Loaded, Session
 from cleansemg.app.samples import Samples
 from cleansemg.core.errors import UserError
-from cleansemg.formats import FORMATS, FileInfo, SignalFile, open_file
+from cleansemg.formats import FORMATS, FileInfo, ReadOptions, SignalFile, open_file
 from cleansemg.formats.info import TableLayout
 from cleansemg.recordings import DenoiseOptions, assess_file, clean_file
 from cleansemg.recordings.progress import n_samples_about
@@ -23,8 +24,8 @@ from cleansemg.recordings.progress import n_samples_about
 TARGETS = ("csv", "tsv", "xlsx", "mat", "npz", "edf", "bdf", "wfdb")  # formats that state rate and units
 
 
-def load_recording(session: Session, said: Said, job: Job) -> None:
-    """Read a recording from end to end: keep its samples, and say how good it is.
+def load_recording(session: Session, reading: ReadOptions, job: Job) -> None:
+    """Read a recording from end to end: store its samples, and assess it.
 
     Raises:
         UserError: as `open_file` and `assess_file`.
@@ -34,14 +35,14 @@ def load_recording(session: Session, said: Said, job: Job) -> None:
     shutil.rmtree(session.folder / "after", ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     job.advance("opening")
-    with _open(session, said, said.channels) as file:
+    with _open(session.path, reading) as file:
         samples = Samples(folder, len(file.info.channels), file.info.fs_hz)
-        found = assess_file(Watched(file, job, "reading", samples))
-        session.loaded = Loaded(said, file.info, found.reports, samples, job.state.notes)
+        assessed = assess_file(Watched(file, job, "reading", samples))
+        session.loaded = Loaded(reading, file.info, assessed.reports, samples, job.state.notes)
 
 
 def denoise_recording(
-    session: Session, denoiser: str, weights: str, chosen: Sequence[int], file_format: str, job: Job
+    session: Session, denoiser: str, weights: str, selected: Sequence[int], file_format: str, job: Job
 ) -> None:
     """Denoise channels of the loaded recording into a file, and read that back.
 
@@ -49,9 +50,9 @@ def denoise_recording(
         session: with a recording loaded.
         denoiser: its name.
         weights: pretrained or open.
-        chosen: indexes of the channels, at least one.
+        selected: indexes of the channels, at least one.
         file_format: of the result, one of `formats_for`.
-        job: told of the progress.
+        job: shows the progress.
 
     Raises:
         UserError: as `clean_file`.
@@ -59,8 +60,8 @@ def denoise_recording(
     loaded = session.loaded
     if loaded is None:
         raise UserError("there is no recording to denoise")
-    chosen = tuple(sorted(set(chosen)))
-    if not chosen or not 0 <= chosen[0] <= chosen[-1] < len(loaded.info.channels):
+    selected = tuple(sorted(set(selected)))
+    if not selected or not 0 <= selected[0] <= selected[-1] < len(loaded.info.channels):
         raise UserError("choose at least one channel")
     if file_format not in formats_for(loaded.info):
         raise UserError(f"'{file_format}' cannot be the format of the result")
@@ -68,28 +69,29 @@ def denoise_recording(
     out, after = session.folder / "result", session.folder / "after"
     for folder in (out, after):
         shutil.rmtree(folder, ignore_errors=True)
-    columns = [loaded.info.channels[i].column for i in chosen]
+    columns = [loaded.info.channels[i].column for i in selected]
     same = file_format == loaded.info.format
     source = session.path
     suffix = FORMATS[file_format][0] if not same or file_format == "wfdb" else source.suffix
     output, report = out / f"{source.stem}_denoised{suffix}", out / f"{source.stem}_report.json"
     typed = ["cleansemg", "denoise", source.name, "--output", output.name, "--denoiser", denoiser]
     typed += ["--weights", weights] if weights != "pretrained" else []
-    typed += ["--channels", ",".join(map(str, columns))] if _is_part(loaded, chosen) else []
-    typed += ["--report", report.name, *loaded.said.options()]
+    typed += ["--channels", ",".join(map(str, columns))] if _is_part(loaded, selected) else []
+    typed += ["--report", report.name, *command_options(loaded.reading)]
     job.advance("opening")
-    with _open(session, loaded.said, columns) as file:
-        order = DenoiseOptions(output, denoiser=denoiser, weights=weights, report=report, command=typed)
+    with _open(session.path, loaded.reading, channels=columns) as file:
+        options = DenoiseOptions(output, denoiser=denoiser, weights=weights, report=report, command=typed)
         layout = file.info.layout
-        done = clean_file(Watched(file, job, "denoising"), order)
-    place = layout.time.position if isinstance(layout, TableLayout) and layout.time is not None else None
-    said = loaded.said
+        done = clean_file(Watched(file, job, "denoising"), options)
+    time_column = layout.time.position if isinstance(layout, TableLayout) and layout.time is not None else None
+    reading = loaded.reading
     if not same:  # another format states everything; its tables begin with the time
-        said, place = Said(), 0 if file_format in {"csv", "tsv", "xlsx"} else None
-    samples = _read_back(done.output, said, place, len(chosen), after, job)
+        reading, time_column = ReadOptions(), 0 if file_format in {"csv", "tsv", "xlsx"} else None
+    samples = _read_back(done.output, reading, time_column, len(selected), after, job)
     files = {"recording": _one_file(done.output, file_format), "report": report, "sidecar": done.sidecar}
     session.denoised = Denoised(
-        chosen, done.before, done.after, samples, files, done.denoiser, shlex.join(typed), done.closing, job.state.notes
+        selected, done.before, done.after, samples, files, done.denoiser, shlex.join(typed), done.closing,
+        job.state.notes,
     )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def formats_for(info: FileInfo) -> list[str]:
 
 
 class Watched(SignalFile):
-    """An opened recording that tells a job how far it was read, and keeps its samples."""
+    """An opened recording that reports to a job how far it was read, and stores its samples."""
 
     def __init__(self, file: SignalFile, job: Job, label: str, samples: Samples | None = None) -> None:
         self.info = file.info
@@ -120,29 +122,42 @@ class Watched(SignalFile):
         return self._file._blocks(max_samples)
 
 
-def _open(session: Session, said: Said, channels: Sequence[str | int] | None) -> SignalFile:
-    return open_file(
-        session.path, fs_hz=said.fs_hz, unit=said.unit, offset=said.offset, channels=channels,
-        sheet=said.sheet, key=said.key, time=said.time,
-    )  # fmt: skip
+def command_options(reading: ReadOptions) -> list[str]:
+    """What the user stated about a file, for the command line, but for the channels."""
+    pairs = {
+        "--fs": None if reading.fs_hz is None else f"{reading.fs_hz:.12g}",
+        "--unit": reading.unit,
+        "--offset": f"{reading.offset:.12g}" if reading.offset else None,
+        "--sheet": reading.sheet,
+        "--key": reading.key,
+        "--time": reading.time,
+    }
+    return [part for option, value in pairs.items() if value is not None for part in (option, str(value))]
 
 
-def _is_part(loaded: Loaded, chosen: Sequence[int]) -> bool:
+def _open(path: Path, reading: ReadOptions, **changes: Any) -> SignalFile:
+    return open_file(path, **{**vars(reading), **changes})
+
+
+def _is_part(loaded: Loaded, selected: Sequence[int]) -> bool:
     """Whether the command has to name the channels."""
-    return loaded.said.channels is not None or len(chosen) < len(loaded.info.channels)
+    return loaded.reading.channels is not None or len(selected) < len(loaded.info.channels)
 
 
-def _read_back(output: Path, said: Said, place: int | None, n_channels: int, folder: Path, job: Job) -> Samples:
-    """The samples of the file as it was written; `place` is the column of its time stamps.
+def _read_back(
+    output: Path, reading: ReadOptions, time_column: int | None, n_channels: int, folder: Path, job: Job
+) -> Samples:
+    """The samples of the file as it was written; `time_column` is the column of its time stamps.
 
     A file of the input's format says as little about itself as the input did, so the user's word counts for both.
     """
-    columns = [k + (place is not None and k >= place) for k in range(n_channels)]
-    time = str(place) if place is not None and said.time is not None and said.time != "none" else said.time
-    with open_file(
-        output, fs_hz=said.fs_hz, unit=said.unit, offset=said.offset, channels=columns,
-        sheet=said.sheet, key=said.key, time=time,
-    ) as file:  # fmt: skip
+    columns = [k + (time_column is not None and k >= time_column) for k in range(n_channels)]
+    time = (
+        str(time_column)
+        if time_column is not None and reading.time is not None and reading.time != "none"
+        else reading.time
+    )
+    with _open(output, reading, channels=columns, time=time) as file:
         samples = Samples(folder, n_channels, file.info.fs_hz)
         for block in file.blocks():
             job.advance("reading the result")

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from cleansemg.app import work
-from cleansemg.app.callbacks import said_of
+from cleansemg.app.callbacks import read_options
 from cleansemg.app.jobs import CancelledError, Job, Jobs
 from cleansemg.app.methods import default_key, methods
-from cleansemg.app.recording import Said
 from cleansemg.app.sessions import Sessions
 from cleansemg.app.work import denoise_recording, formats_for, load_recording
 from cleansemg.core.errors import UserError
-from cleansemg.formats import FORMATS, open_file
+from cleansemg.formats import FORMATS, ReadOptions, open_file
 from tests.cleansemg.app_server import FS_HZ, like_emg, write_csv
 from tests.formats.signal_recordings import info_of, read, write
 
@@ -43,14 +42,14 @@ def test_what_is_shown_is_what_is_handed_out(held, tmp_path, file_format):
     write(path, info_of(tmp_path, 2, FS_HZ, "mV"), x)
     files = [(one.name, one) for one in tmp_path.glob("arm.*")]
     session = held.add(files)
-    load_recording(session, Said(), quiet_job())
+    load_recording(session, ReadOptions(), quiet_job())
     loaded = session.loaded
     assert loaded.samples.n_samples == x.shape[1]
     np.testing.assert_allclose(loaded.samples.part(1, 0, x.shape[1]), x[1], atol=1e-7)
     for target in ("csv", "xlsx", "edf", "npz", "wfdb") if file_format == "csv" else (file_format,):
         denoise_recording(session, "hp", "pretrained", [1], target, quiet_job())
         done = session.denoised
-        assert done.chosen == (1,)
+        assert done.channels == (1,)
         assert [one.name for one in done.after] == ["EMG 2"]
         result = next(iter(done.files["recording"].parent.glob(f"*_denoised{FORMATS[target][0]}")))
         with open_file(result) as file:
@@ -71,10 +70,10 @@ def test_a_file_that_says_nothing_is_read_as_the_user_says(held, tmp_path):
     np.savetxt(path, codes, fmt="%.3f", delimiter=",", header="a,sample,b", comments="")
     session = session_of(held, path)
     with pytest.raises(UserError, match="--"):
-        load_recording(session, Said(), quiet_job())
+        load_recording(session, ReadOptions(), quiet_job())
     assert session.loaded is None
-    said = said_of(fields(fs=" 1000 ", unit="1e-6", offset="2048", columns="a, b", time="sample"))
-    load_recording(session, said, quiet_job())
+    reading = read_options(fields(fs=" 1000 ", unit="1e-6", offset="2048", columns="a, b", time="sample"))
+    load_recording(session, reading, quiet_job())
     np.testing.assert_allclose(session.loaded.samples.part(1, 0, x.shape[1]), x[1], atol=2e-9)
     denoise_recording(session, "identity", "pretrained", [0, 1], "csv", quiet_job())
     for k in range(2):
@@ -91,7 +90,7 @@ def test_the_command_that_is_shown_gives_the_same_file(held, tmp_path, monkeypat
     from cleansemg.__main__ import app
 
     session = session_of(held, write_csv(tmp_path / "arm.csv", like_emg()))
-    load_recording(session, Said(), quiet_job())
+    load_recording(session, ReadOptions(), quiet_job())
     denoise_recording(session, "hp", "pretrained", [1], "edf", quiet_job())
     done = session.denoised
     folder = tmp_path / "again"
@@ -104,7 +103,7 @@ def test_the_command_that_is_shown_gives_the_same_file(held, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("chosen", "file_format", "message"),
+    ("selected", "file_format", "message"),
     [
         ([], "csv", "at least one"),
         ([2], "csv", "at least one"),
@@ -113,22 +112,22 @@ def test_the_command_that_is_shown_gives_the_same_file(held, tmp_path, monkeypat
         ([0], "npy", "format"),
     ],
 )
-def test_wrong_orders_are_refused(held, tmp_path, chosen, file_format, message):
+def test_wrong_orders_are_refused(held, tmp_path, selected, file_format, message):
     session = session_of(held, write_csv(tmp_path / "arm.csv", like_emg(seconds=2)))
-    load_recording(session, Said(), quiet_job())
+    load_recording(session, ReadOptions(), quiet_job())
     assert formats_for(session.loaded.info)[0] == "csv"
     with pytest.raises(UserError, match=message):
-        denoise_recording(session, "hp", "pretrained", chosen, file_format, quiet_job())
+        denoise_recording(session, "hp", "pretrained", selected, file_format, quiet_job())
 
 
 @pytest.mark.parametrize(("text", "option"), [({"fs": "two"}, "--fs"), ({"offset": "x"}, "--offset")])
 def test_fields_that_are_no_numbers(text, option):
     with pytest.raises(UserError, match=option):
-        said_of(fields(**text))
+        read_options(fields(**text))
 
 
 def test_empty_fields_leave_it_to_the_file():
-    assert said_of(fields(fs="", unit="  ", columns=" , ")) == Said()
+    assert read_options(fields(fs="", unit="  ", columns=" , ")) == ReadOptions()
 
 
 def test_a_job_can_be_stopped_and_tells_how_far_it_is(held, tmp_path):

@@ -122,7 +122,7 @@ def test_a_configuration_extends_a_file_beside_it_or_one_of_the_project(write, t
     assert config.load(write({"extends": "configs/demo.yaml"}, "d.yaml")).noise.piece_s == 60
     write({"noise": {"piece_s": 7}}, "demo.yaml")
     assert config.load(write({"extends": "demo.yaml"}, "e.yaml")).noise.piece_s == 7
-    with pytest.raises(UserError, match="extends: .*demox: no such configuration; did you mean 'demo'"):
+    with pytest.raises(UserError, match=r"extends: .*demox: no such configuration; did you mean 'demo'"):
         config.load(write({"extends": "demox"}, "f.yaml"))
 
 
