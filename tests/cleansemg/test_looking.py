@@ -32,7 +32,7 @@ MODULE = (sys.executable, "-m", "cleansemg")
 SMALL = [
     "datasets.simulated.parameters={n_subjects: 5, n_channels: 1, n_gestures: 2, n_repetitions: 1}", "noise.piece_s=12",
     "noise.kinds.ECG=[]", "noise.kinds.MOA=[]", "mix.n_kinds=[1, 2]", "mix.sets=[combined]", "mix.combined_segments=12",
-    "mix.shard_size=6", "evaluate.denoisers=[identity]", "tables.bootstrap_resamples=100",
+    "mix.shard_size=6", "evaluate.denoisers=[identity]", "calibrate.methods=[]", "tables.bootstrap_resamples=100",
 ]  # fmt: skip
 METHOD = """
 import pandas
