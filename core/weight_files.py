@@ -27,6 +27,16 @@ FOREIGN_SUFFIXES = (".pth", ".pt")
 FOREIGN_KEYS = ("model_state_dict", "state_dict", "model")  # where others keep the weights in a checkpoint
 
 
+def require_some(folder: Path) -> None:
+    """Check a folder of weights that come with the project.
+
+    Raises:
+        UserError: it holds none, so the installation is not whole.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(f"{folder}: holds no weights; this installation of cleansemg is incomplete, install it again")
+
+
 def write(path: Path, network: nn.Module, info: Mapping[str, Any]) -> str:
     """Write a network's weights and buffers, atomically; the same content gives the same bytes.
 

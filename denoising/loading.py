@@ -99,8 +99,11 @@ def pretrained_weights(entry: Entry) -> Path:
     Raises:
         UserError: none come for this network; the message tells how to train them.
     """
+    from cleansemg.core import weight_files
+
     path = WEIGHTS_FOLDER / f"{entry.name}.safetensors"
     if not path.exists():
+        weight_files.require_some(WEIGHTS_FOLDER)
         raise UserError(
             f"denoiser '{entry.name}' comes without weights; train it: "
             f"cleansemg run --config demo --set train.models=[{entry.name}], then give its file as weights "

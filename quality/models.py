@@ -86,8 +86,11 @@ def pretrained_weights(name: str = DEFAULT_WEIGHTS) -> Path:
     Raises:
         UserError: none come for this model; the message tells how to train them.
     """
+    from cleansemg.core import weight_files
+
     path = PRETRAINED / f"{name}.safetensors"
     if not path.exists():
+        weight_files.require_some(PRETRAINED)
         raise UserError(
             f"quality model '{name}' comes without weights; train it: "
             "python training/quality/train.py --config configs/quality/qase.yaml, then name the file"

@@ -165,26 +165,21 @@ class RecordingMeter:
         )
 
 
-def quality_model(weights: Path | None = None) -> Predictor | None:
+def quality_model(weights: Path | None = None) -> Predictor:
     """The network that reads SNR and kinds of noise.
 
     Args:
-        weights: a file; None: the pretrained ones. Where there are none, a warning says so, and the result is None.
+        weights: a file; None: the pretrained ones.
 
     Raises:
-        UserError: a file that is absent, broken, or no quality model that takes recordings.
+        UserError: a file that is absent, broken, or no quality model that takes recordings; no pretrained weights.
     """
     from cleansemg.quality import models
 
-    if weights is None:
-        try:
-            weights = models.pretrained_weights()
-        except UserError as error:
-            LOG.warning("SNR and kinds of noise are left out: %s", error)
-            return None
     model = models.load(weights)
     if not hasattr(model.network, "convolutions"):
-        raise UserError(f"{weights}: '{model.name}' takes signals of one length only, so it cannot assess recordings")
+        which = weights or "the pretrained weights"
+        raise UserError(f"{which}: '{model.name}' takes signals of one length only, so it cannot assess recordings")
     return model
 
 

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 STAGE = "train"
 SCHEMA = Schema("weights", 1, step="cleansemg run --stages train")
 BEST = "best.safetensors"
-LOSS_NAMES = {"l1": "mean absolute error", "l2": "mean squared error", "snr": "-SNR, dB", "own": "network's own"}
+LOSS_NAMES = {"l1": "mean absolute error", "l2": "mean squared error", "snr": "-SNR, dB", "network": "network's own"}
 FIXED_BY_WEIGHTS = ("loss", "normalise_clip", "optimizer", "betas", "weight_decay", "batch_size", "clip_norm")
 
 

@@ -52,17 +52,17 @@ class Objective(nn.Module):
     def __init__(self, network: nn.Module, recipe: Recipe, name: str) -> None:
         super().__init__()
         has_loss = hasattr(network, "training_loss")
-        if has_loss and recipe.loss != "own":
-            raise UserError(f"{name}: is fitted to its own objective, so its recipe needs loss: own, not {recipe.loss}")
-        if recipe.loss == "own" and not has_loss:
-            raise UserError(f"{name}: loss: own, but its network has no training_loss; choose {', '.join(LOSSES)}")
+        if has_loss and recipe.loss != "network":
+            raise UserError(f"{name}: defines its loss itself, so its recipe needs loss: network, not {recipe.loss}")
+        if recipe.loss == "network" and not has_loss:
+            raise UserError(f"{name}: loss: network, but its network has no training_loss; choose {', '.join(LOSSES)}")
         self.network = network
         self._loss = recipe.loss
         self._half = recipe.precision == "bf16"
 
     def forward(self, noisy: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
         with torch.autocast(noisy.device.type, torch.bfloat16, enabled=self._half):
-            if self._loss == "own":
+            if self._loss == "network":
                 loss: torch.Tensor = self.network.training_loss(noisy, clean)  # type: ignore[operator]
                 return loss.float()
             estimate = self.network(noisy)  # [n, L]

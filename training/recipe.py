@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -74,7 +75,7 @@ class Recipe(_Values):
 
     later = frozenset({"momentum"})
 
-    loss: Literal["l1", "l2", "snr", "own"] = "l1"  # see training/objective.py
+    loss: Literal["l1", "l2", "snr", "network"] = "l1"  # see training/objective.py
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: Positive = 1e-3
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)  # of Adam
@@ -87,6 +88,12 @@ class Recipe(_Values):
     schedule: Schedule = Schedule()
     normalise_clip: bool = True  # clip noisy and clean to [-1, 1] after scaling
     precision: Literal["float32", "bf16"] = "float32"  # of the network's arithmetic; weights stay float32
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _as_older_weights_call_it(cls, value: Any) -> Any:
+        """The recipes in the pretrained weights say `own` for the loss that the network itself defines."""
+        return "network" if value == "own" else value
 
 
 def resolve(layers: Sequence[Layer]) -> Recipe:

@@ -101,9 +101,9 @@ class NetworkModel(Model):
         """
         stated = self.recipe.model_dump(mode="json", exclude_unset=True)
         recipe = recipes.resolve(
-            [(f"recipe of {self.name}", {**stated, "loss": "own"}), (f"downstream.recipe.{self.name}", fit.recipe)]
+            [(f"recipe of {self.name}", {**stated, "loss": "network"}), (f"downstream.recipe.{self.name}", fit.recipe)]
         )
-        if recipe.loss != "own":
+        if recipe.loss != "network":
             raise UserError(f"downstream.recipe.{self.name}: loss: {recipe.loss}, but a classifier has its own")
         return recipe
 

@@ -61,7 +61,7 @@ class FatigueCnn(NetworkModel):
     name = "cnn"
     class_weights = True
     recipe = Recipe(
-        loss="own",
+        loss="network",
         optimizer="adam",
         learning_rate=1e-3,
         weight_decay=1e-4,
@@ -72,7 +72,7 @@ class FatigueCnn(NetworkModel):
         schedule=Schedule(kind="cosine"),
     )
 
-    def __init__(self, cutting: Cutting, reference: Literal["clean", "own"]) -> None:
+    def __init__(self, cutting: Cutting, reference: Literal["clean", "input"]) -> None:
         self._cutting, self._reference = cutting, reference
 
     def examples(self, stream: Stream, clean: Stream) -> Examples:

@@ -32,7 +32,7 @@ class FatigueSvm(Model):
 
     name = "svm"
 
-    def __init__(self, cutting: Cutting, reference: Literal["clean", "own"], n_classes: int) -> None:
+    def __init__(self, cutting: Cutting, reference: Literal["clean", "input"], n_classes: int) -> None:
         self._cutting, self._reference, self._n_classes = cutting, reference, n_classes
         self._pipeline: Any = None
 

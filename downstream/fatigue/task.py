@@ -35,10 +35,10 @@ class FatigueTask(Task):
         step_s: float = 2.0,
         n_folds: int = 5,
         valid_fraction: float = 0.2,
-        reference: Literal["clean", "own"] = "clean",
+        reference: Literal["clean", "input"] = "clean",
     ) -> None:
-        if reference not in ("clean", "own"):
-            raise ValueError(f"reference is '{reference}': clean or own")
+        if reference not in ("clean", "input"):
+            raise ValueError(f"reference is '{reference}': clean or input")
         if not 0 < valid_fraction < 1:
             raise ValueError(f"valid_fraction is {valid_fraction}: a fraction between 0 and 1")
         self.classes = ("none", "moderate", "severe")
@@ -46,7 +46,7 @@ class FatigueTask(Task):
         self.band_hz = (20.0, 450.0)
         self.n_folds = n_folds
         self.valid_fraction = valid_fraction
-        self.reference: Literal["clean", "own"] = reference
+        self.reference: Literal["clean", "input"] = reference
         self.cutting = Cutting(window_s, step_s)
 
     def models(self) -> dict[str, Model]:

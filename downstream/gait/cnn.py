@@ -68,7 +68,7 @@ class GaitCnn(NetworkModel):
 
     name = "cnn"
     recipe: ClassVar[Recipe] = Recipe(
-        loss="own", optimizer="adam", learning_rate=1e-3, weight_decay=0.0, batch_size=64, epochs=20, patience=None,
+        loss="network", optimizer="adam", learning_rate=1e-3, weight_decay=0.0, batch_size=64, epochs=20, patience=None,
         clip_norm=None, schedule=Schedule(kind="none"), normalise_clip=False,
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ class STCNetModel(NetworkModel):
 
     name = "stcnet"
     recipe = Recipe(
-        loss="own",
+        loss="network",
         optimizer="adam",
         learning_rate=1e-4,
         weight_decay=1e-4,

@@ -53,7 +53,7 @@ class WindowModel(NetworkModel):
     """
 
     recipe: ClassVar[Recipe] = Recipe(
-        loss="own",
+        loss="network",
         optimizer="adam",
         learning_rate=1e-3,
         weight_decay=0.0,

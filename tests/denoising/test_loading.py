@@ -57,6 +57,9 @@ def test_a_classical_method_has_no_weights(tmp_path: Path) -> None:
 
 def test_a_network_without_weights_says_how_to_train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loading, "WEIGHTS_FOLDER", tmp_path)
+    with pytest.raises(UserError, match="holds no weights; this installation of cleansemg is incomplete"):
+        load("fcn")
+    (tmp_path / "other.safetensors").touch()
     with pytest.raises(UserError) as caught:
         load("fcn")
     assert "cleansemg run --config demo --set train.models=[fcn], then give its file as weights" in str(caught.value)

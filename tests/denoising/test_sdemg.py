@@ -309,6 +309,6 @@ def test_it_conforms() -> None:
 def test_the_entry() -> None:
     entry = find("denoisers", "SDEMG")
     assert entry.name == "sdemg"
-    assert entry.extra["training"]["loss"] == "own"
+    assert entry.extra["training"]["loss"] == "network"
     assert sdemg().network.sampling == SDEMG.Size()  # the default is the paper's 50 steps
     assert SDEMG.Size().sampler == "ancestral"

@@ -124,7 +124,7 @@ def test_units_of_a_channel_do_not_matter(gains: list[float]) -> None:
 def test_the_reference_is_the_clean_stream_or_the_own(kind: str) -> None:
     clean = stream([1, 2], 1.0)
     loud = replace(clean, signal=3 * clean.signal)
-    known, own = (FatigueTask(0.4, 0.2, reference=reference).models()[kind] for reference in ("clean", "own"))  # type: ignore[arg-type]
+    known, own = (FatigueTask(0.4, 0.2, reference=reference).models()[kind] for reference in ("clean", "input"))  # type: ignore[arg-type]
     plain = known.examples(clean, clean).x
     assert own.examples(loud, clean).x == pytest.approx(plain, rel=1e-4, abs=1e-6)
     amplitude = (slice(None), slice(0, 3)) if kind == "svm" else slice(None)  # RMS, MAV, WL of the first channel

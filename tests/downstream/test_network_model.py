@@ -19,7 +19,7 @@ from cleansemg.training.recipe import Recipe, Schedule
 class Small(NetworkModel):
     name = "small"
     recipe = Recipe(
-        loss="own", optimizer="adam", learning_rate=0.02, weight_decay=0.0, batch_size=8, epochs=4, patience=None,
+        loss="network", optimizer="adam", learning_rate=0.02, weight_decay=0.0, batch_size=8, epochs=4, patience=None,
         schedule=Schedule(kind="cosine"),
     )  # fmt: skip
 

@@ -69,7 +69,7 @@ class NearestMean(Model):
 
 class TinyNetwork(NetworkModel):
     name = "tiny"
-    recipe = Recipe(loss="own", epochs=2, batch_size=16, patience=None, schedule=Schedule(kind="none"))
+    recipe = Recipe(loss="network", epochs=2, batch_size=16, patience=None, schedule=Schedule(kind="none"))
     class_weights = True
 
     def build(self, shape, n_classes):

@@ -87,7 +87,7 @@ def test_scores_are_those_of_the_oracle_path_with_found_kinds(layout) -> None:
 
 def test_without_weights_it_says_so(layout, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(models, "PRETRAINED", tmp_path / "empty")
-    with pytest.raises(UserError, match="comes without weights"):
+    with pytest.raises(UserError, match="holds no weights; this installation of cleansemg is incomplete"):
         _tracks(layout, denoisers=("hp",), tracks=("auto",))
 
 

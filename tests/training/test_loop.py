@@ -27,7 +27,7 @@ def fit(
     folder: Path, recipe: Recipe = RECIPE, source: Source | None = None, fingerprint: str = "one", seed: int = 0
 ) -> loop.Fitted:
     one = loop.Run("tiny", 7, fingerprint, folder / "checkpoint.pt")
-    network = drawing_network(seed) if recipe.loss == "own" else tiny_network(seed)
+    network = drawing_network(seed) if recipe.loss == "network" else tiny_network(seed)
     with loop.reproducible(1):
         return loop.fit(network, source or SineSource(), recipe, one, Accelerator(mixed_precision="no"))
 
@@ -68,7 +68,7 @@ class StoppingSource(SineSource):
             yield batch
 
 
-@pytest.mark.parametrize(("stop_at", "loss"), [(1, "l1"), (4, "l1"), (3, "own")])
+@pytest.mark.parametrize(("stop_at", "loss"), [(1, "l1"), (4, "l1"), (3, "network")])
 def test_a_stopped_run_ends_with_the_same_weights(tmp_path: Path, stop_at: int, loss: str) -> None:
     schedule = Schedule(kind="steps", factor=0.5, milestones=(2, 5))
     falling = RECIPE.model_copy(update={"schedule": schedule, "loss": loss})

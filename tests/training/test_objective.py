@@ -71,12 +71,14 @@ def test_the_gradient_reaches_the_network(precision: str) -> None:
 
 def test_a_network_with_its_own_objective_is_fitted_to_that() -> None:
     noisy, clean = signals()
-    objective = Objective(OwnObjective(), Recipe(loss="own"), "odd")
+    objective = Objective(OwnObjective(), Recipe(loss="network"), "odd")
     torch.manual_seed(1)
     first = float(objective(noisy, clean).detach())
     torch.manual_seed(1)
     assert float(objective(noisy, clean).detach()) == first
-    with pytest.raises(UserError, match="odd: is fitted to its own objective, so its recipe needs loss: own, not l1"):
+    with pytest.raises(UserError, match="odd: defines its loss itself, so its recipe needs loss: network, not l1"):
         Objective(OwnObjective(), Recipe(loss="l1"), "odd")
-    with pytest.raises(UserError, match="tiny: loss: own, but its network has no training_loss; choose l1, l2, snr"):
-        Objective(tiny_network(), Recipe(loss="own"), "tiny")
+    with pytest.raises(
+        UserError, match="tiny: loss: network, but its network has no training_loss; choose l1, l2, snr"
+    ):
+        Objective(tiny_network(), Recipe(loss="network"), "tiny")

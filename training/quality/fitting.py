@@ -40,7 +40,7 @@ SCHEMA = Schema("quality-weights", 1, step="python training/quality/train.py")
 WEIGHTS = "weights.safetensors"
 # The published training: Adam 1e-4, batches of 32, 20 epochs, nothing else.
 PUBLISHED: Mapping[str, Any] = {
-    "loss": "own", "optimizer": "adam", "learning_rate": 1e-4, "weight_decay": 0.0, "batch_size": 32, "epochs": 20,
+    "loss": "network", "optimizer": "adam", "learning_rate": 1e-4, "weight_decay": 0.0, "batch_size": 32, "epochs": 20,
     "patience": None, "clip_norm": None, "schedule": {"kind": "none"}, "normalise_clip": False,
 }  # fmt: skip
 PUBLISHED_BASELINE: Mapping[str, Any] = {"learning_rate": 1e-3, "epochs": 30}
@@ -112,7 +112,7 @@ def resolve_recipe(name: str, settings: Settings) -> Recipe:
     layers.append((f"{settings.config_file}, quality.recipe", quality.recipe))
     layers.append((f"{settings.config_file}, quality.overrides.{name}", quality.overrides.get(name, {})))
     recipe = recipes.resolve(layers)
-    if recipe.loss != "own":
+    if recipe.loss != "network":
         raise UserError(f"{settings.config_file}: quality.recipe: loss is '{recipe.loss}', these models have their own")
     return recipe
 
