@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from cleansemg.core import registry, source_hash, user_modules
@@ -171,10 +172,19 @@ class _Walk:
 
     def _file(self, module: str) -> Path | None:
         top = module.partition(".")[0]
-        folders = [self._roots[top]] if top in self._roots else self._folders
         if top in sys.stdlib_module_names or not module:
             return None
+        if top in self._roots:
+            return _source(self._roots[top], module)
+        folders = [] if self._folders and _is_installed(top, tuple(self._folders)) else self._folders
         return next((path for path in (_source(folder, module) for folder in folders) if path is not None), None)
+
+
+@lru_cache(maxsize=1024)
+def _is_installed(top: str, folders: tuple[Path, ...]) -> bool:
+    """Whether Python takes a module from somewhere else than a user's folder, where a file may have its name, too."""
+    elsewhere = [entry for entry in sys.path if Path(entry or ".").resolve() not in folders]
+    return PathFinder.find_spec(top, elsewhere) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import threading
@@ -68,18 +69,32 @@ def map_items(
         yield from _map_on_processes(work, items, workers)
 
 
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Inside, a new Python process does not begin with the working folder on its import path."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
 def _map_on_processes(work: Callable[[In], Out], items: Sequence[In], workers: int) -> Iterator[Out]:
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     # A worker without work for a while is replaced: nothing a user could act on.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-    os.environ["PYTHONSAFEPATH"] = "1"  # a new process does not begin with the working folder on its import path
     pool = Parallel(n_jobs=workers, backend="loky", return_as="generator", pre_dispatch="2*n_jobs")
     try:
-        yield from pool(
-            delayed(_in_worker)(pickle.dumps((work, item)), user_modules.folders(), os.getpid()) for item in items
-        )
+        with _safe_path():
+            yield from pool(
+                delayed(_in_worker)(pickle.dumps((work, item)), user_modules.folders(), os.getpid()) for item in items
+            )
     except TerminatedWorkerError as error:
         raise UserError(
             f"--workers {workers}: a process died, most often for want of memory; finished parts are kept: run again "

@@ -23,6 +23,7 @@ from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.fingerprint import canonical_json
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.rendering import Column, Table, to_csv
+from cleansemg.core.user_modules import is_class_target
 from cleansemg.evaluation import evaluating
 from cleansemg.evaluation.candidates import AUTO, Candidate, candidates
 from cleansemg.evaluation.report.run import Run
@@ -67,13 +68,19 @@ def costs_of(run: Run, measure: bool) -> list[Cost]:
     if not measure:
         return [cost for who, cost in known.items() if who in wanted]
     here = machine()
-    rows = [row for row in _candidates(run) if (row.label, row.track) in wanted]
+    listed = run.settings.evaluate.denoisers
+    foreign = [row for row in listed if is_class_target(row if isinstance(row, str) else row.name)]
+    rows = [row for row in _candidates(run, without=foreign) if (row.label, row.track) in wanted]
     stale = [row for row in rows if not _fresh(known.get((row.label, row.track)), row, here)]
     for row in progress(stale, len(stale), "measure costs", unit="denoiser"):
         known[row.label, row.track] = _measured(row, run.settings.segment.fs_hz, here)
     costs = [known[row.label, row.track] for row in rows]
+    measured = {(row.label, row.track) for row in rows}
+    if foreign:  # looking at results runs no code that they name
+        cause = "a class outside the project, which a report does not import"
+        costs += [Cost(label, track, "", here, None, None, cause) for label, track in sorted(wanted - measured)]
     if stale:
-        write(costs, path)
+        write([cost for cost in costs if cost.identity], path)
     return costs
 
 
@@ -127,9 +134,12 @@ def machine() -> str:
     return f"{name}, {os.cpu_count()} cores"
 
 
-def _candidates(run: Run) -> list[Candidate]:
+def _candidates(run: Run, without: Sequence[object]) -> list[Candidate]:
     """The run's denoisers, ready to be built; raises UserError where its calibration or weights are gone."""
-    return candidates(run.settings, run.layout, parameters=evaluating.calibrated(run.settings, run.layout))
+    rows = tuple(row for row in run.settings.evaluate.denoisers if row not in without)
+    evaluate = run.settings.evaluate.model_copy(update={"denoisers": rows})
+    settings = run.settings.model_copy(update={"evaluate": evaluate})
+    return candidates(settings, run.layout, parameters=evaluating.calibrated(settings, run.layout))
 
 
 def _fresh(cost: Cost | None, row: Candidate, here: str) -> bool:
@@ -157,6 +167,7 @@ def _measured(row: Candidate, fs_hz: float, here: str) -> Cost:
 def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
     """Real-time factor on one thread, and how many parameters were trained."""
     from cleansemg.denoising import NoiseLabels
+    from cleansemg.denoising.resampled import native
     from cleansemg.quality import noise_labels
 
     denoiser = row.build()
@@ -174,7 +185,7 @@ def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
 
     first = once()  # compiles kernels and reads files, so it counts only where one call takes long anyway
     taken = [once() for _ in range(1 if first > SLOW_S else REPEATS)]
-    network = getattr(denoiser, "network", None)
+    network = getattr(native(denoiser), "network", None)
     count = None if network is None else sum(int(p.numel()) for p in network.parameters() if p.requires_grad)
     # six digits, so that a report from the file is the same as the one that measured
     return float(f"{statistics.median(taken) / SECONDS_OF_SIGNAL:.6g}"), count or None

@@ -17,7 +17,7 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import hub as client
 from cleansemg.data_pipeline.byte_progress import ByteProgress
-from cleansemg.denoising import load, load_network
+from cleansemg.denoising import load_network
 from cleansemg.evaluation import evaluating, published_test_set, published_weights
 from cleansemg.evaluation.candidates import candidates
 from cleansemg.evaluation.export import read as read_export
@@ -51,7 +51,10 @@ def saved(content):
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(3)
-    return {"fcn": load_network("fcn", weights=None).network, "msemg": load("msemg", weights=None, features=8).network}
+    return {
+        "fcn": load_network("fcn", weights=None).network,
+        "msemg": load_network("msemg", weights=None, features=8).network,
+    }
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 from cleansemg.core.artifact import Schema
 from cleansemg.core.fingerprint import describe_change, fingerprint, relation
 
-SCHEMA = Schema("squares", 1, command="make squares")
+SCHEMA = Schema("squares", 1, step="make squares")
 CODE = {"a.py": "1"}
 
 

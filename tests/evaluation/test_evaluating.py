@@ -268,7 +268,9 @@ def test_tables_before_evaluation_say_what_to_run(layout):
 def test_a_run_that_calibrates_uses_its_winners_or_says_what_is_missing(layout):
     settings = prepare(layout, denoisers=("hp",))
     settings = settings.model_copy(update={"calibrate": Calibrate(methods=("hp",))})
-    with pytest.raises(UserError, match=r"tradition_params\.json: not there; calibrate first: python training"):
+    with pytest.raises(
+        UserError, match=r"tradition_params\.json: not there; calibrate first: cleansemg run --stages calibrate"
+    ):
         evaluating.run(settings, layout, RunOptions())
     layout.weights_classical.mkdir()
     (layout.weights_classical / "tradition_params.json").write_text('{"hp": {"cutoff_hz": 33}}')

@@ -115,7 +115,7 @@ def test_memory_stays_bounded(untrained) -> None:
     meter = QualityMeter(1000.0, 1, untrained)
     for number in range(40):
         meter.push(_signal(5000, seed=number))
-        assert len(meter._channels[0].kept) < 6000
+        assert len(meter._channels[0].waiting) < 6000
         assert len(meter._pending) <= 64
     assert len(meter.result()[0].windows.snr_db) == 199
 

@@ -82,7 +82,7 @@ def test_parts_that_share_people_are_refused(workspace, monkeypatch) -> None:
 def test_missing_segments_say_what_to_run(tmp_path) -> None:
     from cleansemg.core.layout import Layout
 
-    with pytest.raises(ArtifactError, match="step4_preproc_and_segment"):
+    with pytest.raises(ArtifactError, match="run: cleansemg run --stages segment"):
         mixtures.run(settings_of(tmp_path), Layout(tmp_path / "out"), RunOptions())
 
 

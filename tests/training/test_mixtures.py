@@ -122,7 +122,7 @@ def test_a_shared_noise_record_is_refused(tmp_path: Path) -> None:
 def test_missing_inputs_say_what_to_run(tmp_path: Path) -> None:
     space = workspace.make(tmp_path)
     (space.layout.noise("valid") / "manifest.json").unlink()
-    with pytest.raises(ArtifactError, match="run: python noise"):
+    with pytest.raises(ArtifactError, match="run: cleansemg run --stages noise"):
         mixtures(space)
     (space.layout.segments("train") / "manifest.json").unlink()
     with pytest.raises(ArtifactError, match=r"manifest\.json: not there"):
