@@ -10,7 +10,6 @@ import pytest
 
 from cleansemg.core.errors import UserError
 from cleansemg.evaluation.verification import draws, lines_of, mixtures, parts, scores, shards, tables, verify
-from cleansemg.evaluation.verification.chain import check as check_chain
 from cleansemg.evaluation.verification.findings import untracked
 from cleansemg.evaluation.verification.folders import open_results
 from tests.evaluation.verification.conftest import edit_manifest, forge
