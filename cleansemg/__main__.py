@@ -125,11 +125,11 @@ def fetch(
 
     Files that are there already are kept.
     """
-    from cleansemg import fetching
     from cleansemg.core.console import setup_logging
+    from cleansemg.fetching.command import fetch as run_fetch
 
     setup_logging(quiet)
-    report = fetching.fetch(what, folder, revision, model or (), everything)
+    report = run_fetch(what, folder, revision, model or (), everything)
     for line in report.lines:
         typer.echo(line)
     return EXIT_FAILED_ITEMS if report.n_failures else 0

@@ -15,15 +15,16 @@ from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
-from cleansemg.data_pipeline import hub as client
-from cleansemg.data_pipeline.byte_progress import ByteProgress
 from cleansemg.denoising import load_network
-from cleansemg.evaluation import evaluating, published_test_set, published_weights
+from cleansemg.evaluation import evaluating
 from cleansemg.evaluation.candidates import candidates
 from cleansemg.evaluation.export import read as read_export
 from cleansemg.evaluation.scoring import SCHEMA
 from cleansemg.evaluation.test_data import TestData
-from cleansemg.fetching import fetch
+from cleansemg.fetching import hub as client
+from cleansemg.fetching import published_test_set, published_weights
+from cleansemg.fetching.byte_progress import ByteProgress
+from cleansemg.fetching.command import fetch
 from tests.cleansemg.hub_server import COMMIT, serve
 from tests.conftest import ROOT
 from tests.core.test_restricted_pickle import Evil
@@ -317,7 +318,7 @@ def test_a_failed_item_makes_the_exit_code_1(hub, checkpoints, tmp_path):
 
 def test_progress_in_plain_lines(caplog, monkeypatch):
     clock = iter([0.0, 10.0, 20.0, 21.0])
-    monkeypatch.setattr("cleansemg.data_pipeline.byte_progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("cleansemg.fetching.byte_progress.time.monotonic", lambda: next(clock))
     with (
         caplog.at_level("INFO", "cleansemg.core.console"),
         ByteProgress(desc="x.npz", total=100e6, initial=20_000_000) as bar,

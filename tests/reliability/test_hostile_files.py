@@ -21,7 +21,7 @@ from cleansemg.data_pipeline.readers.ninapro import NinaproReader
 from cleansemg.data_pipeline.readers.table import TableReader
 from cleansemg.data_pipeline.subject_split import load_split
 from cleansemg.evaluation import export
-from cleansemg.evaluation.published_test_set import describe
+from cleansemg.fetching.published_test_set import describe
 from cleansemg.formats import open_file
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training import checkpoint

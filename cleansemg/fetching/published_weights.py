@@ -10,10 +10,10 @@ from cleansemg.core import npz, registry
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.registry import Entry
 from cleansemg.core.stage import Report
-from cleansemg.data_pipeline import hub
-from cleansemg.data_pipeline.byte_progress import size_text
-from cleansemg.evaluation.published_test_set import COMBINED, PLAIN
-from cleansemg.evaluation.published_test_set import DEFAULT_FOLDER as TEST_SETS
+from cleansemg.fetching import hub
+from cleansemg.fetching.byte_progress import size_text
+from cleansemg.fetching.published_test_set import COMBINED, PLAIN
+from cleansemg.fetching.published_test_set import DEFAULT_FOLDER as TEST_SETS
 
 REPOSITORY = "AnonResearcher0029/CLEANsEMG-weights"
 DEFAULT_FOLDER = Path("~/.cache/cleansemg/weights")

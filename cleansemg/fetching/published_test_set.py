@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from cleansemg.core import npz
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.stage import Report
-from cleansemg.data_pipeline import hub
-from cleansemg.data_pipeline.byte_progress import size_text
 from cleansemg.evaluation import export
 from cleansemg.evaluation.parameter_files import read_parameters
+from cleansemg.fetching import hub
+from cleansemg.fetching.byte_progress import size_text
 
 REPOSITORY = "AnonResearcher0029/CLEANsEMG"
 KINDS = ("dataset", "model")  # which of them it is, nothing that is public says

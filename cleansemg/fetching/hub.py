@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from cleansemg.core import npz
 from cleansemg.core.errors import ItemError, UserError
-from cleansemg.data_pipeline.byte_progress import ByteProgress, size_text
-from cleansemg.data_pipeline.downloads import RemoteFile
+from cleansemg.fetching.byte_progress import ByteProgress, size_text
+from cleansemg.fetching.open_data import RemoteFile
 
 log = logging.getLogger(__name__)
 

@@ -27,13 +27,13 @@ def fetch(what: str, folder: Path | None, revision: str | None, models: Sequence
         if given and what not in owners:
             raise UserError(f"{option} is an option of `cleansemg fetch {' and '.join(owners)}`, not of {what}")
     if what == "weights":
-        from cleansemg.evaluation.published_weights import fetch_weights
+        from cleansemg.fetching.published_weights import fetch_weights
 
         return fetch_weights(folder, revision, models)
     if what == "test-set":
-        from cleansemg.evaluation.published_test_set import fetch_test_set
+        from cleansemg.fetching.published_test_set import fetch_test_set
 
         return fetch_test_set(folder, revision, everything)
-    from cleansemg.data_pipeline.downloads import fetch_open
+    from cleansemg.fetching.open_data import fetch_open
 
     return Report("fetch open", tuple(fetch_open(folder)))

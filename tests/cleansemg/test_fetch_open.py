@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from cleansemg.core.errors import UserError
-from cleansemg.data_pipeline import downloads
+from cleansemg.fetching import open_data
 from tests.conftest import ROOT
 
 FILES = {"Data/Raw/Biopac/1_1_1.txt": b"0.1,0.2\n", "Data/Raw/Biopac/1_1_2.txt": b"0.3,0.4\n", "README.md": b"no"}
@@ -76,13 +76,13 @@ def sources(server, tmp_path):
 
 def test_fetches_what_matches_verified_and_resumes(sources, tmp_path):
     folder = tmp_path / "data"
-    lines = downloads.fetch_open(folder, sources)
+    lines = open_data.fetch_open(folder, sources)
     assert "2 fetched; licence CC0" in lines[0]
     assert (folder / "muscletracker/Biopac/1_1_2.txt").read_bytes() == b"0.3,0.4\n"
     assert (folder / "mitdb/100.dat").read_bytes() == RECORD
     (folder / "muscletracker/Biopac/1_1_1.txt").write_bytes(b"0.1,")  # cut short
     Quiet.requests.clear()
-    lines = downloads.fetch_open(folder, sources)
+    lines = open_data.fetch_open(folder, sources)
     assert "1 files were there, 1 fetched" in lines[0]
     assert sum(path.endswith((".txt", ".dat")) for path in Quiet.requests) == 2  # the broken one, and the checksums
     assert (folder / "muscletracker/Biopac/1_1_1.txt").read_bytes() == b"0.1,0.2\n"
@@ -91,7 +91,7 @@ def test_fetches_what_matches_verified_and_resumes(sources, tmp_path):
 def test_a_file_that_is_not_what_was_promised_is_thrown_away(server, sources, tmp_path):
     (server[0] / "mitdb/100.dat").write_bytes(b"something else")
     with pytest.raises(UserError, match=r"100\.dat: its contents are not what sha256"):
-        downloads.fetch_open(tmp_path / "data", sources)
+        open_data.fetch_open(tmp_path / "data", sources)
     assert not (tmp_path / "data/mitdb/100.dat").exists()
 
 
@@ -100,7 +100,7 @@ def test_offline_says_what_to_do(sources, tmp_path):
     start = text.index("http://127.0.0.1:")
     sources.write_text(text.replace(text[start : text.index("\n", start)], "http://127.0.0.1:9"))
     with pytest.raises(UserError, match=r"cannot be fetched \(ConnectionError\).*CLEANSEMG_DATA"):
-        downloads.fetch_open(tmp_path / "data", sources)
+        open_data.fetch_open(tmp_path / "data", sources)
 
 
 def test_the_shipped_sources_are_complete():
