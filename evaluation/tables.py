@@ -20,7 +20,7 @@ from cleansemg.core.stage import Report, RunOptions
 from cleansemg.data_pipeline import subject_split
 from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.evaluation import metrics, pictures, protocol_tables
-from cleansemg.evaluation.metrics import MetricInfo
+from cleansemg.evaluation.metrics import ARROWS, MetricInfo
 from cleansemg.evaluation.scores import Scores, read_scores
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
 from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
@@ -258,10 +258,9 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 def _heading(info: MetricInfo) -> str:
-    arrow = "↑" if info.better == "higher" else "↓"
     scale = "" if info.table_scale == 1 else f"{info.table_scale:.0e} ".replace("e-0", "e-")
     unit = f" ({scale}{info.unit})" if info.unit else ""
-    return f"{info.display_name}{unit} {arrow}"
+    return f"{info.display_name}{unit} {ARROWS[info.better]}"
 
 
 def _evaluated(layout: Layout, set_name: str) -> bool:

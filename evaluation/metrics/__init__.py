@@ -13,6 +13,7 @@ from cleansemg.core.errors import UserError, one_line, raised_at
 from cleansemg.evaluation.metrics.batch import Batch
 from cleansemg.evaluation.metrics.framing import WINDOW_S, window_samples
 from cleansemg.evaluation.metrics.interface import (
+    ARROWS,
     PROFILES,
     PROTOCOL_PROFILES,
     Metric,
@@ -29,6 +30,7 @@ from cleansemg.evaluation.metrics.protocol_features import ARV_SAMPLES
 from cleansemg.evaluation.metrics.workspace import Workspace
 
 __all__ = [
+    "ARROWS",
     "PROFILES",
     "PROTOCOL_PROFILES",
     "Batch",

@@ -20,6 +20,8 @@ PROFILES: tuple[Profile, ...] = ("published", "standard")  # of every test set
 PROTOCOL_PROFILES: tuple[Profile, ...] = ("ecg_paper", "trustemg")  # of the protocols that whole recordings are cut for
 
 
+Better = Literal["higher", "lower", "one"]  # one: the nearer to 1 the better, as of a gain
+ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "one": "→ 1"}
 PRINTED_FIELDS = ("display_name", "unit", "better", "table_scale", "decimals", "table_position", "profiles")
 
 
@@ -40,11 +42,17 @@ class MetricInfo:
     entry: registry.Entry
     display_name: str
     unit: str  # of the value that `score` returns
-    better: Literal["higher", "lower"]
+    better: Better
     table_scale: float
     decimals: int
     table_position: int
     profiles: tuple[Profile, ...] = PROFILES  # that have this metric
+
+    def goodness(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values in which more is better, for ranks: the same, with the other sign, or minus the distance from 1."""
+        if self.better == "one":
+            return -np.abs(values - 1.0)
+        return values if self.better == "higher" else -values
 
     def build(self) -> Metric:
         """An instance of the metric's class."""
@@ -146,8 +154,8 @@ def _describe(entry: registry.Entry) -> MetricInfo:
         return setting
 
     better = value("better")
-    if better not in ("higher", "lower"):
-        raise UserError(f"metric '{entry.name}': better must be 'higher' or 'lower', got '{better}'")
+    if better not in ARROWS:
+        raise UserError(f"metric '{entry.name}': better must be 'higher', 'lower' or 'one', got '{better}'")
     key = str(value("key"))
     return MetricInfo(
         key=key,

@@ -53,6 +53,45 @@ def snr_db(c: Signal, y: Signal, profile: str) -> float:
     return 10 * float(np.log10(signal / max(error, ROUNDING**2 * signal)))
 
 
+def output_snr_db(s: Segment) -> float:
+    """SNR of the denoised segment."""
+    return snr_db(s.clean, s.denoised, s.profile)
+
+
+def gain_of_emg(s: Segment) -> float:
+    """Slope of the least-squares line through the origin that gives e from c."""
+    return float(np.linalg.lstsq(s.clean[:, None], s.denoised, rcond=None)[0][0])
+
+
+def si_sdr_improvement_db(s: Segment) -> float:
+    """Scale-invariant SDR of the denoised minus that of the noisy segment."""
+    return _si_sdr_db(s.clean, s.denoised) - _si_sdr_db(s.clean, s.noisy)
+
+
+def scaled_snr_improvement_db(s: Segment) -> float:
+    """SNR of the denoised minus that of the noisy segment, each times the factor that is best for it."""
+    return _best_snr_db(s.clean, s.denoised) - _best_snr_db(s.clean, s.noisy)
+
+
+def _si_sdr_db(c: Signal, y: Signal) -> float:
+    """Energy of the projection of y on c over that of the rest; neither below 2^-48 of the energy of y."""
+    if not y.any():
+        return 20 * float(np.log10(ROUNDING))
+    unit = y / np.linalg.norm(y)  # of energy 1, so that the two parts are shares
+    direction = c / np.linalg.norm(c)
+    along = float(direction @ unit) * direction
+    return 10 * float(np.log10(max(_energy(along), ROUNDING**2) / max(_energy(unit - along), ROUNDING**2)))
+
+
+def _best_snr_db(c: Signal, y: Signal) -> float:
+    """SNR of the projection of c on the line of y; 0 dB of a silent y."""
+    if not y.any():
+        return 0.0
+    factor = float(np.linalg.lstsq(y[:, None], c, rcond=None)[0][0])
+    share = _energy(c - factor * y) / _energy(c)
+    return -10 * float(np.log10(min(max(share, ROUNDING**2), 1.0)))
+
+
 def rmse(s: Segment) -> float:
     """Root mean square of e - c, V."""
     return float(np.sqrt(np.mean((s.denoised - s.clean) ** 2)))
@@ -186,7 +225,11 @@ def correlation(s: Segment) -> float:
 
 
 FORMULAS: dict[str, Callable[[Segment], float]] = {
+    "SI_SDRimp": si_sdr_improvement_db,
     "SNRimp": snr_improvement_db,
+    "EMG_gain": gain_of_emg,
+    "SNR_out": output_snr_db,
+    "SNRimp_scaled": scaled_snr_improvement_db,
     "RMSE": rmse,
     "PRD": prd_percent,
     "LSD": log_spectral_distance_db,

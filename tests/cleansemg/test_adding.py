@@ -184,7 +184,7 @@ def test_a_metric_of_ones_own_in_tables_report_and_verification(tmp_path):
         ("def score", "def scroe", "is not a metric: give it a method score"),
         ('key = "PeakError"', "pass", "my_metrics.peak_error:PeakError: no attribute 'key'"),
         ('key = "PeakError"', 'key = "RMSE"', "has the key 'RMSE' of another metric"),
-        ('better = "lower"', 'better = "low"', "better must be 'higher' or 'lower', got 'low'"),
+        ('better = "lower"', 'better = "low"', "better must be 'higher', 'lower' or 'one', got 'low'"),
         ("/ clean", "/ clean[:, None]", r"score returns shape \[8, 8\] for 8 segments, expected \[8\]"),
         ("denoised - clean", "denoised - nothing", r"score raises NameError: .* \(peak_error.py, line 17\)"),
     ],

@@ -57,10 +57,11 @@ def test_every_metric_equals_the_independent_loop(profile, length):
     if length < 450:
         clean[3] = noisy[3]
     got = metrics.compute(clean, noisy, denoised, FS_HZ, profile)
-    assert list(got) == ALL
+    keys = list(metrics.catalogue(profile))
+    assert list(got) == keys
     for row in range(5):
-        expected = recomputed(Segment(clean[row], noisy[row], denoised[row], FS_HZ, profile), ALL)
-        for key in ALL:
+        expected = recomputed(Segment(clean[row], noisy[row], denoised[row], FS_HZ, profile), keys)
+        for key in keys:
             np.testing.assert_allclose(got[key][row], expected[key], rtol=1e-9, atol=1e-11, err_msg=f"{key} {row}")
 
 
@@ -81,7 +82,7 @@ def test_a_row_does_not_depend_on_its_neighbours(profile):
         for start in range(0, 37, size):
             part = slice(start, start + size)
             alone = metrics.compute(clean[part], noisy[part], denoised[part], FS_HZ, profile)
-            for key in ALL:
+            for key in together:
                 assert np.array_equal(alone[key], together[key][part]), (key, size, start)
 
 
@@ -125,8 +126,50 @@ def test_unchanged_input_improves_by_exactly_zero(profile):
     clean, noisy, _ = surface_emg(4)
     assert np.array_equal(metrics.compute(clean, noisy, noisy, FS_HZ, profile)["SNRimp"], np.zeros(4))
     perfect = metrics.compute(clean, clean, clean, FS_HZ, profile)
-    for key in ALL:
-        assert np.array_equal(perfect[key], np.zeros(4)), key
+    expected = {"EMG_gain": 1.0, "SNR_out": 20 * np.log10(2.0**24)}  # the others measure errors, or improvement
+    for key, values in perfect.items():
+        assert np.array_equal(values, np.full(4, expected.get(key, 0.0))), key
+
+
+@settings(max_examples=40, deadline=None)
+@given(exponent=st.floats(-3, 3), negative=st.booleans())
+def test_turning_a_signal_up_or_down_denoises_nothing(exponent, negative):
+    clean, noisy, denoised = surface_emg(3)
+    factor = (-1 if negative else 1) * 10.0**exponent
+    free = ["SI_SDRimp", "SNRimp_scaled"]
+    before = metrics.compute(clean, noisy, denoised, FS_HZ, metrics=[*free, "EMG_gain"])
+    after = metrics.compute(clean, noisy, factor * denoised, FS_HZ, metrics=[*free, "EMG_gain"])
+    for key in free:
+        np.testing.assert_allclose(after[key], before[key], atol=1e-9)
+    np.testing.assert_allclose(after["EMG_gain"], factor * before["EMG_gain"], rtol=1e-12)
+    turned_down = metrics.compute(clean, noisy, factor * noisy, FS_HZ, metrics=free)
+    assert all(np.abs(values).max() < 1e-9 for values in turned_down.values())
+
+
+def test_the_loudness_rule_gains_in_snr_alone():
+    """Pitfall 21: noisy s/(1+s) removes nothing, and SNR improvement over a symmetric grid says 4 to 5 dB."""
+    clean, noisy, _ = surface_emg(3)
+    noise = (noisy - clean) * np.sqrt((clean**2).sum(-1) / ((noisy - clean) ** 2).sum(-1))[:, None]
+    gains, free = [], []
+    for snr_db in (-15, -10, -5, 0, 5, 10, 15):
+        s = 10 ** (snr_db / 10)
+        x = clean + noise / np.sqrt(s)
+        got = metrics.compute(clean, x, x * s / (1 + s), FS_HZ, metrics=["SNRimp", "SI_SDRimp"])
+        gains.append(got["SNRimp"].mean())
+        free.append(np.abs(got["SI_SDRimp"]).max())
+    assert 4.0 < np.mean(gains) < 6.0
+    assert max(free) < 1e-9
+
+
+@pytest.mark.parametrize(("share", "sdr_db"), [(0.0, 144.49), (0.1, 20.0), (1.0, 0.0), (10.0, -20.0)])
+def test_scale_free_measures_of_orthogonal_noise(share, sdr_db):
+    clean, noise = sine(80.0), sine(200.0)  # whole periods: orthogonal, of one energy
+    estimate = 0.3 * (clean + share * noise)
+    got = metrics.compute(clean, clean + noise, estimate, FS_HZ, metrics=["SI_SDRimp", "EMG_gain", "SNRimp_scaled"])
+    np.testing.assert_allclose(got["SI_SDRimp"], sdr_db, atol=0.005)  # that of the noisy one is 0 dB
+    np.testing.assert_allclose(got["EMG_gain"], 0.3, rtol=1e-9)
+    best = min(10 * np.log10(1 + 1 / share**2), 144.49) if share else 144.49
+    np.testing.assert_allclose(got["SNRimp_scaled"], best - 10 * np.log10(2), atol=0.005)
 
 
 @pytest.mark.parametrize("profile", metrics.PROFILES)
@@ -145,6 +188,9 @@ def test_zero_output_scores_what_the_formulas_say():
     silent = np.zeros_like(clean)
     standard = metrics.compute(clean, noisy, silent, FS_HZ, "standard")
     np.testing.assert_allclose(standard["PRD"], 100.0, rtol=1e-12)  # spec I.3
+    assert np.array_equal(standard["EMG_gain"], np.zeros(3))
+    assert np.array_equal(standard["SNR_out"], np.zeros(3))
+    assert (standard["SI_SDRimp"] < -100).all()  # nothing of the signal is left
     np.testing.assert_allclose(standard["SNRimp"], -waveform.snr_db(clean, noisy), atol=1e-9)
     np.testing.assert_allclose(standard["RMSE_ZCR"], _rms(window_features.sign_changes(_windows(clean)) / 0.2))
     assert all(np.isfinite(values).all() for values in standard.values())
@@ -357,7 +403,7 @@ def test_a_better_output_scores_better(profile):
     outputs = [clean + share * (noisy - clean) for share in (0.0, 0.5, 2.0)]
     scored = [metrics.compute(clean, noisy, e, FS_HZ, profile, active=active) for e in outputs]
     for key, info in metrics.catalogue(profile).items():
-        best, middle, worst = (values[key] if info.better == "higher" else -values[key] for values in scored)
+        best, middle, worst = (info.goodness(values[key]) for values in scored)
         assert np.all(best > middle), key
         assert np.all(middle > worst), key
 
@@ -381,6 +427,6 @@ def test_loop_and_batch_agree_on_recordings(real_data):
         got = metrics.compute(clean, clean + noise, clean + 0.3 * noise, FS_HZ, profile)
         for row in range(len(clean)):
             signals = (clean[row], clean[row] + noise[row], clean[row] + 0.3 * noise[row])
-            expected = recomputed(Segment(*signals, FS_HZ, profile), ALL)
-            for key in ALL:
+            expected = recomputed(Segment(*signals, FS_HZ, profile), metrics.catalogue(profile))
+            for key in expected:
                 np.testing.assert_allclose(got[key][row], expected[key], rtol=1e-8, atol=1e-11, err_msg=key)
