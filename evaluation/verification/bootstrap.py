@@ -1,4 +1,4 @@
-"""Intervals of Table 1, drawn again: the mean over segments in resamples of whole subjects with replacement."""
+"""Intervals of tables in a paper's layout, drawn again: means over segments in resamples of whole subjects."""
 
 from __future__ import annotations
 
