@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import logging
 from collections.abc import Mapping, Sequence
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = Schema("denoised", 1, step="cleansemg run --stages evaluate")
+SCHEMA = Schema("denoised", 2, step="cleansemg run --stages evaluate")
 # Parts of the project that have hashes of their own in a row: metrics, the test set, the quality network.
 ELSEWHERE = ("cleansemg.evaluation.metrics", "cleansemg.evaluation.test_set", "cleansemg.quality")
+DIGEST_BYTES = 16
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
 
 
@@ -137,9 +139,20 @@ def _scored(
             if scores:
                 column[done] = scores[name]
             arrays[f"{profile}.{name}"] = column
+    arrays["digest"] = waveform_digests(denoised)
     if job.keep_waveforms:
         arrays["denoised"] = denoised
     return arrays
+
+
+def waveform_digests(waveforms: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """[n, 16]: the first 16 bytes of the SHA-256 of each waveform [L] as little-endian float32.
+
+    They stay where waveforms are not kept, so that a row that is denoised again can be compared.
+    """
+    rows = np.ascontiguousarray(waveforms, "<f4")
+    digests = [hashlib.sha256(row.tobytes()).digest()[:DIGEST_BYTES] for row in rows]
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(rows), DIGEST_BYTES)
 
 
 _BUILT: dict[str, Denoiser] = {}

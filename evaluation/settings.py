@@ -9,6 +9,11 @@ from pydantic import Field, model_validator
 from cleansemg.core.settings import Section
 from cleansemg.noise.settings import Files
 
+# combined: each test segment once, its SNR and number of kinds drawn. grid: each in every cell of SNR and number of
+# kinds. clean: each as it is. out_of_domain: as combined, of the people of data sets with `part: out_of_domain`.
+# baseline: as combined, with noise of that kind alone.
+SetName = Literal["combined", "grid", "clean", "out_of_domain", "baseline"]
+
 
 class Mix(Section):
     """The fixed test set (A6, A8)."""
@@ -19,7 +24,7 @@ class Mix(Section):
     snr_db: tuple[float, ...] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
     n_kinds: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 3, 4, 5)
     wgn_floor_db: float | None = -5.0  # component SNR that white noise never goes below; null: no floor
-    sets: tuple[Literal["combined", "grid"], ...] = ("combined", "grid")
+    sets: tuple[SetName, ...] = ("combined", "grid")
     combined_segments: int | None = None  # at most so many segments, spread evenly; null: all
     grid_segments: int | None = None  # the same, for each cell
     shard_size: Annotated[int, Field(ge=1)] = 1000
@@ -43,7 +48,7 @@ class DenoiserRow(Section):
     label: str | None = None
     # auto: the oracle track with kinds that the quality network finds. None: evaluate.tracks, or every one but auto
     track: Literal["blind", "auto", "oracle"] | None = None
-    sets: tuple[Literal["combined", "grid"], ...] | None = None  # None: every test set; a slow method may take one
+    sets: tuple[SetName, ...] | None = None  # None: every test set; a slow method may take one
     weights: str | None = None
     parameters: dict[str, Any] = {}
 
@@ -54,7 +59,7 @@ class Evaluate(Section):
     denoisers: tuple[str | DenoiserRow, ...] = ("identity", "zero", "wiener_oracle", "hp", "ts")
     profiles: tuple[Literal["standard", "published", "ecg_paper", "trustemg"], ...] = ("standard", "published")
     metrics: tuple[str, ...] = ()  # of one's own, package.module:Class, beside those of the profiles
-    keep_waveforms: tuple[Literal["combined", "grid"], ...] = ("combined",)
+    keep_waveforms: tuple[SetName, ...] = ("combined",)  # digests of the waveforms are kept of all
     tracks: tuple[Literal["blind", "auto", "oracle"], ...] | None = None  # of rows that name none; None: all but auto
 
 

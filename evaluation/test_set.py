@@ -1,8 +1,10 @@
 """The fixed test set: every test segment mixed with noise at known SNR (protocol A6, A8).
 
 `combined` holds one mixture a segment, its SNR and number of kinds drawn from the grid; `grid` holds
-every cell of SNR times number of kinds, or with `mix.files` of SNR times draw. A draw is named by set, segment,
-SNR and number of kinds (or number of the draw), so that it depends on nothing else.
+every cell of SNR times number of kinds, or with `mix.files` of SNR times draw. `out_of_domain` is a combined set of
+people that nothing is fitted to or chosen by, and `clean` holds the segments as they are: what a denoiser does to a
+recording without noise. A draw is named by set, segment, SNR and number of kinds (or number of the draw), so that it
+depends on nothing else.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
 SCHEMA = Schema("test-set", 1, step="cleansemg run --stages mix")
+
+CLEAN, OUT_OF_DOMAIN = "clean", "out_of_domain"
 
 LABEL_COLUMNS = (
     "segment_id", "database", "subject", "exercise", "trial", "channel", "channel_name", "window", "label",
@@ -70,13 +74,11 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     Raises:
         UserError: no test segment, or no noise library, or a cell that no mixture can fill.
     """
-    segments = Artifact.open(layout.segments("test"), SEGMENTS)
+    sources = {name: _open_segments(layout, name) for name in settings.mix.sets}
     library = NoiseLibrary.open(layout.noise("test"))
-    if segments.manifest.count == 0:
-        raise UserError(f"{segments.folder}: holds no segment; see {layout.grades} for why recordings were dropped")
     _check_cells(settings.mix, library)
     lines, n_failures = [], 0
-    for set_name in settings.mix.sets:
+    for set_name, segments in sources.items():
         jobs = list(_jobs(segments, library, settings, set_name))
         result = run_stage(
             layout.test_data(set_name),
@@ -105,9 +107,26 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     return Report("mix", tuple(lines), n_failures)
 
 
+def _open_segments(layout: Layout, set_name: str) -> Artifact:
+    """The segments that a set is made of.
+
+    Raises:
+        UserError: there is none.
+    """
+    part = OUT_OF_DOMAIN if set_name == OUT_OF_DOMAIN else "test"
+    if part == OUT_OF_DOMAIN and not layout.segments(part).exists():
+        raise UserError(f"mix.sets: '{set_name}' needs a data set with `part: {part}`; none is configured")
+    segments = Artifact.open(layout.segments(part), SEGMENTS)
+    if segments.manifest.count == 0:
+        raise UserError(f"{segments.folder}: holds no segment; see {layout.grades} for why recordings were dropped")
+    return segments
+
+
 def mix_shard(job: MixJob) -> ShardResult:
     """Mix one shard; a pure function of the job."""
     table = _gather(job)
+    if job.set_name == CLEAN:
+        return ShardResult(_without_noise(job, table), [])
     library = NoiseLibrary.open(job.library)
     floor_db = job.settings.wgn_floor_db
     recipe, snr_db, n_kinds = _draw(job, table, library)
@@ -141,6 +160,29 @@ def mix_shard(job: MixJob) -> ShardResult:
         **named_columns(library.columns, len(ids)),
     }
     return ShardResult(arrays, failures)
+
+
+def _without_noise(job: MixJob, table: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The columns of a mixture for segments to which nothing is added: no kind, an SNR without bound."""
+    clean = table.pop("signal")
+    library = NoiseLibrary.open(job.library)
+    n, shape = len(clean), (len(clean), len(library.columns))
+    return {
+        **table,
+        "mixture_id": np.array([f"{CLEAN}_{segment}" for segment in table["segment_id"]]),
+        "clean": clean,
+        "noisy": clean,
+        "snr_db": np.full(n, np.inf),
+        "n_kinds": np.zeros(n, np.int64),
+        "kinds": np.zeros(shape, np.bool_),
+        "gain": np.zeros(shape),
+        "noise_piece": np.full(shape, -1, np.int32),
+        "noise_name": np.zeros(shape, "<U1"),
+        "noise_offset": np.full(shape, -1, np.int64),
+        "line_hz": np.full(n, np.nan),
+        "fs_hz": np.full(n, job.fs_hz),
+        **named_columns(library.columns, n),
+    }
 
 
 def _names(job: MixJob, ids: NDArray[Any], snr_db: NDArray[np.float64], n_kinds: NDArray[np.int64]) -> NDArray[np.str_]:
@@ -205,8 +247,8 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
     ends = np.cumsum([shard.count for shard in segments.manifest.shards])  # of each shard's numbers among all segments
     n_segments = int(ends[-1])
     cells: list[tuple[str, tuple[float, int] | None, NDArray[np.int64]]]
-    if set_name == "combined":
-        cells = [("combined", None, first_to_last(n_segments, settings.mix.combined_segments))]
+    if set_name != "grid":
+        cells = [(set_name, None, first_to_last(n_segments, settings.mix.combined_segments))]
     else:
         some = first_to_last(n_segments, settings.mix.grid_segments)
         letter, numbers = ("k", settings.mix.n_kinds)

@@ -28,6 +28,7 @@ Key = tuple[int, ...]
 Name = str | int | float
 
 WGN = "WGN"
+GRID, CLEAN = "grid", "clean"  # sets with a draw for each cell, and without any
 SHARED = 5  # kinds that share the numbers of one generator, the first columns
 IMPROBABLE = 1e-9  # that chance gives as many repeated draws as there are; below that, seeds collide
 FILE_DRAW = re.compile(r"_d(\d+)")
@@ -96,6 +97,9 @@ def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tal
     for row, mixture_id in enumerate(np.asarray(columns["mixture_id"]).astype(str).tolist()):
         tally.n += 1
         at = f"{path}, row {row} ({mixture_id})"
+        if folder.path.name == CLEAN:  # nothing is drawn
+            _of_clean(mixture_id, str(columns["segment_id"][row]), at, tally, finding)
+            continue
         draw = _draw(folder.path.name, mixture_id, columns, row)
         key = spawn_key(*draw.names)
         if key in tally.keys or mixture_id in tally.ids:
@@ -118,6 +122,15 @@ def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tal
         tally.places[library, tuple(piece[row].tolist())] = math.prod(places)
 
 
+def _of_clean(mixture_id: str, segment: str, at: str, tally: Tally, finding: Finding) -> None:
+    """The id of a row without noise: its segment's, once."""
+    if mixture_id != f"{CLEAN}_{segment}":
+        finding.problems.append(f"{at}: its segment makes it '{CLEAN}_{segment}'")
+    if mixture_id in tally.ids:
+        finding.problems.append(f"{at}: another row has its id")
+    tally.ids.add(mixture_id)
+
+
 def _draw(set_name: str, mixture_id: str, columns: Columns, row: int) -> _Draw:
     segment, snr = str(columns["segment_id"][row]), float(columns["snr_db"][row])
     stem = f"{set_name}_{segment}_snr{snr:g}"
@@ -126,7 +139,7 @@ def _draw(set_name: str, mixture_id: str, columns: Columns, row: int) -> _Draw:
     if of_files:
         number = int(of_files[1])
         return _Draw(f"{stem}_d{number}", ("mix", set_name, segment, snr, "draw", number), 0, True)
-    if set_name == "combined":
+    if set_name != GRID:
         return _Draw(f"{stem}_k{k}", ("mix", set_name, segment), 2, False)
     return _Draw(f"{stem}_k{k}", ("mix", set_name, segment, snr, k), 0, False)
 

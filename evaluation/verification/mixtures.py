@@ -21,6 +21,7 @@ EXACT_DB = 1e-4  # of the total SNR; 1e-6 dB are promised up to 30 dB, float32 r
 SHARE = 1e-6  # relative difference of the components' energies, which the rule makes equal
 MOSTLY = 0.9  # of the mixtures of several kinds have cross terms beyond EXACT_DB where the rule leaves them in
 WGN = "WGN"
+CLEAN = "clean"  # the set without noise
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Tally:
     """What was found over all mixtures."""
 
     n: int = 0
+    n_clean: int = 0  # of the set without noise
     n_exact: int = 0  # bit for bit
     n_compound: int = 0  # of several kinds
     n_nominal: int = 0  # components' energies are nominal and the total is not: mixing rule `published`
@@ -43,7 +45,10 @@ def check(results: Results, track: Track) -> Finding:
         key = (folder.inputs.get("segments", ""), folder.inputs.get("noise", ""))
         if key not in sources:
             sources = {key: sources_of(results, folder)}
-        _shard(folder, mapped(shard.path), str(shard.path), sources[key], tally, finding)
+        if folder.path.name == CLEAN:
+            tally.n_clean += _without_noise(mapped(shard.path), str(shard.path), sources[key][0], finding)
+        else:
+            _shard(folder, mapped(shard.path), str(shard.path), sources[key], tally, finding)
     if tally.n_nominal and tally.n_nominal < MOSTLY * tally.n_compound:
         finding.problems.append(
             f"{tally.n_nominal} of {tally.n_compound} mixtures of several kinds have a nominal SNR, the others not"
@@ -54,7 +59,28 @@ def check(results: Results, track: Track) -> Finding:
             f"{tally.n} mixtures rebuilt from segment, noise and gains, {tally.n_exact} bit for bit, the others within "
             f"1 unit in the last place; {rule} SNR within {tally.worst_db:.1e} dB of its label"
         )
+        if tally.n_clean:
+            finding.summary += f"; {tally.n_clean} signals of the set without noise are their segments"
     return finding
+
+
+def _without_noise(columns: Columns, path: str, segments: Segments, finding: Finding) -> int:
+    """Rows of the set `clean`: segments to which nothing was added."""
+    ids = np.asarray(columns["segment_id"]).astype(str).tolist()
+    n_kinds, kinds = np.asarray(columns["n_kinds"]), np.asarray(columns["kinds"], bool)
+    for row, segment_id in enumerate(ids):
+        at = f"{path}, row {row} ({columns['mixture_id'][row]})"
+        try:
+            segment = segments.signal(segment_id)
+        except ArtifactError as error:
+            finding.problems.append(f"{at}: {error}")
+            continue
+        clean, noisy = np.asarray(columns["clean"][row]), np.asarray(columns["noisy"][row])
+        if not np.array_equal(clean, segment) or not np.array_equal(noisy, segment):
+            finding.problems.append(f"{at}: not segment '{segment_id}' as it is")
+        if n_kinds[row] or kinds[row].any() or np.any(columns["gain"][row]) or columns["snr_db"][row] != np.inf:
+            finding.problems.append(f"{at}: a row of the set without noise has some")
+    return len(ids)
 
 
 def sources_of(results: Results, folder: Folder) -> tuple[Segments, Noise]:

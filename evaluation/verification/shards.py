@@ -19,6 +19,7 @@ from cleansemg.evaluation.verification.findings import Finding, Track
 from cleansemg.evaluation.verification.folders import MANIFEST, Folder, Results, Shard
 
 FINITE = frozenset({"signal", "clean", "noisy", "noise", "gain", "snr_db", "fs_hz", "scores"})  # in every row
+CLEAN = "clean"  # the set without noise
 MEASURED = frozenset({"quality", "grades"})  # whose numbers may be missing: what could not be measured is rejected
 SCORES = ("SNRimp", "RMSE", "PRD")  # metrics that exist wherever a denoiser gave a result
 SAFETENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
@@ -84,6 +85,8 @@ def _row_problems(shard: Shard, arrays: Mapping[str, NDArray[Any]]) -> list[str]
 def _finite(folder: Folder, shard: Shard, arrays: Mapping[str, NDArray[Any]], finite: Finding) -> int:
     """How many values were looked at."""
     wanted = frozenset() if folder.schema in MEASURED else FINITE
+    if folder.path.name == CLEAN:
+        wanted = wanted - {"snr_db"}  # without noise the SNR has no bound
     names = [name for name in arrays if name in wanted and arrays[name].dtype.kind == "f"]
     n = 0
     for name in names:

@@ -1,5 +1,7 @@
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from cleansemg.core import npz
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
 from cleansemg.evaluation import test_set
 from cleansemg.evaluation.test_set import SCHEMA
@@ -174,3 +177,26 @@ def test_a_silent_segment_is_recorded_and_the_rest_is_kept(ingredients, tmp_path
     assert report.n_failures == 1
     assert Artifact.open(layout.test_data("combined"), SCHEMA).manifest.count == 5
     assert 'W002,"the clean segment is all zero' in (layout.test_data("combined") / "failures.csv").read_text()
+
+
+def test_the_clean_set_holds_segments_without_noise(layout):
+    table = run(layout, sets=("clean",))["clean"].columns(*COLUMNS, "segment_id")
+    assert len(table["clean"]) == 18
+    assert np.array_equal(table["clean"], table["noisy"])
+    assert np.isposinf(table["snr_db"]).all()
+    assert not table["kinds"].any()
+    assert not table["n_kinds"].any()
+    assert table["mixture_id"].tolist() == [f"clean_{segment}" for segment in table["segment_id"]]
+
+
+def test_out_of_domain_people_need_a_data_set_of_theirs(ingredients, tmp_path):
+    layout = Layout(Path(shutil.copytree(ingredients.root, tmp_path / "run")))
+    sets = ("combined", "out_of_domain")
+    with pytest.raises(UserError, match=r"'out_of_domain' needs a data set with `part: out_of_domain`"):
+        run(layout, sets=sets)
+    assert not layout.test_data("combined").exists()  # nothing half-written
+    write_segments(layout.segments("out_of_domain"), subjects=("9", "10"))
+    there = run(layout, sets=sets)["out_of_domain"].columns("subject", "mixture_id", "snr_db")
+    assert set(there["subject"].tolist()) == {"9", "10"}
+    assert all(name.startswith("out_of_domain_synthetic_S") for name in there["mixture_id"].tolist())
+    assert set(there["snr_db"].tolist()) <= {-15.0, 0.0, 15.0}

@@ -31,6 +31,7 @@ def benchmark(tmp_path_factory) -> Path:
         folder,
         settings=[
             *FEW, "train.models=[]", "evaluate.denoisers=[identity, hp]", "calibrate.methods=[]", "mix.grid_segments=3",
+            "mix.sets=[combined, grid, clean]",
         ],
     )  # fmt: skip
     return folder
