@@ -70,7 +70,7 @@ class GestureTask(Task):
         return {model.name: model for model in both}
 
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
-        """Split by person; `published`: by repetition, the same people in all parts; the highest training one validates.
+        """Split by person; `published`: by repetition, all parts share people; the highest of training validates.
 
         Raises:
             UserError: no windows, a class with too few people, or a part without windows.

@@ -73,7 +73,7 @@ def block_maximum(x: NDArray[np.float64], block: int) -> NDArray[np.float64]:
 
 
 def trials(stream: Stream) -> list[tuple[int, int, int, int]]:
-    """(start, stop, label, repetition) of each maximal run of labels > 0; label and repetition: most frequent values."""
+    """(start, stop, label, repetition) of each maximal run of labels > 0; values are the most frequent ones."""
     active = np.concatenate([[False], stream.label > 0, [False]]).astype(np.int8)
     edges = np.flatnonzero(np.diff(active)).tolist()
     return [

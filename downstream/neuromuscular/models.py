@@ -98,7 +98,7 @@ class WindowModel(NetworkModel):
         if plan.transfer is None:
             super().fit(train, valid, fit)
         else:
-            without_head = replace(fit, label=fit.label.replace("_head", ""))  # the network is the same with and without
+            without_head = replace(fit, label=fit.label.replace("_head", ""))  # same network with and without
             super().fit(plan.transfer.source_rows(train), plan.transfer.source_rows(valid), without_head)
             if self.head:
                 transfer.fit_head(
