@@ -61,10 +61,10 @@ class _Window:
 class OverlapAdd:
     """Denoises a recording as its samples arrive.
 
-    As many samples come out as go in, in order; `push` returns those that no later sample can change.
+    The output has as many samples as the input, in order; `push` returns those that no later sample can change.
 
-    A gap stays one: NaN in, NaN out. A stretch between gaps that is too short for the denoiser comes out as NaN as
-    well, and is reported. Constants are denoised like anything else.
+    A gap stays a gap: NaN in, NaN out. A stretch between gaps that is too short for the denoiser becomes NaN, too,
+    and is reported. Constants are denoised like any other signal.
 
     Attributes:
         latency_s: longest time in seconds from a sample to its denoised value: one window. The length of a block and
