@@ -42,11 +42,11 @@ class Mix(Section):
 
 
 class DenoiserRow(Section):
-    """One denoiser to evaluate, where its name alone does not say enough."""
+    """One denoiser to evaluate, with options beyond its name."""
 
     name: str
     label: str | None = None
-    # auto: the oracle track with kinds that the quality network finds. None: evaluate.tracks, or every one but auto
+    # auto: the oracle track with kinds that the quality network predicts. None: evaluate.tracks, or all tracks but auto
     track: Literal["blind", "auto", "oracle"] | None = None
     sets: tuple[SetName, ...] | None = None  # None: every test set; a slow method may take one
     weights: str | None = None

@@ -1,10 +1,10 @@
 """The fixed test set: every test segment mixed with noise at known SNR (protocol A6, A8).
 
-`combined` holds one mixture a segment, its SNR and number of kinds drawn from the grid; `grid` holds
+`combined` holds one mixture per segment, with SNR and number of kinds drawn from the grid. `grid` holds
 every cell of SNR times number of kinds, or with `mix.files` of SNR times draw. `out_of_domain` is a combined set of
-people that nothing is fitted to or chosen by, and `clean` holds the segments as they are: what a denoiser does to a
-recording without noise. A draw is named by set, segment, SNR and number of kinds (or number of the draw), so that it
-depends on nothing else.
+people that nothing is fitted to or chosen by. `clean` holds the segments as they are: it shows what a denoiser does to
+a recording without noise. A draw is keyed by set, segment, SNR and number of kinds (or number of the draw), and depends
+on nothing else.
 """
 
 from __future__ import annotations
@@ -56,23 +56,23 @@ class Rows:
 
 @dataclass(frozen=True)
 class MixJob:
-    """What a worker needs to make one shard of mixtures."""
+    """What a worker needs to mix one shard of mixtures."""
 
     segments: Path
     parts: tuple[Rows, ...]
     library: Path
     set_name: str
-    cell: tuple[float, int] | None  # SNR in dB and number of kinds, with `mix.files` of the draw; None draws them
+    cell: tuple[float, int] | None  # SNR in dB and number of kinds (with `mix.files`: number of the draw); None: drawn
     settings: Mix
     seed: int
     fs_hz: float
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Make the test set of a configuration.
+    """Mix the test sets of a configuration.
 
     Raises:
-        UserError: no test segment, or no noise library, or a cell that no mixture can fill.
+        UserError: there is no test segment or no noise library, or a cell needs more kinds than can be drawn.
     """
     sources = {name: _open_segments(layout, name) for name in settings.mix.sets}
     library = NoiseLibrary.open(layout.noise("test"))
@@ -90,7 +90,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             seed=settings.seed,
             options=options,
             label=f"mix {set_name}",
-            code=of_modules(__name__, without=("cleansemg.data_pipeline",)),  # theirs is in the segments' fingerprint
+            code=of_modules(__name__, without=("cleansemg.data_pipeline",)),  # its hash is in the segments' fingerprint
             info={
                 "fs_hz": settings.segment.fs_hz,
                 "kinds": list(library.columns),
@@ -133,7 +133,7 @@ def mix_shard(job: MixJob) -> ShardResult:
     failures = []
     try:
         noisy, gain = mixing.mix_recipes(table["signal"], recipe, library, snr_db, job.settings.rule, floor_db)
-    except ItemError:  # a silent stretch of noise or signal has no SNR: recorded, and the rest is kept
+    except ItemError:  # silent noise or a silent signal has no SNR: it is listed as a failure, the rest is mixed
         bad = mixing.unmixable(table["signal"], recipe, library)
         failures = [Failure(f"{job.set_name}/{table['segment_id'][row]}", cause) for row, cause in bad.items()]
         keep = np.setdiff1d(np.arange(len(snr_db)), list(bad))
@@ -194,7 +194,7 @@ def _names(job: MixJob, ids: NDArray[Any], snr_db: NDArray[np.float64], n_kinds:
 def _draw(
     job: MixJob, table: Mapping[str, NDArray[Any]], library: NoiseLibrary
 ) -> tuple[mixing.Recipe, NDArray[np.float64], NDArray[np.int64]]:
-    """What goes into each mixture, its SNR and its number of kinds."""
+    """The recipes of the mixtures, with SNRs [n] in dB and numbers of kinds [n]."""
     length = table["signal"].shape[1]
     if job.settings.files is None or job.cell is None:
         generators, snr_db, n_kinds = _conditions(job, table["segment_id"])
@@ -214,8 +214,8 @@ def _conditions(
 ) -> tuple[list[np.random.Generator], NDArray[np.float64], NDArray[np.int64]]:
     """The generator of each mixture, its SNR and its number of kinds.
 
-    A cell's generator is named by the cell, too. In the combined set, the generator that is named by the
-    segment first draws the cell.
+    In the grid, the cell is part of the generator's key. In the combined set, the key is the segment alone, and the
+    generator first draws the cell.
     """
     seed, name = job.seed, job.set_name
     if job.cell is not None:
@@ -229,7 +229,11 @@ def _conditions(
 
 
 def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
-    """Every cell must be able to draw as many kinds, or as many noise files, as it asks for."""
+    """Check that every cell can draw its number of kinds or of noise files.
+
+    Raises:
+        UserError: a cell cannot.
+    """
     if mix.files is not None:
         NoiseFiles(mix.files, library, "mix.files").require(mix.draws, "mix.draws")
         return
@@ -273,7 +277,7 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
 
 
 def _by_shard(numbers: NDArray[np.int64], segments: Artifact, ends: NDArray[np.int64]) -> tuple[Rows, ...]:
-    """Ascending numbers among all segments, as rows of their shards; consecutive ones as a range, which stays small."""
+    """Ascending indexes among all segments as rows of their shards; consecutive ones as a range, to save memory."""
     parts = []
     where = np.searchsorted(ends, numbers, side="right")
     for i in np.unique(where):
@@ -286,7 +290,7 @@ def _by_shard(numbers: NDArray[np.int64], segments: Artifact, ends: NDArray[np.i
 
 
 def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
-    """Signals and labels of the job's segments, in order, and where they are active, if that is known."""
+    """Signals and labels of the job's segments, in order, with the column `active` where the segments have it."""
     tables = []
     for part in job.parts:
         columns = _segments(job.segments, part.shard)
@@ -298,7 +302,7 @@ def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
 
 @lru_cache(maxsize=4)
 def _segments(folder: Path, shard: str) -> Mapping[str, NDArray[Any]]:
-    """A shard of segments, checked once a process, then mapped: a subject may have 20,000 segments."""
+    """A shard of segments, checked once per process and memory-mapped: a subject may have 20,000 segments."""
     artifact = Artifact.open(folder, SEGMENTS)
     artifact.check(shard)
     return npz.map_arrays(folder / f"{shard}.npz")

@@ -1,6 +1,6 @@
-"""Simulated motion artefact, for when no recording is at hand.
+"""Simulated motion artefact, for use without recordings.
 
-Three mechanisms of electrode and cable motion, each an event process, summed with unit weights:
+Three mechanisms of electrode and cable motion are summed with unit weights; pops and sways are random events:
 
 - drift: stretching skin and shifting electrolyte change the half-cell potential slowly; a random walk,
   pulled back by the amplifier's AC coupling (an Ornstein-Uhlenbeck process).
@@ -8,8 +8,8 @@ Three mechanisms of electrode and cable motion, each an event process, summed wi
 - sway: a limb's impact sets electrode and cable swinging; a damped oscillation at a movement frequency.
 
 De Luca, Gilmore, Kuznetsov and Roy 2010, J. Biomech. 43:1573, find the power of movement artefact below
-20 Hz, with a tail that falls into the band of the EMG; NSTDB's `em` is alike (Moody et al. 1984), and the
-tests compare the two. Shapes and rates are this project's, not fitted to a recording.
+20 Hz, with a tail that reaches into the band of the EMG; NSTDB's `em` is similar (Moody et al. 1984), and the
+tests compare the two. Shapes and rates are assumptions of this project, not fitted to a recording.
 """
 
 from __future__ import annotations
@@ -39,9 +39,12 @@ class MotionSimulated(NoiseSource):
     """Electrode and cable motion of unit standard deviation and zero mean.
 
     Args:
-        pops_per_s: mean rate of electrode pops.
-        sways_per_s: mean rate of swings.
-        prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
+        pops_per_s: mean number of electrode pops per second.
+        sways_per_s: mean number of swings per second.
+        prefix: prefix of the pieces' names, which also key their draws; two such sources need two prefixes.
+
+    Raises:
+        ValueError: a rate is negative.
     """
 
     kind = "MOA"
@@ -71,7 +74,7 @@ class MotionSimulated(NoiseSource):
 
 
 def _drift(rng: np.random.Generator, n: int, fs_hz: float) -> Float64:
-    """[n] stationary Ornstein-Uhlenbeck process."""
+    """[n] samples of a stationary Ornstein-Uhlenbeck process."""
     keep = np.exp(-1 / (DRIFT_RETURN_S * fs_hz))
     steps = rng.standard_normal(n) * np.sqrt(1 - keep**2)
     steps[0] = rng.standard_normal()
@@ -80,7 +83,7 @@ def _drift(rng: np.random.Generator, n: int, fs_hz: float) -> Float64:
 
 
 def _pop(rng: np.random.Generator, fs_hz: float) -> Float64:
-    """A step up or down within `rise`, then back to zero with time constant `recovery`."""
+    """A step up or down that rises within `rise_s` and returns to zero with time constant `recovery_s`."""
     rise_s, recovery_s = _log_uniform(rng, POP_RISE_S), _log_uniform(rng, POP_RECOVERY_S)
     t_s = np.arange(round(EVENT_LENGTH * recovery_s * fs_hz)) / fs_hz
     shape: Float64 = (1 - np.exp(-((t_s / rise_s) ** 2))) * np.exp(-t_s / recovery_s)
@@ -88,7 +91,7 @@ def _pop(rng: np.random.Generator, fs_hz: float) -> Float64:
 
 
 def _sway(rng: np.random.Generator, fs_hz: float) -> Float64:
-    """An oscillation that starts at zero and dies away."""
+    """An oscillation that starts at zero and decays."""
     f_hz, decay_s = _log_uniform(rng, SWAY_HZ), _log_uniform(rng, SWAY_DECAY_S)
     t_s = np.arange(round(EVENT_LENGTH * decay_s * fs_hz)) / fs_hz
     shape: Float64 = np.sin(2 * np.pi * f_hz * t_s) * np.exp(-t_s / decay_s)

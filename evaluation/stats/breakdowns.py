@@ -1,4 +1,4 @@
-"""Results by SNR, by number and by kind of noise, and by database, every mean with its interval over subjects."""
+"""Results by SNR, by number of kinds, by kind of noise and by database; every mean has its interval over subjects."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HEADLINE = "SNRimp"
-MOST_WITH_INTERVALS = 5  # columns of a Markdown table that have room for them
+MOST_WITH_INTERVALS = 5  # largest number of columns of a Markdown table with intervals
 INTERVALS = "Brackets: {:.0%} interval by a bootstrap over subjects."
 
 
 def means(
     scores: Scores, profile: str, infos: Sequence[MetricInfo], rows: NDArray[np.bool_], settings: Settings
 ) -> dict[str, float]:
-    """KEY, KEY_low and KEY_high of some mixtures in the unit of the tables; NaN of none."""
+    """Mean KEY and limits KEY_low and KEY_high of the mixtures `rows`, in the tables' unit; NaN of none."""
     values = scores.of(profile, [info.key for info in infos])[rows]
     finite = np.isfinite(values)
     count = finite.sum(axis=0)
@@ -37,7 +37,7 @@ def means(
     )
     row: dict[str, float] = {}
     for column, info in enumerate(infos):
-        # as Table 1 takes it, to the last digit
+        # equal to the mean of Table 1, to the last digit
         mean = float(values[finite[:, column], column].mean()) if count[column] else float("nan")
         row[info.key] = mean / info.table_scale
         row[f"{info.key}_low"] = float(low[column]) / info.table_scale
@@ -46,7 +46,7 @@ def means(
 
 
 def limit_columns(key: str) -> list[Column]:
-    """The CSV's columns of an interval."""
+    """The CSV columns of an interval."""
     return [Column(f"{key}_low"), Column(f"{key}_high")]
 
 
@@ -58,21 +58,21 @@ def by_snr(every: Sequence[Scores], profile: str, settings: Settings, *, room: b
 
 
 def by_count(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
-    """The same by the number of kinds of noise."""
+    """As `by_snr`, by the number of kinds of noise."""
     groups = {str(k): _of_label(every, "n_kinds", partial(np.equal, k)) for k in values_of(every, "n_kinds")}
     headings = {name: f"k = {name}" for name in groups}
     return _grouped("Number of kinds of noise", "n_kinds", groups, headings, every, profile, settings)
 
 
 def by_database(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
-    """The same by the database that the recordings are from."""
+    """As `by_snr`, by the database of the recordings."""
     names = sorted({str(subject).partition("/")[0] for subject in values_of(every, "subject")})
     groups = {name: _of_label(every, "subject", partial(_is_of, name)) for name in names}
     return _grouped("Database", "database", groups, {name: name for name in names}, every, profile, settings)
 
 
 def values_of(every: Sequence[Scores], label: str) -> list[Any]:
-    """The values of a label over all rows, ascending, as Python's own."""
+    """The values of a label over all rows, ascending, as Python objects."""
     distinct: set[Any] = set()
     for values in _of_label(every, label, lambda array: np.unique(array).tolist()):
         distinct.update(values)
@@ -80,7 +80,7 @@ def values_of(every: Sequence[Scores], label: str) -> list[Any]:
 
 
 def _of_label(every: Sequence[Scores], label: str, function: Callable[[NDArray[Any]], T]) -> list[T]:
-    """`function` of a label's column of every row; rows share most columns, and then share the result."""
+    """`function` of a label's column of every row; rows that share a column share the result, too."""
     columns = [getattr(scores, label) for scores in every]
     results = {id(column): function(column) for column in {id(column): column for column in columns}.values()}
     return [results[id(column)] for column in columns]
@@ -126,7 +126,7 @@ def _grouped(
     *,
     room: bool = False,
 ) -> list[Table]:
-    """The long table, whose CSV it is, and the matrix of SNR improvements, denoisers by groups."""
+    """The long table (for the CSV), and the matrix of SNR improvements, denoisers by groups."""
     infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
     long_rows: list[dict[str, Any]] = []
     matrix: list[dict[str, Any]] = []

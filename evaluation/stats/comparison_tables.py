@@ -1,4 +1,4 @@
-"""Paired tests and mean ranks of a run as tables, and the column of Table 1 that they give."""
+"""Tables of the paired tests and mean ranks of a run, and the column of Table 1 that follows from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROUNDED = " 0.0000 stands for less than 0.00005."
 
 
 def paired(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
-    """Every pair of denoisers of a track and metric in a CSV; in Markdown, the pairs of the headline."""
+    """Two tables: every pair of denoisers by track and metric (for the CSV), and the pairs of SNR improvement alone."""
     known = metrics.catalogue(profile, settings.evaluate.metrics).values()
     infos = [info for info in known if f"{profile}.{info.key}" in every[0].values]
     scale = {info.key: info.table_scale for info in infos}
@@ -46,9 +46,9 @@ def paired(every: Sequence[Scores], profile: str, settings: Settings) -> list[Ta
 def beside_best(
     every: Sequence[Scores], profile: str, settings: Settings
 ) -> tuple[dict[tuple[str, str], dict[str, Any]], list[str]]:
-    """For Table 1: (label, track) -> `p_best` and `effect_best`, and the notes that say what these are.
+    """For Table 1: (label, track) -> `p_best` and `effect_best`, and the notes that explain them.
 
-    The best denoiser of a track has the text "best" for p.
+    The best denoiser of a track has the text "best" in place of p.
     """
     cells: dict[tuple[str, str], dict[str, Any]] = {}
     against: list[Comparison] = []
@@ -69,7 +69,7 @@ def beside_best(
 
 
 def ranks_of(every: Sequence[Scores], profile: str) -> dict[str, Ranks | None]:
-    """Track -> ranks of its denoisers by the headline; None where there are too few denoisers or subjects."""
+    """Track -> ranks of its denoisers by SNR improvement; None where there are too few denoisers or subjects."""
     rankings: dict[str, Ranks | None] = {}
     for track, rows in compared(every).items():
         _, values = subject_means(rows, profile, HEADLINE)
@@ -78,7 +78,7 @@ def ranks_of(every: Sequence[Scores], profile: str) -> dict[str, Ranks | None]:
 
 
 def ranks_table(rankings: dict[str, Ranks | None]) -> Table:
-    """Mean ranks over subjects, and how far apart two of them must be."""
+    """The table of mean ranks over subjects, with the critical difference."""
     rows: list[dict[str, Any]] = []
     how = (
         f"Rank 1: the largest {HEADLINE} of a subject, over the mixtures that every denoiser of the track has. Mean "
@@ -126,7 +126,7 @@ def _row(one: Comparison, scale: float) -> dict[str, Any]:
 
 
 def _columns(decimals: int | None) -> list[Column]:
-    """All columns; headings where decimals are given, for Markdown."""
+    """All columns; with headings, for Markdown, where decimals are given."""
 
     def heading(text: str) -> str | None:
         return None if decimals is None else text
@@ -141,7 +141,7 @@ def _columns(decimals: int | None) -> list[Column]:
 
 
 def _power(pairs: Sequence[Comparison]) -> list[str]:
-    """A note a track whose subjects are too few to show anything."""
+    """One note for each track with too few subjects to show a difference."""
     notes = []
     for track in dict.fromkeys(one.track for one in pairs):
         family = [one for one in pairs if one.track == track]

@@ -1,7 +1,7 @@
-"""Every mixture rebuilt: its clean segment, plus gain times excerpt for each kind of noise, in float64, rounded once.
+"""Rebuilds every mixture: the clean segment plus gain times excerpt for each kind, in float64, rounded once.
 
-With the same order of the sums the stored float32 comes out bit for bit; a machine that fuses multiplication and
-addition may differ by one unit in the last place of the float32, which is the tolerance. The SNR is computed anew
+With the same order of the sums, the result equals the stored float32 bit for bit. A machine that fuses multiplication
+and addition may differ by one unit in the last place of the float32, which is the tolerance. The SNR is recomputed
 from clean and noisy signal, total over the window, without mean removal (protocol A6).
 """
 
@@ -17,7 +17,7 @@ from cleansemg.evaluation.verification.findings import Finding, Track
 from cleansemg.evaluation.verification.folders import Columns, Folder, Results, mapped
 from cleansemg.evaluation.verification.library import Noise, Segments
 
-EXACT_DB = 1e-4  # of the total SNR; 1e-6 dB are promised up to 30 dB, float32 rounds loud signals more coarsely
+EXACT_DB = 1e-4  # tolerance of the total SNR; the rule holds 1e-6 dB up to 30 dB, above it float32 rounds more coarsely
 SHARE = 1e-6  # relative difference of the components' energies, which the rule makes equal
 MOSTLY = 0.9  # of the mixtures of several kinds have cross terms beyond EXACT_DB where the rule leaves them in
 WGN = "WGN"
@@ -26,7 +26,7 @@ CLEAN = "clean"  # the set without noise
 
 @dataclass
 class Tally:
-    """What was found over all mixtures."""
+    """Counts over all mixtures."""
 
     n: int = 0
     n_clean: int = 0  # of the set without noise
@@ -37,7 +37,7 @@ class Tally:
 
 
 def check(results: Results, track: Track) -> Finding:
-    """Finding `mixtures`, over every mixture of every set."""
+    """Finding `mixtures`: checks every mixture of every set."""
     finding, tally = Finding("mixtures"), Tally()
     pairs = [(folder, shard) for folder in results.of("test-set") for shard in folder.shards]
     sources: dict[tuple[str, str], tuple[Segments, Noise]] = {}
@@ -84,10 +84,10 @@ def _without_noise(columns: Columns, path: str, segments: Segments, finding: Fin
 
 
 def sources_of(results: Results, folder: Folder) -> tuple[Segments, Noise]:
-    """What a test set was mixed from.
+    """The segments and the noise that a test set was mixed from.
 
     Raises:
-        ArtifactError: it is not here.
+        ArtifactError: they are not in the results.
     """
     segments = results.folder_of("segments", folder.inputs.get("segments"))
     noise = results.folder_of("noise-library", folder.inputs.get("noise"))
@@ -136,7 +136,7 @@ def _shard(
 
 
 def _odd_recipe(row: int, used: NDArray[np.intp], columns: Columns, names: NDArray[np.str_], noise: Noise) -> list[str]:
-    """What the columns say about one recipe besides piece, offset and gain."""
+    """Problems in the columns of one recipe that should agree: number of kinds, unused kinds, names of pieces."""
     problems = []
     if int(columns["n_kinds"][row]) != len(used) or not len(used):
         problems.append(f"n_kinds is {columns['n_kinds'][row]}, but {len(used)} kinds are in")
@@ -152,7 +152,7 @@ def _odd_recipe(row: int, used: NDArray[np.intp], columns: Columns, names: NDArr
 def _odd_level(
     clean: NDArray[np.float32], noisy: NDArray[np.float32], label_db: float, energies: dict[str, float], tally: Tally
 ) -> list[str]:
-    """The total SNR, or that of the components, and that these share the noise as A6 says."""
+    """Problems of the total SNR (or the components' SNR) of a mixture, and of the shares of its kinds (A6)."""
     c = clean.astype(np.float64)
     signal = float(np.sum(c * c))
     error = float(np.sum((noisy.astype(np.float64) - c) ** 2))
