@@ -17,7 +17,19 @@ from cleansemg.core.errors import ArtifactError, UserError
 
 MANIFEST = "manifest.json"
 KEYS = frozenset(
-    {"code", "fingerprint", "info", "inputs", "n_failures", "schema", "schema_version", "seed", "shards", "versions"}
+    {
+        "code",
+        "fingerprint",
+        "info",
+        "inputs",
+        "n_failures",
+        "schema",
+        "schema_version",
+        "seed",
+        "sha256",
+        "shards",
+        "versions",
+    }
 )
 META = ("meta.fingerprint", "meta.failures")
 
@@ -43,7 +55,7 @@ class Folder:
         fingerprint: fingerprint of the folder; `inputs` has those of its inputs, by name.
         info: further entries of the manifest.
         code: hashes of the source files behind it, by file.
-        canonical: whether the manifest has the text that the program writes for these contents.
+        canonical: whether the manifest has the text that the program writes for these contents, and its own hash fits.
     """
 
     path: Path
@@ -164,6 +176,10 @@ def mapped(path: Path) -> Columns:
     return {name: array for name, array in npz.map_arrays(path).items() if name not in META}
 
 
+def _as_written(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
 def _read(path: Path, root: Path) -> Folder:
     text = path.read_text(encoding="utf-8")
     content = json.loads(text)
@@ -186,5 +202,7 @@ def _read(path: Path, root: Path) -> Folder:
         n_failures=int(content["n_failures"]),
         info=dict(content["info"]),
         code={str(name): str(digest) for name, digest in content["code"].items()},
-        canonical=text == json.dumps(content, indent=1, sort_keys=True) + "\n",
+        canonical=text == _as_written(content)
+        and content["sha256"]
+        == hashlib.sha256(_as_written({key: content[key] for key in content if key != "sha256"}).encode()).hexdigest(),
     )

@@ -113,7 +113,7 @@ def _folder(folder: Folder, hashes: Finding, finite: Finding) -> int:
     """Check the manifest's text, unlisted files, and hashes of files other than shards; returns the number of those."""
     manifest = folder.path / MANIFEST
     if not folder.canonical:
-        hashes.problems.append(f"{manifest}: edited, its text is not the one that the program writes")
+        hashes.problems.append(f"{manifest}: edited, its text is not the one that the program has written")
     hashes.covered.add(manifest)
     listed = {shard.path for shard in folder.shards}
     if len(listed) != len(folder.shards):
