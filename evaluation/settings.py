@@ -18,11 +18,12 @@ SetName = Literal["combined", "grid", "clean", "out_of_domain", "baseline"]
 class Mix(Section):
     """The fixed test set (A6, A8)."""
 
-    later = frozenset({"combined_segments", "files", "draws"})
+    later = frozenset({"combined_segments", "files", "draws", "kinds"})
 
     rule: Literal["exact", "published"] = "exact"
     snr_db: tuple[float, ...] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
     n_kinds: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 3, 4, 5)
+    kinds: tuple[str, ...] | None = None  # that the drawn and the grid set draw from; null: every kind of the library
     wgn_floor_db: float | None = -5.0  # component SNR that white noise never goes below; null: no floor
     sets: tuple[SetName, ...] = ("combined", "grid")
     combined_segments: int | None = None  # at most so many segments, spread evenly; null: all
@@ -36,6 +37,8 @@ class Mix(Section):
     def _draws_of_files(self) -> Mix:
         if self.draws > 1 and self.files is None:
             raise ValueError("draws above 1 need mix.files, which says what there is to draw from")
+        if self.files is not None and self.kinds is not None:
+            raise ValueError("kinds and files exclude each other: files says which kinds there are")
         if self.files is not None and self.sets != ("grid",):
             raise ValueError("with mix.files the set is the grid of segments, SNRs and draws: sets: [grid]")
         return self

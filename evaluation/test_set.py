@@ -94,6 +94,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             info={
                 "fs_hz": settings.segment.fs_hz,
                 "kinds": list(library.columns),
+                **({} if settings.mix.kinds is None else {"drawn_kinds": list(settings.mix.kinds)}),
                 "shard_size": settings.mix.shard_size,
             },
         )
@@ -198,7 +199,8 @@ def _draw(
     length = table["signal"].shape[1]
     if job.settings.files is None or job.cell is None:
         generators, snr_db, n_kinds = _conditions(job, table["segment_id"])
-        recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, length, job.settings.wgn_floor_db)
+        recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, length, job.settings.wgn_floor_db,
+                                     kinds=job.settings.kinds)  # fmt: skip
         return recipe, snr_db, n_kinds
     files = NoiseFiles(job.settings.files, library, "mix.files")
     snr, draw = job.cell
@@ -237,9 +239,10 @@ def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
     if mix.files is not None:
         NoiseFiles(mix.files, library, "mix.files").require(mix.draws, "mix.draws")
         return
+    kinds = mixing.selected_kinds(mix.kinds, library.kinds, str(library.folder))
     for snr_db in mix.snr_db:
         for n_kinds in mix.n_kinds:
-            available = mixing.drawable(snr_db, n_kinds, mix.wgn_floor_db, library.kinds)
+            available = mixing.drawable(snr_db, n_kinds, mix.wgn_floor_db, kinds)
             if len(available) < n_kinds:
                 raise UserError(
                     f"mix.n_kinds: {n_kinds} kinds at {snr_db:g} dB, but only {len(available)} can be drawn "

@@ -163,9 +163,11 @@ def _plan(kind: str, number: int, source: Source, settings: Settings) -> Planned
     if source_kind != kind:
         raise UserError(f"{settings.config_file}: {key}: source '{entry.name}' makes {source_kind}, not {kind}")
     n_pieces = {**(entry.extra.get("pieces") or {}), **(source.pieces or {})}
-    missing = [part for part in PARTS if part not in n_pieces]
+    served = PARTS if source.parts is None else source.parts
+    missing = [part for part in served if part not in n_pieces]
     if missing:
         raise UserError(f"{settings.config_file}: {key}.pieces: no number for {', '.join(missing)}")
+    n_pieces = {part: n_pieces[part] if part in served else 0 for part in PARTS}
     folder = _folder(key, source, entry, cls, settings)
     plan = PlannedSource(key, kind, entry, source.parameters, n_pieces, folder, {}, settings.config_file)
     try:
@@ -218,7 +220,12 @@ def _build_part(
     for source in used:
         code |= of_entry(source.entry)
     inputs = {f"{source.shard}/{name}": digest for source in used for name, digest in source.inputs.items()}
-    info = {"part": part, "fs_hz": fs_hz, "band_hz": noise.band_hz}
+    info = {
+        "part": part,
+        "fs_hz": fs_hz,
+        "band_hz": noise.band_hz,
+        "sources": {source.shard: source.entry.name for source in used},
+    }
     return run_stage(
         layout.noise(part), SCHEMA, jobs, make_source, section=section, inputs=inputs, seed=settings.seed,
         options=options, label=f"noise {part}", code=code, info=info,

@@ -7,14 +7,14 @@ gains and clean signal reproduce the stored mixture bit for bit (`rebuild`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.errors import ItemError, UserError, did_you_mean
 from cleansemg.core.seeding import branch
 from cleansemg.noise.kinds import BENCHMARK_KINDS, columns_of
 from cleansemg.noise.pool import NoiseLibrary
@@ -52,6 +52,27 @@ def drawable(snr_db: float, n_kinds: int, floor_db: float | None, available: Ite
     return tuple(kind for kind in columns_of(present) if kind in present and not (without_wgn and kind == FLOORED))
 
 
+def selected_kinds(kinds: Collection[str] | None, available: Sequence[str], where: str) -> tuple[str, ...]:
+    """The kinds that sets of mixtures draw from: those that `mix.kinds` names, or all that there are.
+
+    Args:
+        kinds: the setting.
+        available: kinds that the library has pieces of.
+        where: the library, for errors.
+
+    Raises:
+        UserError: a kind that the library does not have.
+    """
+    if kinds is None:
+        return tuple(available)
+    for kind in kinds:
+        if kind not in available:
+            raise UserError(
+                f"mix.kinds: {where} has no piece of '{kind}'{did_you_mean(kind, available)}; add noise.kinds.{kind}"
+            )
+    return tuple(kind for kind in available if kind in kinds)
+
+
 def uniform_numbers(
     generators: Iterable[np.random.Generator], columns: Sequence[str], per_kind: int, block: int = 0
 ) -> Float64:
@@ -82,6 +103,7 @@ def draw_recipes(
     length: int,
     floor_db: float | None,
     block: int = 0,
+    kinds: Collection[str] | None = None,
 ) -> Recipe:
     """Draw kinds without replacement, and for each kind a piece and an offset, all uniformly.
 
@@ -95,6 +117,7 @@ def draw_recipes(
         length: number of samples of a mixture.
         floor_db: see `drawable`.
         block: see `uniform_numbers`.
+        kinds: those to draw from, of the library's; None: all. A kind that is left out shifts no number of the others.
 
     Raises:
         UserError: the library has fewer kinds than a mixture needs, or a piece is shorter than a mixture.
@@ -105,19 +128,20 @@ def draw_recipes(
     wanted = np.broadcast_to(np.asarray(n_kinds, np.int64), n)
     counts, room = counts_and_room(library, length)
 
-    allowed = np.tile(counts > 0, (n, 1))
+    drawn_from = selected_kinds(kinds, library.kinds, str(library.folder))
+    allowed = np.tile([column in drawn_from for column in library.columns], (n, 1))
     if floor_db is not None:
         allowed[(wanted == 1) & (snr < floor_db), WGN] = False
     _check_enough(allowed, snr, wanted, library)
     # the k smallest of independent uniform keys are a uniform random subset of size k
     keys = np.where(allowed, uniform[:, 0], np.inf)
     rank = keys.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-    kinds = rank < wanted[:, None]
+    drawn = rank < wanted[:, None]
 
-    piece = np.where(kinds, (uniform[:, 1] * counts).astype(np.int64), -1)
+    piece = np.where(drawn, (uniform[:, 1] * counts).astype(np.int64), -1)
     space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, K] offsets that fit
-    offset = np.where(kinds, (uniform[:, 2] * space).astype(np.int64), -1)
-    return Recipe(kinds, piece.astype(np.int32), offset)
+    offset = np.where(drawn, (uniform[:, 2] * space).astype(np.int64), -1)
+    return Recipe(drawn, piece.astype(np.int32), offset)
 
 
 def counts_and_room(library: NoiseLibrary, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -42,15 +42,17 @@ class NoiseLibrary:
         line_hz: Mapping[str, Sequence[float]] | None = None,
         folder: Path = Path("(in memory)"),
         fingerprint: str = "",
+        sources: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Build a library from pieces.
 
         Args:
             pieces: for each kind, its pieces, [T] each.
             names: for each kind, the names of the pieces; PLI_000, PLI_001, ... by default.
-            line_hz: for some kinds, the power-line frequency of each piece in hertz; NaN by default.
+            line_hz: for some kinds, the power-line frequency of each piece; NaN by default.
             folder: the folder, for errors.
-            fingerprint: identifies the contents; by default a hash of the samples.
+            fingerprint: a hash of the contents by default.
+            sources: for each kind, the source of each piece; "" by default.
         """
         self.folder = folder
         self.columns = columns_of(kind for kind, of_kind in pieces.items() if len(of_kind))
@@ -68,6 +70,7 @@ class NoiseLibrary:
             kind: tuple(names[kind]) if names else tuple(f"{kind}_{i:03d}" for i in range(len(pieces[kind])))
             for kind in self.kinds
         }
+        self._sources = {kind: tuple(sources[kind]) if sources else ("",) * len(pieces[kind]) for kind in self.kinds}
         lines = line_hz or {}
         self._line_hz = np.array([hz for kind in self.kinds for hz in lines.get(kind, [np.nan] * len(pieces[kind]))])
         self.fingerprint = fingerprint or hashlib.sha256(joined.tobytes()).hexdigest()
@@ -89,6 +92,10 @@ class NoiseLibrary:
     def piece_names(self, kind: str) -> tuple[str, ...]:
         """Names of a kind's pieces; () where the library has none."""
         return self._names.get(kind, ())
+
+    def piece_sources(self, kind: str) -> tuple[str, ...]:
+        """The entry of configs/noises/ that made each of a kind's pieces; "" where the library does not say."""
+        return self._sources.get(kind, ())
 
     def piece_lengths(self, kind: str) -> NDArray[np.int64]:
         """[pieces] number of samples of each piece of a kind."""
@@ -148,12 +155,16 @@ def _read_artifact(folder: Path, fingerprint: str, state: str) -> NoiseLibrary:
     pieces: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     names: dict[str, list[str]] = defaultdict(list)
     line_hz: dict[str, list[float]] = defaultdict(list)
-    for _, arrays in Artifact.open(folder, SCHEMA):
+    sources: dict[str, list[str]] = defaultdict(list)
+    artifact = Artifact.open(folder, SCHEMA)
+    source_of = artifact.manifest.info.get("sources", {})
+    for shard, arrays in artifact:
         for row, kind in enumerate(map(str, arrays["kind"])):
             pieces[kind].append(arrays["noise"][row])
             names[kind].append(str(arrays["name"][row]))
             line_hz[kind].append(float(arrays["line_hz"][row]))
-    return NoiseLibrary(pieces, names, line_hz, folder, fingerprint)
+            sources[kind].append(str(source_of.get(shard.name, "")))
+    return NoiseLibrary(pieces, names, line_hz, folder, fingerprint, sources)
 
 
 @lru_cache(maxsize=4)

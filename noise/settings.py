@@ -16,8 +16,16 @@ class Source(Section):
 
     source: str
     folder: str | None = None  # below paths.data_root
+    parts: tuple[Part, ...] | None = None  # whose libraries hold its pieces; None: all three
     pieces: dict[Part, int] | None = None  # None: the entry's own counts
     parameters: dict[str, Any] = {}
+
+    @field_validator("parts")
+    @classmethod
+    def _names_a_part(cls, parts: tuple[Part, ...] | None) -> tuple[Part, ...] | None:
+        if parts is not None and not parts:
+            raise ValueError("names no part, so the source would serve nothing; leave the setting or the source out")
+        return parts
 
 
 class Noise(Section):

@@ -91,6 +91,7 @@ def spawn_key(*names: Name) -> Key:
 
 def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tally, finding: Finding) -> None:
     kinds = [str(kind) for kind in folder.info["kinds"]]
+    drawn_from = {str(kind) for kind in folder.info.get("drawn_kinds", kinds)}
     room = noise.room(columns["clean"].shape[1])
     piece, offset = np.asarray(columns["noise_piece"]), np.asarray(columns["noise_offset"])
     used = np.asarray(columns["kinds"], bool)
@@ -114,7 +115,7 @@ def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tal
             sequence = np.random.SeedSequence(folder.seed, spawn_key=(*key, *spawn_key("kind", kind, 0)))
             numbers = np.random.Generator(np.random.PCG64(sequence)).random(len(uniform))
             uniform = np.column_stack([uniform, numbers])
-        if not _is_drawn(uniform, kinds, used[row], piece[row], offset[row], room, draw.of_files):
+        if not _is_drawn(uniform, kinds, drawn_from, used[row], piece[row], offset[row], room, draw.of_files):
             finding.problems.append(f"{at}: its noise is not what its seed draws")
         library = folder.inputs.get("noise", "")
         tally.recipes[library, tuple(piece[row].tolist()), tuple(offset[row].tolist())] += 1
@@ -147,14 +148,15 @@ def _draw(set_name: str, mixture_id: str, columns: Columns, row: int) -> _Draw:
 def _is_drawn(
     uniform: NDArray[np.float64],
     kinds: list[str],
+    drawn_from: set[str],
     used: NDArray[np.bool_],
     piece: NDArray[np.integer],
     offset: NDArray[np.integer],
     room: list[list[int]],
     of_files: bool,
 ) -> bool:
-    """Whether a recipe follows from uniform numbers [3 or 2, K]."""
-    if not of_files and not _is_smallest(uniform[0], kinds, used, room):
+    """Whether uniform numbers [3 or 2, K] give a recipe."""
+    if not of_files and not _is_smallest(uniform[0], kinds, drawn_from, used, room):
         return False
     for k in np.flatnonzero(used).tolist():
         wanted = int(uniform[-2, k] * len(room[k]))
@@ -165,10 +167,12 @@ def _is_drawn(
     return True
 
 
-def _is_smallest(keys: NDArray[np.float64], kinds: list[str], used: NDArray[np.bool_], room: list[list[int]]) -> bool:
+def _is_smallest(
+    keys: NDArray[np.float64], kinds: list[str], drawn_from: set[str], used: NDArray[np.bool_], room: list[list[int]]
+) -> bool:
     """Whether the kinds are those with the smallest numbers; white noise alone may be excluded below its floor."""
     count = int(used.sum())
-    available = [k for k in range(len(kinds)) if room[k]]
+    available = [k for k in range(len(kinds)) if room[k] and kinds[k] in drawn_from]
     smallest = sorted(available, key=lambda k: keys[k])[:count]
     if smallest == [kinds.index(WGN)] and count == 1:
         without = sorted((k for k in available if k != smallest[0]), key=lambda k: keys[k])[:1]

@@ -61,12 +61,20 @@ def draw(
     room = segments.length - n_samples + 1
     low, high = settings.quality.snr_db
     snr = low + (high - low) * uniform[:, 1] if snr_db is None else np.full(len(draws), float(snr_db))
-    n_kinds = 1 + (uniform[:, 2] * len(library.kinds)).astype(np.int64)
-    floor_db = settings.mix.wgn_floor_db
-    if library.kinds == ("WGN",):
-        floor_db = None  # white noise is the only kind, also below the floor
-    recipe = draw_recipes(draws, snr, n_kinds, library, n_samples, floor_db)
+    kinds, floor_db = kinds_and_floor(library, settings)
+    n_kinds = 1 + (uniform[:, 2] * len(kinds)).astype(np.int64)
+    recipe = draw_recipes(draws, snr, n_kinds, library, n_samples, floor_db, kinds=kinds)
     return Draws((uniform[:, 0] * room).astype(np.int64), n_samples, snr, recipe)
+
+
+def kinds_and_floor(library: NoiseLibrary, settings: Settings) -> tuple[tuple[str, ...], float | None]:
+    """The kinds of a library that mixtures draw from (those that `mix.kinds` has), and the floor of white noise.
+
+    Where white noise is all there is, it has no floor: nothing else could be drawn below it.
+    """
+    wanted = settings.mix.kinds
+    kinds = tuple(kind for kind in library.kinds if wanted is None or kind in wanted)
+    return kinds, None if kinds == ("WGN",) else settings.mix.wgn_floor_db
 
 
 def excerpts(

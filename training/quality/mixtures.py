@@ -29,7 +29,7 @@ from cleansemg.noise.mixing import Recipe
 from cleansemg.noise.pool import SCHEMA as NOISE
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.mixtures import require_disjoint
-from cleansemg.training.quality.drawing import draw, excerpts
+from cleansemg.training.quality.drawing import draw, excerpts, kinds_and_floor
 from cleansemg.training.segments import Segments
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             section={
                 "part": part, "snr_db": list(quality.snr_db), "grid_db": list(snrs),
                 "lengths_s": list(quality.lengths_s), "wgn_floor_db": settings.mix.wgn_floor_db,
+                **({} if settings.mix.kinds is None else {"drawn_kinds": list(settings.mix.kinds)}),
             },
             inputs={"segments": segments.fingerprint, "noise": library.fingerprint},
             seed=settings.seed, options=options, label=f"quality mixtures {part}",
@@ -103,7 +104,7 @@ def mix_shard(job: MixJob) -> ShardResult:
     drawn = draw(names, job.n_samples, segments, library, job.settings, job.snr_db)
     clean = excerpts(segments, rows, drawn.start, job.n_samples)
     keep = np.arange(len(rows))
-    floor_db = job.settings.mix.wgn_floor_db if library.kinds != ("WGN",) else None
+    _, floor_db = kinds_and_floor(library, job.settings)
     try:
         _, gain = mixing.mix_recipes(clean, drawn.recipe, library, drawn.snr_db, "exact", floor_db)
         bad: dict[int, str] = {}

@@ -15,7 +15,7 @@ from cleansemg.core.seeding import generator
 from cleansemg.noise.mixing import mix_recipes
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.batches import Batch, Share, split
-from cleansemg.training.quality.drawing import draw, excerpts
+from cleansemg.training.quality.drawing import draw, excerpts, kinds_and_floor
 from cleansemg.training.quality.mixtures import Mixtures
 from cleansemg.training.segments import Segments
 
@@ -69,6 +69,7 @@ class QualitySource:
             "band_limited_share": quality.band_limited_share,
             "band_limits_hz": list(quality.band_limits_hz),
             "wgn_floor_db": settings.mix.wgn_floor_db,
+            **({} if settings.mix.kinds is None else {"drawn_kinds": list(settings.mix.kinds)}),
         }
 
     def train(self, epoch: int, batch_size: int, share: Share) -> Iterator[Batch]:
@@ -107,7 +108,7 @@ class QualitySource:
         ]
         drawn = draw(names, n_samples, segments, self._library, self._settings)
         clean = excerpts(segments, rows, drawn.start, n_samples)
-        floor_db = self._settings.mix.wgn_floor_db if self._library.kinds != ("WGN",) else None
+        _, floor_db = kinds_and_floor(self._library, self._settings)
         try:
             noisy, _ = mix_recipes(
                 clean, drawn.recipe, self._library, drawn.snr_db, "exact", floor_db, segments.ids[rows]
