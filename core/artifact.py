@@ -6,6 +6,7 @@ those of another configuration or of other code; the manifest carries each shard
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -178,11 +179,18 @@ def stored_fingerprint(path: Path) -> str | None:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write `manifest.json`, the last file of a stage."""
+    """Write `manifest.json`, the last file of a stage.
+
+    Its entry `sha256` is the hash of its text without that entry, so that `cleansemg verify` notices a changed byte.
+    """
     content = {entry.name: getattr(manifest, entry.name) for entry in fields(manifest)}
     content["shards"] = [shard.__dict__ for shard in manifest.shards]
-    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-    npz.atomic_write(folder / MANIFEST, text.encode())
+    content["sha256"] = hashlib.sha256(_text_of(content).encode()).hexdigest()
+    npz.atomic_write(folder / MANIFEST, _text_of(content).encode())
+
+
+def _text_of(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 def read_manifest(folder: Path, schema: Schema) -> Manifest:
@@ -213,6 +221,7 @@ def _parse(text: str) -> Manifest:
     """The manifest that a text holds; a worker opens the same one for each shard, and parsing takes 4 us a shard."""
     content = json.loads(text)
     shards = tuple(Shard(**shard) for shard in content.pop("shards"))
+    content.pop("sha256", None)
     manifest = Manifest(shards=shards, **content)
     _require_types(manifest)
     return manifest

@@ -1,4 +1,4 @@
-"""Tables as artifacts hold them: one array a column; made from rows, and written as CSV for people."""
+"""Tables in the form that artifacts hold: one array per column, built from rows and written as CSV."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ DTYPES: dict[str, Any] = {"str": np.str_, "int": np.int64, "float": np.float64, 
 
 
 def from_rows(rows: Sequence[Any], row_type: type) -> Columns:
-    """One array a field of a dataclass of str, int, float and bool; types hold for no rows, too."""
+    """One array [rows] per field of a dataclass whose fields are str, int, float or bool.
+
+    An empty table has the same kinds of dtype.
+    """
     fields = dataclasses.fields(row_type)
     return {f.name: np.array([getattr(row, f.name) for row in rows], dtype=DTYPES[str(f.type)]) for f in fields}
 
 
 def write_csv(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
-    """Write columns of equal length, atomically and the same way every time.
+    """Write columns of equal length atomically; equal columns give equal bytes.
 
-    Floats have six significant digits, NaN is an empty field, infinity `inf`, truth `yes` or `no`.
+    Floats have six significant digits, NaN is an empty field, infinity is `inf`, booleans are `yes` or `no`.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

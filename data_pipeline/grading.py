@@ -1,7 +1,8 @@
-"""Stage grade: a grade for every trial-channel, and whether it is kept, from the quality measures (A2).
+"""Stage grade: grades every trial-channel by its quality measures and accepts or rejects it (A2).
 
-Rules in this order; the first that fails decides: SMR, SHR, OHM, SNR, the grades that are kept, and the Hampel gate
-on what is kept by then. A measure that is missing (NaN) fails its rule.
+The rules are checked in this order, and the first one that fails decides: length of the trial, SMR, SHR, OHM, SNR, the
+accepted grades (`grade.keep`), and the Hampel gate. A measure that is missing (NaN) fails its rule. With
+`grade.rule: none`, every trial-channel is accepted.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
 SCHEMA = Schema("grades", 1, step="cleansemg run --stages grade")
-UNGRADED = "none"  # the grade of what is kept without being judged
+UNGRADED = "none"  # the grade of what is accepted without a check
 TABLE = "grades.csv"
 SUMMARY = "grades_summary.csv"
 JUDGED = ("grade", "kept", "rule", "reason")  # columns of a `Judgement`
@@ -38,7 +39,7 @@ COLUMNS = (*QcRow.__dataclass_fields__, *JUDGED)
 
 
 class Judgement(NamedTuple):
-    """Grade A, B, C, reject or none; whether it is accepted; else the rule that dropped it and the reason in words."""
+    """The grade (A, B, C, reject or none), whether it is accepted and, if not, the rule that failed and the reason."""
 
     grade: str
     accepted: bool
@@ -58,7 +59,7 @@ class GradeJob:
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """How many trial-channels of a database had one grade and one fate; `rule` is empty where they are accepted."""
+    """Number of trial-channels of a database with the same grade and outcome; `rule` is empty for accepted ones."""
 
     database: str
     grade: str
@@ -125,13 +126,13 @@ def grade_database(job: GradeJob) -> ShardResult:
 
 
 def rows_of(table: Mapping[str, NDArray[Any]]) -> list[QcRow]:
-    """Columns to rows."""
+    """Convert the columns of a table to rows."""
     values = [table[name].tolist() for name in QcRow.__dataclass_fields__]
     return [QcRow(*row) for row in zip(*values, strict=True)]
 
 
 def judge(row: QcRow, job: GradeJob) -> Judgement:
-    """Grade one trial-channel."""
+    """Grade one trial-channel by the rules of the module's docstring."""
     limits = job.grade
     if limits.rule == "none":
         return Judgement(UNGRADED, True)
@@ -166,7 +167,7 @@ def _reason(rule: str, value: float, limit: float, unit: str) -> str:
     relation = "below" if value < limit else "above" if value > limit else "exactly at"
     digits = 1 if unit == " dB" else 3
     shown = f"{value:.{digits}f}"
-    if value != limit and float(shown) == limit:  # rounded, it would read as the limit itself
+    if value != limit and float(shown) == limit:  # rounded, it would look equal to the limit
         shown = f"{value:.9g}"
     return f"{rule} {shown}{unit} {relation} {limit:.{digits}f}"
 
@@ -179,7 +180,7 @@ def summarise(table: Mapping[str, NDArray[Any]]) -> list[SummaryRow]:
 
 
 def _line(database: str, summary: list[SummaryRow]) -> str:
-    """One database in one line: kept by grade, dropped by rule."""
+    """One line about one database: accepted trial-channels by grade, rejected ones by rule."""
     total = sum(row.trial_channels for row in summary)
     accepted = {row.grade: row.trial_channels for row in summary if row.accepted}
     dropped: Counter[str] = Counter()

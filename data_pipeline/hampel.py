@@ -1,8 +1,8 @@
-"""Energy that a Hampel filter along frequency removes: how much of a trial sits in narrow spectral lines.
+"""Energy that a Hampel filter along frequency removes: the share of a trial's energy in narrow spectral lines.
 
 Symbols of the protocol (A2): windows of 2 s, hop 1 s; X = rfft(window); the real and the imaginary part of X each
 pass a Hampel filter along frequency (Hampel 1974; half width 40 bins, so 81, ends repeated): a bin farther from the
-running median than 5 robust standard deviations is replaced by the median. E0, E1: energy of X before and after;
+running median than 5 robust standard deviations is replaced by the median. E0, E1 are the energy of X before and after;
 removed = clip((E0 - E1) / E0, 0, 1), and a trial's value is the maximum over its windows.
 """
 
@@ -16,7 +16,7 @@ from scipy import fft
 FloatArray = NDArray[np.float64]
 
 MAD_TO_STD = 1.4286  # the protocol's figure; a normal distribution has 1.4826
-BLOCK_BINS = 16  # bins that one count clears of outliers at once
+BLOCK_BINS = 16  # bins that one count can show to hold no outlier
 
 
 def removed_energy(
@@ -26,11 +26,11 @@ def removed_energy(
 
     Args:
         signal: [C, T] finite, any unit.
-        fs_hz: sampling rate.
-        window_s: length of a window; only whole windows count.
-        hop_s: from one window to the next.
-        half_width_bins: neighbours on either side of a bin.
-        threshold: in robust standard deviations.
+        fs_hz: sampling rate in hertz.
+        window_s: length of a window in seconds; only whole windows count.
+        hop_s: distance between the starts of two windows in seconds.
+        half_width_bins: number of neighbours on either side of a bin.
+        threshold: distance from the median, in robust standard deviations, beyond which a bin is replaced.
 
     Returns:
         [C] in 0..1; NaN where the trial is shorter than one window.
@@ -41,7 +41,7 @@ def removed_energy(
         return np.full(n_channels, np.nan)
     frames = np.lib.stride_tricks.sliding_window_view(signal, window, axis=1)[:, ::hop]  # [C, W, window]
     removed = np.empty(n_channels)
-    for channel in range(n_channels):  # one at a time stays in the processor's cache
+    for channel in range(n_channels):  # the data of one channel fit in the processor's cache
         spectra = fft.rfft(frames[channel], axis=-1, workers=1)  # [W, B]
         removed[channel] = removed_shares(spectra, half_width_bins, threshold * MAD_TO_STD).max()
     return removed
@@ -57,7 +57,7 @@ def removed_shares(spectra: NDArray[np.complex128], half: int, reach: float) -> 
         reach: distance from the median, in MADs, beyond which a bin is replaced.
 
     Returns:
-        [W] in 0..1; 0 for a spectrum of zeros, which has nothing to remove.
+        [W] in 0..1; 0 for a spectrum of zeros.
     """
     n_rows, n_bins = spectra.shape
     shares = np.zeros(n_rows)
@@ -80,10 +80,10 @@ def removed_shares(spectra: NDArray[np.complex128], half: int, reach: float) -> 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def running_median(values: FloatArray, half: int, padded: FloatArray, medians: FloatArray) -> None:
-    """Median of each value and its `half` neighbours on either side, the ends repeated; exact.
+    """Exact median of each value and its `half` neighbours on either side; the end values are repeated.
 
-    A sorted window is kept, and one pass takes the leaving value out and puts the entering one in, written
-    so that the compiler can work on many elements at once.
+    The window stays sorted: one pass removes the leaving value and inserts the entering one. The pass is written
+    so that the compiler can vectorise it.
 
     Args:
         values: [B] finite.
@@ -94,13 +94,13 @@ def running_median(values: FloatArray, half: int, padded: FloatArray, medians: F
     n = values.shape[0]
     width = 2 * half + 1
     _repeat_ends(values, half, padded)
-    size = (width + 7) // 8 * 8  # whole vector registers; what is beyond `width` is infinite
+    size = (width + 7) // 8 * 8  # a multiple of the vector width; entries beyond `width` are infinite
     window = np.full(size + 2, np.inf)  # the sorted values lie in 1..width, between infinities
     other = np.full(size + 2, np.inf)
     window[0] = other[0] = -np.inf
     window[1 : width + 1] = np.sort(padded[:width])
     medians[0] = window[half + 1]
-    for i in range(1, n - 1, 2):  # in pairs, from one buffer to the other and back
+    for i in range(1, n - 1, 2):  # two steps per turn: from one buffer to the other and back
         _exchange(window, other, padded[i - 1], padded[i + width - 1], size)
         medians[i] = other[half + 1]
         _exchange(other, window, padded[i], padded[i + width], size)
@@ -112,11 +112,11 @@ def running_median(values: FloatArray, half: int, padded: FloatArray, medians: F
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _exchange(old: FloatArray, new: FloatArray, leaving: float, entering: float, size: int) -> None:
-    """`new` = the sorted values of `old` without `leaving` (which is among them), with `entering`.
+    """Write to `new` the sorted values of `old`, with `leaving` (one of them) replaced by `entering`.
 
-    Only the values between the two move, by one place: down when a larger value enters, otherwise up. Where
-    the next value is already beyond `entering`, `entering` itself goes. Conditional expressions, since min()
-    and max() would have to care for NaN.
+    Only the values between the two move, by one index: down when a larger value enters, otherwise up. `entering` is
+    inserted where the next value is already beyond it. The code uses conditional expressions because min() and max()
+    would also handle NaN.
     """
     if entering > leaving:
         for j in range(1, size + 1):
@@ -142,9 +142,9 @@ def _repeat_ends(values: FloatArray, half: int, padded: FloatArray) -> None:
 def _energy_of_outliers(values: FloatArray, medians: FloatArray, half: int, reach: float, padded: FloatArray) -> float:
     """Sum of value^2 - median^2 over the bins with |value - median| > reach * MAD.
 
-    MAD is the middle one of 2 half + 1 distances, so a bin is an outlier exactly where more than `half`
-    of the distances, times `reach`, are below its own: a count replaces the second median. A block is
-    skipped when even its farthest bin has too few such distances within reach of the whole block.
+    MAD is the middle one of 2 half + 1 distances. So a bin is an outlier if and only if more than `half` of these
+    distances, times `reach`, are below the distance of the bin: a count replaces the second median. A block of bins
+    is skipped when even its largest distance has too few such distances below it in the neighbourhood of the block.
     """
     n = values.shape[0]
     distances = np.abs(values - medians)

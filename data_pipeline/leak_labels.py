@@ -1,4 +1,4 @@
-"""What the parts of a run share, in words."""
+"""The label that says what the parts of a run share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cleansemg.data_pipeline import part_selection, subject_split
 
 
 def leak_labels(layout: Layout) -> list[str]:
-    """What the parts of a run share, in one label; nothing where they share nothing."""
+    """One label that names the subjects and noise records that the parts of a run share; [] where they share none."""
     shared = []
     if layout.split.exists():
         label = subject_split.load_split(layout.split).label

@@ -1,14 +1,15 @@
-"""How quiet a channel is when nothing happens, and the SNR of a trial against it (A2).
+"""The noise floor of a channel at rest, and the SNR of a trial over that floor (A2).
 
-Two rules, and each trial-channel says which one gave its SNR:
+There are two rules; each trial-channel records which one gave its SNR:
 
-- "rest": the recording's label marks rest. Floor: RMS over all its samples with label 0, as in the published code.
-  Rest that is exactly 0 (simulated recordings) gives an SNR of plus infinity, which is a value, not an error.
-- "quiet": nothing is marked as rest. All recordings of the subject without marked rest are cut into windows of
-  `quiet_window_s`, each freed of its mean; floor: RMS over the quietest `quiet_fraction` of the windows of that
-  channel name, where it is idle in a recording, too. The trial's own RMS is freed of its mean as well. Windows that
-  hold one value throughout are dropouts, not quiet, and windows with missing values are not counted. A subject who
-  never relaxes gets a floor that is too high, so an SNR that is too low: the rule errs towards rejecting.
+- "rest": the recording's label marks rest. The floor is the RMS over all its samples with label 0, as in the published
+  code. Rest that is exactly 0 (simulated recordings) gives an SNR of plus infinity, which is a value, not an error.
+- "quiet": the recording's label marks no rest. All such recordings of the subject are cut into windows of
+  `quiet_window_s`, and the mean of each window is subtracted. The floor is the RMS over the quietest `quiet_fraction`
+  of the windows of all channels with that name, including recordings in which the channel is idle. The RMS of the
+  trial is computed without its mean, too. Constant windows are dropouts and are not counted, nor are windows with
+  missing values. A subject who never relaxes gets a floor that is too high and so an SNR that is too low: the rule
+  rejects too much rather than too little.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ FloatArray = NDArray[np.float64]
 
 
 def snr_db(active_rms: float, floor_rms: float) -> float:
-    """10 log10(active^2 / floor^2); plus infinity for a floor of exactly 0, NaN for an unknown one.
+    """SNR in dB, 10 log10(active^2 / floor^2), of two RMS values in the same unit.
+
+    It is plus infinity where the floor is exactly 0 and NaN where the floor is NaN (unknown).
 
     >>> snr_db(2e-5, 2e-6), snr_db(2e-5, 0.0), snr_db(2e-5, math.nan)
     (20.0, inf, nan)
@@ -39,11 +42,12 @@ def rest_rms(signal: FloatArray, label: NDArray[np.int64]) -> tuple[FloatArray, 
     """RMS over the samples with label 0.
 
     Args:
-        signal: [C, T].
-        label: [T].
+        signal: [C, T], any unit.
+        label: [T], 0 at rest.
 
     Returns:
-        [C] RMS over the finite ones (NaN where there are none), and [C] how many were not finite.
+        [C] RMS over the finite samples, in the unit of the signal (NaN where there are none), and [C] the number of
+        samples that are not finite.
     """
     rest = signal[:, label == 0]
     finite = np.isfinite(rest)
@@ -55,7 +59,12 @@ def rest_rms(signal: FloatArray, label: NDArray[np.int64]) -> tuple[FloatArray, 
 
 
 class QuietFloor:
-    """Collects the windows of one subject's recordings, by the name of the channel."""
+    """Collects the windows of one subject's recordings by channel name.
+
+    Args:
+        window_s: length of a window in seconds.
+        fraction: fraction of the windows, the quietest ones, that make the floor.
+    """
 
     def __init__(self, window_s: float, fraction: float) -> None:
         self.window_s = window_s
@@ -63,7 +72,7 @@ class QuietFloor:
         self._powers: dict[str, list[FloatArray]] = defaultdict(list)
 
     def add(self, channels: tuple[str, ...], signal: FloatArray, fs_hz: float) -> None:
-        """Add a recording [C, T]; a tail shorter than a window is left out."""
+        """Add a recording `signal` [C, T]; a tail shorter than a window is left out."""
         length = max(2, round(self.window_s * fs_hz))
         n_windows = signal.shape[1] // length
         for name, values in zip(channels, signal, strict=True):
@@ -73,7 +82,7 @@ class QuietFloor:
             self._powers[name].append(usable.var(axis=1))
 
     def rms(self, channel: str) -> float:
-        """The floor of a channel; NaN where no window was usable."""
+        """The floor of a channel, in the unit of the signal; NaN where no window was usable."""
         powers = np.concatenate(self._powers[channel]) if self._powers[channel] else np.empty(0)
         if not powers.size:
             return math.nan

@@ -1,7 +1,7 @@
-"""The split rule `selection`: which subjects, exercises and channels make each part, as a configuration lists them.
+"""The split rule `selection`: the subjects, exercises and channels of each part, as a configuration lists them.
 
-A published protocol may train on one exercise and validate on another of the same subjects. That shares subjects
-between parts: refused, unless the configuration says `protocol: published`, and then every table says what is shared.
+A published protocol may train on one exercise and validate on another of the same subjects. The parts then share
+subjects. This is refused unless the configuration has `protocol: published`; then every table states what is shared.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
 RANGE = re.compile(r"(?P<prefix>\D*)(?P<first>\d+)-(?P<same>\D*)(?P<last>\d+)")
-SHOWN = 4  # shared names that a label spells out
+SHOWN = 4  # number of shared names that a label lists
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Names with their ranges written out, in order.
+    """Names in order, each range replaced by its names.
 
     >>> expand(["S1-S3", "S7"])
     ('S1', 'S2', 'S3', 'S7')
@@ -51,7 +51,7 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def written_out(selection: Selection) -> Selection:
-    """The selection with all ranges written out, and each database with all three parts."""
+    """The selection with each range replaced by its names, and with all three parts for each database."""
     return {
         database: {
             part: selected.model_copy(update={"subjects": expand(selected.subjects)})
@@ -62,12 +62,12 @@ def written_out(selection: Selection) -> Selection:
 
 
 def of_settings(settings: Settings) -> Selection | None:
-    """The configuration's selection, written out; None for the other rules."""
+    """The configuration's selection without ranges (see `written_out`); None for the other rules."""
     return None if settings.split.selection is None else written_out(settings.split.selection)
 
 
 def parts_of(parts: Mapping[Part, Selected], subject: str, exercise: str, channel: str) -> tuple[Part, ...]:
-    """The parts that take a subject's channel in an exercise."""
+    """The parts that select this channel of this subject and exercise."""
     return tuple(
         part
         for part, selected in parts.items()
@@ -76,17 +76,17 @@ def parts_of(parts: Mapping[Part, Selected], subject: str, exercise: str, channe
 
 
 def takes_recording(parts: Mapping[Part, Selected], subject: str, exercise: str) -> bool:
-    """Whether any part takes something of a recording."""
+    """Whether any part selects channels of a recording of this subject and exercise."""
     return any(_takes(selected, subject, exercise) for selected in parts.values())
 
 
 def takes_channel(parts: Mapping[Part, Selected], subject: str, exercise: str, channel: str) -> bool:
-    """Whether any part takes a channel of a recording."""
+    """Whether any part selects this channel of a recording."""
     return bool(parts_of(parts, subject, exercise, channel))
 
 
 def of_database(selection: Selection, database: str) -> Mapping[Part, Selected]:
-    """What the parts take of a database.
+    """What each part selects from a database.
 
     Raises:
         UserError: the selection does not have it.
@@ -97,7 +97,7 @@ def of_database(selection: Selection, database: str) -> Mapping[Part, Selected]:
 
 
 def shared_subjects(database: str, subjects: Mapping[Part, Sequence[str]]) -> list[str]:
-    """One label for each two parts that share subjects of a database."""
+    """One label for each pair of parts that share subjects of a database."""
     labels = []
     for one, other in itertools.combinations(subjects, 2):
         both = [subject for subject in subjects[one] if subject in set(subjects[other])]
@@ -108,7 +108,7 @@ def shared_subjects(database: str, subjects: Mapping[Part, Sequence[str]]) -> li
 
 
 def leak_label(shared: Sequence[str]) -> str:
-    """What tables say under `protocol: published` where parts share something."""
+    """The label of tables under `protocol: published` where parts share something."""
     return f"protocol: published. LEAKING: {'; '.join(shared)}."
 
 

@@ -1,7 +1,7 @@
 """Stage qc: quality measures of every trial and channel of the raw recordings (A2), one artifact a database.
 
-A shard holds one subject, a row one trial of one channel. Nothing is judged here: the grade stage does that, so that
-other thresholds cost no new pass over the recordings.
+A shard holds one subject, a row holds one trial of one channel. This stage only measures. The grade stage applies the
+thresholds, so that a change of thresholds needs no new pass over the recordings.
 """
 
 from __future__ import annotations
@@ -46,14 +46,16 @@ class QcRow:
     """One trial of one channel.
 
     Attributes:
-        trial: counts the trials of the recording from 0.
-        channel: counts the channels of the recording from 0.
-        start_sample, stop_sample: at the native rate, the end excluded.
-        key: of the recording.
+        trial: index of the trial in the recording, from 0.
+        channel: index of the channel in the recording, from 0.
+        start_sample, stop_sample: first sample of the trial and the one after its last, at the native rate.
+        fs_hz: native sampling rate of the recording in hertz.
+        key: key of the recording.
         smr_db, shr_db, ohm: see `quality_measures`; NaN for a trial too short to measure, and where nothing is graded.
         hampel: see `hampel`; NaN for a trial shorter than its window.
-        snr_db, snr_rule: see `noise_floor`.
-        rest_rms: the noise floor in volts, by the same rule.
+        snr_db: SNR over the noise floor in dB, see `noise_floor`; NaN where nothing is graded.
+        snr_rule: the rule that gave it, "rest" or "quiet"; "none" where nothing is graded.
+        rest_rms: the noise floor in volts, by the same rule; NaN where nothing is graded.
     """
 
     database: str
@@ -82,9 +84,9 @@ class SubjectJob:
     """What a worker needs to measure one subject.
 
     Attributes:
-        whole: a row is a whole recording, not a trial.
-        measure: False where nothing is graded: rows without measures.
-        selected: what the split's selection takes; None: everything.
+        whole: True if a row is a whole recording instead of a trial.
+        measure: False where nothing is graded; the rows then have no measures.
+        selected: what the parts of the split's selection use; None: everything.
     """
 
     reader: RecordingReader
@@ -103,7 +105,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """Measure every enabled database.
 
     Raises:
-        UserError: no database is enabled, or one is not there.
+        UserError: no database is enabled, or the files of one are missing.
     """
     lines, n_failures = [], 0
     for name, database in enabled_databases(settings).items():
@@ -118,10 +120,10 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 
 def enabled_databases(settings: Settings) -> dict[str, str]:
-    """Name in the configuration -> name in its recordings, which differs for aliases and classes outside the project.
+    """Name in the configuration -> name in the recordings; they differ for aliases and for the user's own classes.
 
     Raises:
-        UserError: none is enabled, or two are the same.
+        UserError: no database is enabled, or two names mean the same database.
     """
     databases = {name: registry.find("datasets", name).name for name in settings.enabled_datasets}
     if not databases:
@@ -132,7 +134,10 @@ def enabled_databases(settings: Settings) -> dict[str, str]:
 
 
 def subject_shard(subject: str) -> str:
-    """The subject's name as a file name; a name that has to be changed gets a hash, so that no two meet."""
+    """The subject's name as a lower-case file name; a name with other characters is changed and gets a hash.
+
+    The hash keeps changed names distinct. Names that differ only in case give the same file name.
+    """
     safe = re.sub(r"[^A-Za-z0-9-]+", "_", subject).strip("_").lower()
     if safe and safe == subject.lower():
         return safe
@@ -175,10 +180,10 @@ def _measure_database(
 def wanted_recordings(
     reader: RecordingReader, settings: Settings
 ) -> tuple[list[RecordingRef], Mapping[Part, Selected] | None]:
-    """The recordings that the configuration uses, and what its selection takes of them (None: everything).
+    """The recordings that the configuration uses, and what each part selects from them (None: everything).
 
     Raises:
-        UserError: as `list_recordings`; or the selection takes none of them.
+        UserError: as for `list_recordings`; or the selection does not have the database, or selects no recording.
     """
     refs = list_recordings(reader)
     selections = part_selection.of_settings(settings)
@@ -195,10 +200,10 @@ def wanted_recordings(
 
 
 def list_recordings(reader: RecordingReader) -> list[RecordingRef]:
-    """The recordings of a database by subject and exercise, each once.
+    """The recordings of a database, sorted by subject and exercise.
 
     Raises:
-        UserError: two recordings share subject and exercise, or the key; or there is none.
+        UserError: there is no recording, or two recordings share subject and exercise, or share the key.
     """
     refs = sorted(reader.list(), key=lambda ref: (ref.subject, ref.exercise))
     if not refs:
@@ -217,10 +222,10 @@ def list_recordings(reader: RecordingReader) -> list[RecordingRef]:
 
 
 def measure_subject(job: SubjectJob) -> ShardResult:
-    """Measure all recordings of one subject, reading one at a time; a pure function of the job."""
+    """Measure all recordings of one subject; reads one recording at a time. A pure function of the job."""
     rows: list[QcRow] = []
     failures: list[Failure] = []
-    unlabelled: list[int] = []  # rows that wait for the floor by quiet windows
+    unlabelled: list[int] = []  # indexes of rows whose floor comes from quiet windows
     floor = QuietFloor(job.qc.quiet_window_s, job.qc.quiet_fraction)
     for ref in job.refs:
         try:
@@ -243,7 +248,7 @@ def measure_subject(job: SubjectJob) -> ShardResult:
 
 @dataclass
 class _Measured:
-    """Rows and failures of one recording; where nothing is marked as rest, `snr_db` still holds the active RMS."""
+    """Rows and failures of one recording; where no rest is marked, `snr_db` still holds the RMS of the trial."""
 
     rows: list[QcRow] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -275,10 +280,10 @@ def _measure_recording(recording: Recording, ref: RecordingRef, job: SubjectJob)
 
 
 def _causes(signal: FloatArray) -> list[str | None]:
-    """Why a channel of a trial cannot be measured, None where it can."""
+    """For each channel of a trial [C, T], why it cannot be measured; None where it can."""
     causes: list[str | None] = []
     for values in signal:
-        low, high = values.min(), values.max()  # NaN where any value is
+        low, high = values.min(), values.max()  # NaN where any value is NaN
         if not (np.isfinite(low) and np.isfinite(high)):
             causes.append(f"{np.count_nonzero(~np.isfinite(values))} of {values.size} samples are not finite")
         else:
@@ -306,7 +311,7 @@ def _rows(
         active = np.sqrt(np.mean(signal**2, axis=1))
         rule, snr = "rest", [snr_db(a, rest[c]) for a, c in zip(active, channels, strict=True)]
     else:
-        rule, snr = "quiet", signal.std(axis=1).tolist()  # becomes an SNR when the floor is known
+        rule, snr = "quiet", signal.std(axis=1).tolist()  # the RMS for now; the caller replaces it by the SNR
     return [
         QcRow(
             database=ref.database,
@@ -334,15 +339,15 @@ def _rows(
 
 
 def measure_trial(signal: FloatArray, fs_hz: float, qc: Qc) -> FloatArray:
-    """SMR and SHR in dB, OHM and the Hampel filter's removed energy of each channel.
+    """SMR and SHR in dB, OHM, and the share of energy that the Hampel filter removes, for each channel.
 
     Args:
-        signal: [C, T] raw and finite, in any unit; constant in no channel.
-        fs_hz: sampling rate.
+        signal: [C, T] raw and finite, in any unit; no channel is constant.
+        fs_hz: sampling rate in hertz.
         qc: the settings.
 
     Returns:
-        [4, C]; all NaN for a trial shorter than `min_trial_samples`.
+        [4, C] in this order; all NaN for a trial shorter than `min_trial_samples`.
     """
     from cleansemg.data_pipeline.hampel import removed_energy
 

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 
 class SpectralQuality(NamedTuple):
-    """Each [C]: SMR and SHR in dB, OHM without unit."""
+    """SMR and SHR in dB and OHM (no unit); each [C]."""
 
     smr_db: FloatArray
     shr_db: FloatArray
@@ -34,14 +34,14 @@ def spectral_quality(
     """SMR, SHR and OHM of each channel of a trial.
 
     Args:
-        signal: [C, T] raw, any unit; finite, and constant in no channel.
-        fs_hz: sampling rate.
-        welch_samples: longest piece of Welch's method.
-        smr_band_hz: upper edge of the band of movement.
-        shr_nyquist_fraction: lower edge of the band of noise, as a fraction of the Nyquist frequency.
+        signal: [C, T] raw, any unit; finite, and no channel is constant.
+        fs_hz: sampling rate in hertz.
+        welch_samples: longest segment of Welch's method, in samples.
+        smr_band_hz: upper edge of the motion-artefact band in hertz.
+        shr_nyquist_fraction: lower edge of the high-frequency noise band, as a fraction of the Nyquist frequency.
 
     Returns:
-        [C] each; infinite where a band holds no power at all.
+        [C] each; SMR or SHR is infinite where its band has no power.
     """
     frequency_hz, power = welch(signal, fs_hz, welch_samples)
     m0, m1, m2 = (_integral(frequency_hz**order * power, frequency_hz) for order in range(3))

@@ -1,4 +1,4 @@
-"""A recording, and the one interface of everything that reads one."""
+"""A recording, and the interface of all readers of recordings."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Recording:
     """One continuous multi-channel signal.
 
     Attributes:
-        database, subject, exercise: who and what; together unique. `exercise` is whatever tells the
+        database, subject, exercise: identify the recording; together they are unique. `exercise` tells the
             recordings of one subject apart (Ninapro "E1", "E1A2"; MuscleTracker "M3R1").
         signal: [C, T] float64 in volts.
-        fs_hz: sampling rate.
+        fs_hz: sampling rate in hertz.
         channels: [C] names.
         label: [T] int, 0 at rest; None where the recording is one trial.
         repetition: [T] int; None where the recording is one trial.
-        trial_label, trial_repetition: of the one trial where `label` is None.
-        idle_channels: names of channels that hold no trial here and only show how quiet they can be.
-        has_rest: the label marks rest, so that a noise floor can be measured in it.
+        trial_label, trial_repetition: label and repetition of the one trial where `label` is None.
+        idle_channels: names of channels that hold no trial here and only show the noise floor.
+        has_rest: whether the label marks rest, so that a noise floor can be measured there.
     """
 
     database: str
@@ -50,11 +50,11 @@ class Recording:
 
 @dataclass(frozen=True)
 class RecordingRef:
-    """A recording that can be read: cheap to list, to pickle and to send to a worker.
+    """A reference to a recording that can be read; it is cheap to list, to pickle and to send to a worker.
 
     Attributes:
-        key: e.g. the path relative to the folder, with the sheet where a file holds several.
-        fingerprint: changes when the contents change.
+        key: identifies the recording for its reader, e.g. the path below the folder, with the sheet of a workbook.
+        fingerprint: a hash that changes when the contents change.
     """
 
     database: str
@@ -78,15 +78,16 @@ class RecordingReader(ABC):
         """All recordings, sorted by subject and exercise.
 
         Raises:
-            UserError: the folder is absent or holds no recording; names it and where to get it.
+            UserError: the folder is absent or holds no recording; the message names it and says where to get the data.
         """
 
     @abstractmethod
     def read(self, ref: RecordingRef) -> Recording:
-        """Read one.
+        """Read one recording.
 
         Raises:
-            ItemError: missing, truncated, without a needed key, of an unexpected rate; names file and cause.
+            ItemError: the recording is missing, truncated, without a needed variable, or has another rate; the
+                message names the file and the cause.
         """
 
 
@@ -96,7 +97,7 @@ class FileReader(RecordingReader):
     folder: Path
 
     def read(self, ref: RecordingRef) -> Recording:
-        """Read one; see `RecordingReader.read`."""
+        """Read one recording; see `RecordingReader.read`."""
         try:
             return self._read(ref)
         except ItemError as error:
@@ -105,11 +106,11 @@ class FileReader(RecordingReader):
 
     @abstractmethod
     def _read(self, ref: RecordingRef) -> Recording:
-        """Read one; an `ItemError` names neither the database nor the recording."""
+        """Read one recording; an `ItemError` need not name the database or the recording, `read` adds both."""
 
 
 def content_fingerprint(path: Path) -> str:
-    """A cheap hash of a file: its size, its first and its last 64 KiB."""
+    """A cheap hash of a file, of its size, its first 64 KiB and its last 64 KiB."""
     block = 1 << 16
     digest = hashlib.sha256(str(path.stat().st_size).encode())
     with open(path, "rb") as file:

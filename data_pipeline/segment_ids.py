@@ -1,4 +1,4 @@
-"""The name of a segment: where it was cut from, exercise included, so that no two are alike."""
+"""Segment ids: each names where its segment was cut from, including the exercise, so that ids are unique."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def require_unique(ids: Iterable[str]) -> None:
     """Check that no id repeats.
 
     Raises:
-        UserError: one does; it is named.
+        UserError: an id repeats; the message names it.
     """
     repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
     if repeated:

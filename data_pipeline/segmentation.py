@@ -1,11 +1,12 @@
-"""Stage segment: clean windows of the kept trial-channels, an artifact a part (A4).
+"""Stage segment: cuts the accepted trial-channels into clean windows, one artifact per part (A4).
 
-Of each trial's slice of a channel: Butterworth band-pass of order 4 at the native rate, zero phase, as second-order
-sections (the published b/a form loses digits at 20 Hz); polyphase resampling to 1 kHz; windows of 2 s side by side, the
-tail dropped; float32 volts, not normalised. A shard holds one subject; recordings are read one at a time.
+Each trial of a channel passes a zero-phase Butterworth band-pass of order 4 at the native rate, as second-order
+sections (the published b/a form loses digits at 20 Hz), and polyphase resampling to 1 kHz. It is then cut into adjacent
+windows of 2 s, without the tail, and stored as float32 in volts, not normalised. A shard holds one subject; recordings
+are read one at a time.
 
-With `segment.cut: recordings`, a whole recording takes the place of the trial, and each window carries the column
-`active`, where its label is above 0.
+With `segment.cut: recordings`, a whole recording replaces the trial, and each window has the column `active` [L] bool:
+True where the label is above 0.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class AcceptedTrials:
-    """One trial of one channel that is to be cut; the fields are those of `QcRow`, and its grade."""
+    """One accepted trial of one channel, to be cut; the fields are those of `QcRow`, and the grade."""
 
     database: str
     subject: str
@@ -68,11 +69,11 @@ class AcceptedTrials:
         return self.stop_sample - self.start_sample
 
     def n_windows(self, segment: Segment) -> int:
-        """How many segments it gives; fewer with `segment.activity`."""
+        """Number of windows in the trial; with `segment.activity`, fewer become segments."""
         return n_windows(self.n_samples, self.fs_hz, segment)
 
     def ids(self, segment: Segment) -> list[str]:
-        """The ids of its segments."""
+        """The ids of its windows, in order."""
         name = (self.database, self.subject, self.exercise, self.trial, self.channel)
         return [segment_id(*name, window) for window in range(self.n_windows(segment))]
 
@@ -82,9 +83,9 @@ class SegmentRow:
     """Labels of one segment, beside its `signal` [window_samples] float32 in volts.
 
     Attributes:
-        trial, channel, window: counted from 0, the window within the trial.
+        trial, channel, window: indexes from 0; the window counts within the trial.
         start_sample: the recording's sample, at its native rate, that is nearest to the segment's first.
-        fs_native_hz: the recording's rate; segments are at `segment.fs_hz`.
+        fs_native_hz: the recording's rate in hertz; segments have the rate `segment.fs_hz`.
     """
 
     segment_id: str
@@ -113,10 +114,10 @@ class SubjectJob:
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Cut the kept trial-channels of every part.
+    """Cut the accepted trial-channels of every part.
 
     Raises:
-        ArtifactError: grades or split are missing, or were made from recordings that have changed since.
+        ArtifactError: grades or split are missing, or recordings have changed since quality control.
         UserError: a segment id repeats, or the split lacks a subject.
     """
     grades = Artifact.open(layout.grades, GRADES)
@@ -155,7 +156,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 def _subject_jobs(
     name: str, database: str, grades: Artifact, settings: Settings, layout: Layout
 ) -> dict[str, SubjectJob]:
-    """The work of each subject that has a segment; a subject without one is in no part."""
+    """The job of each subject that has a window; a subject without one is in no part."""
     reader = open_reader(name, settings)
     refs, _ = wanted_recordings(reader, settings)
     _require_unchanged(refs, artifact.read_manifest(layout.preprocessed(database), QUALITY), layout)
@@ -170,7 +171,7 @@ def _subject_jobs(
 
 
 def _by_part(job: SubjectJob, split: Split) -> dict[Part, SubjectJob]:
-    """A subject's work, in one part or, under a selection, in several."""
+    """A subject's job by part: one part or, under a selection, several."""
     rows: dict[Part, list[AcceptedTrials]] = {}
     for row in job.accepted:
         part = split.part_of_signal(row.database, row.subject, row.exercise, row.channel_name)
@@ -188,7 +189,7 @@ def _refs_of(refs: Sequence[RecordingRef], rows: Sequence[AcceptedTrials]) -> tu
 
 
 def accepted_rows(grades: Artifact, database: str) -> list[AcceptedTrials]:
-    """The trial-channels of a database that are kept, in the order of the recordings.
+    """The accepted trial-channels of a database, in the order of the recordings.
 
     Raises:
         ArtifactError: the grades do not have the database.
@@ -210,7 +211,7 @@ def _require_unchanged(refs: Sequence[RecordingRef], quality: Manifest, layout: 
 
 
 def cut_subject(job: SubjectJob) -> ShardResult:
-    """Cut all kept trial-channels of one subject; a pure function of the job."""
+    """Cut all accepted trial-channels of one subject; a pure function of the job."""
     signals: list[NDArray[np.float32]] = []
     actives: list[NDArray[np.bool_]] = []
     rows: list[SegmentRow] = []
@@ -241,7 +242,11 @@ def cut_subject(job: SubjectJob) -> ShardResult:
 
 
 def _require_fits(recording: Recording, accepted: Sequence[AcceptedTrials]) -> None:
-    """A recording that reads differently now than at quality control is not cut."""
+    """Check that a recording still has the channels, samples and rate that it had at quality control.
+
+    Raises:
+        ItemError: it does not.
+    """
     n_channels, n_samples = recording.signal.shape
     for row in accepted:
         if recording.fs_hz != row.fs_hz or row.channel >= n_channels or row.stop_sample > n_samples:
@@ -255,7 +260,7 @@ def _require_fits(recording: Recording, accepted: Sequence[AcceptedTrials]) -> N
 def _cut(
     recording: Recording, trial: AcceptedTrials, segment: Segment
 ) -> list[tuple[SegmentRow, NDArray[np.float32], NDArray[np.bool_]]]:
-    """Windows of one trial-channel: labels, signal [L] and where its label is above 0 [L]."""
+    """Windows of one trial-channel: labels, signal [L] and activity [L], True where the label is above 0."""
     raw = recording.signal[trial.channel, trial.start_sample : trial.stop_sample]
     clean = preprocess(raw, recording.fs_hz, segment)
     peak = np.abs(clean).max()
@@ -289,18 +294,18 @@ def _cut(
 
 
 def preprocess(raw: NDArray[Any], fs_hz: float, segment: Segment) -> FloatArray:
-    """Band-pass at the native rate, then resample, or keep every n-th sample.
+    """Band-pass at the native rate, then resample, or decimate to every n-th sample.
 
     Args:
         raw: [T] in volts.
-        fs_hz: its rate.
-        segment: settings; the upper edge is kept below 0.99 of the native Nyquist frequency.
+        fs_hz: its sampling rate in hertz.
+        segment: settings; the upper edge of the band is limited to 0.99 of the native Nyquist frequency.
 
     Returns:
         [T'] in volts at `segment.fs_hz`.
 
     Raises:
-        ItemError: every n-th sample is asked for, and the rates have no whole ratio.
+        ItemError: `segment.resampling` is decimate, and the ratio of the rates is not a whole number from 1.
     """
     filtered = dsp.band_pass(raw, *segment.band_hz, fs_hz)
     if segment.resampling == "decimate":
@@ -309,10 +314,10 @@ def preprocess(raw: NDArray[Any], fs_hz: float, segment: Segment) -> FloatArray:
 
 
 def is_active(signal: FloatArray, active: NDArray[np.bool_], rule: Activity) -> bool:
-    """Whether a window holds enough contraction to be kept.
+    """Whether a window holds enough contraction to become a segment.
 
-    At least `min_fraction` of its samples are active, and either all of them are, or the signal's standard
-    deviation where it is active exceeds that at rest by `min_contrast` (TrustEMG's rule, spec D).
+    At least `min_fraction` of its samples are active, and either all of them are, or the standard deviation of the
+    active samples exceeds that of the others by at least `min_contrast` (TrustEMG's rule, spec D).
 
     >>> signal = np.array([0.5, -0.5, 0.5, -0.5, 0.1, -0.1, 0.1, -0.1])
     >>> active = np.array([True] * 4 + [False] * 4)
@@ -329,7 +334,7 @@ def is_active(signal: FloatArray, active: NDArray[np.bool_], rule: Activity) -> 
 
 
 def _labels(recording: Recording, trial: AcceptedTrials, n: int, segment: Segment) -> NDArray[np.int64]:
-    """[n] the recording's label at each sample after resampling; 1 throughout where it has none."""
+    """[n] the recording's label at each sample after resampling; 1 throughout where the recording has no labels."""
     if recording.label is None:
         return np.ones(n, np.int64)
     at = np.minimum(np.round(np.arange(n) * trial.fs_hz / segment.fs_hz).astype(np.int64), trial.n_samples - 1)
@@ -338,7 +343,11 @@ def _labels(recording: Recording, trial: AcceptedTrials, n: int, segment: Segmen
 
 
 def _step(fs_hz: float, segment: Segment) -> int:
-    """Of how many samples one is kept; 1 where the rate is changed by resampling."""
+    """The decimation factor; 1 where the signal is resampled instead.
+
+    Raises:
+        ItemError: the ratio of the rates is not a whole number from 1.
+    """
     if segment.resampling != "decimate":
         return 1
     ratio = fs_hz / segment.fs_hz

@@ -33,7 +33,7 @@ class Qc(Section):
 
 
 class Grade(Section):
-    """Thresholds on the quality measures, and the grades that are kept (A2)."""
+    """Thresholds on the quality measures, and the grades that are accepted (A2)."""
 
     later = frozenset({"rule"})
 
@@ -49,7 +49,7 @@ class Grade(Section):
 
 
 class Selected(Section):
-    """What one part takes of a database."""
+    """What one part selects from a database."""
 
     subjects: tuple[str, ...] = ()  # names, or ranges: S11-S40
     exercises: tuple[str, ...] | None = None  # None: all
@@ -80,12 +80,12 @@ class Split(Section):
 
     @property
     def selection(self) -> Selection | None:
-        """The chosen selection; None for the other rules."""
+        """The selection of the fold `fold`; None for the other rules."""
         return self.selections[self.fold - 1] if self.rule == "selection" else None
 
 
 class Activity(Section):
-    """Which windows of a recording are kept, by its label (above 0: active)."""
+    """Which windows of a recording become segments, by the label of their samples (above 0: active)."""
 
     min_fraction: Annotated[float, Field(ge=0, le=1)] = 0.1  # of the window's samples that are active
     min_contrast: float = 0.01  # standard deviation active minus at rest, where the window has both

@@ -1,4 +1,4 @@
-"""Four rules for giving the subjects of a database to train, valid and test."""
+"""Four rules that assign the subjects of a database to train, valid and test."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Assignment = dict[str, Parts]  # database -> part -> subjects
 
 
 def by_database(sizes: Mapping[str, int], is_test: bool, rule: SplitSettings) -> Parts:
-    """The published rule (A3): test databases are wholly test, the others train and valid.
+    """The published rule (A3): all subjects of a test database are test; those of the others are train or valid.
 
-    Subjects are sorted by their number of segments, ascending, equal ones by name. Validation gets
-    max(2, round(valid_fraction n)) of them, at most n - 1, at the whole parts of linspace(0, n - 1, n_valid),
-    so that it spans subjects with few segments and with many.
+    Subjects are sorted by their number of segments, ascending; ties are sorted by name. The validation part has
+    max(2, round(valid_fraction n)) of them, at most n - 1, at the integer parts of linspace(0, n - 1, n_valid), so
+    it spans subjects with few segments and with many.
 
     Args:
-        sizes: segments by subject.
+        sizes: number of segments by subject.
         is_test: whether the database is one of `test_databases`.
-        rule: settings.
+        rule: settings of the split.
     """
     if is_test:
         return {"train": [], "valid": [], "test": list(sizes)}
@@ -47,13 +47,14 @@ def by_database(sizes: Mapping[str, int], is_test: bool, rule: SplitSettings) ->
 
 
 def stratified(database: str, sizes: Mapping[str, int], rule: SplitSettings, seed: int) -> Parts:
-    """Every database to all three parts, each spanning subjects with few segments and with many.
+    """Assign the subjects of a database to all three parts; each part spans subjects with few segments and with many.
 
-    The sorted subjects are cut into as many strata as there are test subjects to choose, and each stratum
-    gives one: the subject with the lowest number drawn under its name. Validation likewise from the rest.
+    The subjects, sorted by number of segments, are cut into as many strata as there are test subjects. From each
+    stratum, the subject with the lowest random number is selected; the draw is keyed by the subject's name. The
+    validation subjects are selected from the rest in the same way.
 
     Raises:
-        UserError: fewer than three subjects, or fractions that leave none to train on.
+        UserError: there are fewer than three subjects, or the fractions leave none for training.
     """
     ordered = _by_size(sizes)
     n = len(ordered)
@@ -74,7 +75,7 @@ def read_file(settings: Settings) -> dict[str, dict[str, list[str]]]:
     """The file of the rule `file`: database -> part -> subjects, as text.
 
     Raises:
-        UserError: not set, absent, not YAML, of another form, or a subject in two parts.
+        UserError: the file is not set, absent, not YAML, or of another form; or a subject is in two parts.
     """
     if settings.split.file is None:
         raise UserError(f"{settings.config_file}: split.rule is file, but split.file is not set")
@@ -100,12 +101,12 @@ def read_file(settings: Settings) -> dict[str, dict[str, list[str]]]:
 def from_file(
     present: Mapping[str, Iterable[str]], listed: Mapping[str, Mapping[str, Sequence[str]]], file: str
 ) -> Assignment:
-    """The subjects that are there, in the parts that the file gives them.
+    """The subjects of the data, in the parts that the file lists.
 
     Args:
         present: database -> subjects of the data.
-        listed: what `read_file` returns.
-        file: its name, for errors.
+        listed: result of `read_file`.
+        file: name of the file, for errors.
 
     Raises:
         UserError: a database or a subject of the data is not in the file.
@@ -126,15 +127,15 @@ def from_file(
 
 
 def by_selection(present: Mapping[str, Iterable[str]], selection: Selection, where: str) -> Assignment:
-    """The subjects that are there, in every part that a selection gives them.
+    """The subjects of the data, in every part for which a selection lists them.
 
     Args:
         present: database -> subjects of the data.
-        selection: its parts by database, its ranges written out.
-        where: for errors.
+        selection: parts by database, without ranges (see `part_selection.written_out`).
+        where: the setting, for errors.
 
     Raises:
-        UserError: none of a part's subjects of a database is in the data.
+        UserError: a part lists subjects of a database, but none of them is in the data.
     """
     assignment: Assignment = {}
     for database, subjects in present.items():
@@ -155,7 +156,7 @@ def require_disjoint(database: str, parts: Mapping[Any, Iterable[str]], where: s
     """Check that no subject is in two parts, or twice in one.
 
     Raises:
-        UserError: one is; it is named.
+        UserError: a subject is; the message names it.
     """
     part_of: dict[str, str] = {}
     for part, subjects in parts.items():
@@ -172,6 +173,6 @@ def _by_size(sizes: Mapping[str, int]) -> list[str]:
 
 
 def _one_a_stratum(ordered: Sequence[str], n_strata: int, draws: Mapping[str, float]) -> list[str]:
-    """Cut into `n_strata` runs of nearly equal length, and take the subject of the lowest draw from each."""
+    """Cut the subjects into `n_strata` runs of nearly equal length; return the one with the lowest draw of each run."""
     strata = np.array_split(np.arange(len(ordered)), n_strata)
     return [min((ordered[index] for index in stratum), key=draws.__getitem__) for stratum in strata]

@@ -1,7 +1,7 @@
-"""Stage split: whose segments train, validate and test (A3), written as a YAML that people can read.
+"""Stage split: assigns subjects to train, valid and test (A3) and writes the split as a readable YAML file.
 
-A subject is in one part only; that is checked when a split is written and whenever one is read. Where a configuration
-says `protocol: published`, subjects may be shared as its selection has it, and the split's label says so.
+A subject is in one part only; this is checked when a split is written and whenever one is read. Where a configuration
+has `protocol: published`, its selection may share subjects between parts, and the label of the split says so.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 SCHEMA = Schema("split", 1, step="cleansemg run --stages split")
 
 Sizes = dict[str, dict[str, int]]  # database -> subject -> estimated number of segments
-SizesByPart = Mapping[Part, Sizes]  # of what the part takes; without a selection, the same in every part
+SizesByPart = Mapping[Part, Sizes]  # sizes of what each part selects; without a selection, the same in every part
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Split:
     """Which part each subject belongs to.
 
     Attributes:
-        rule, seed: how it was made.
-        fingerprint: of the settings and grades that it was made from.
+        rule, seed: the settings that the split follows.
+        fingerprint: hash of the settings, grades and code behind the split.
         databases: database -> part -> subjects, sorted.
         remarks: what a reader of the results should know, e.g. that the data are a part of the original.
         label: what parts share under `protocol: published`; empty where nothing is shared.
-        selected: exercises and channels that each part takes; None: all.
+        selected: exercises and channels that each part uses; None: all.
     """
 
     rule: str
@@ -62,7 +62,7 @@ class Split:
     selected: Selection | None = None
 
     def part_of(self, database: str, subject: str) -> Part:
-        """The part of a subject; the first where it is in several.
+        """The part of a subject; the first one where the subject is in several.
 
         Raises:
             UserError: the split does not have that subject.
@@ -90,7 +90,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
     Raises:
         ArtifactError: the grades are missing, or another configuration's split is there and `force` is off.
-        UserError: the rule cannot be followed; names the setting, the database or the subject.
+        UserError: the rule cannot be followed; the message names the setting, the database or the subject.
     """
     grades = Artifact.open(layout.grades, GRADES)
     selection = part_selection.of_settings(settings)
@@ -132,7 +132,11 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 
 def _require_same(path: Path, wanted: str, text: str) -> None:
-    """Refuse a split of other settings, or one that was edited; one of other code is to be made again."""
+    """Check that an existing split may be overwritten; one from other code or other grades may.
+
+    Raises:
+        ArtifactError: the split is from other settings, or it was edited by hand.
+    """
     difference = relation(load_split(path).fingerprint, wanted)
     if difference == "settings":
         raise other_settings(path)
@@ -149,12 +153,12 @@ COUNTED = ("database", "subject", "exercise", "channel_name", "start_sample", "s
 def segment_counts(
     grades: Artifact, segment: Segment, selection: Selection | None = None, part: Part | None = None
 ) -> Sizes:
-    """How many segments the kept trial-channels of each subject will give; 0 for a subject with none.
+    """Number of segments in the accepted trial-channels of each subject; 0 for a subject with none.
 
-    With a selection, those that a part takes of it. With `segment.activity`, fewer may be left.
+    With a selection, only what `part` selects counts. With `segment.activity`, fewer segments may be left.
 
     Raises:
-        UserError: two parts of the selection take the same signal.
+        UserError: two parts of the selection use the same signal, or the selection lacks a database.
     """
     sizes: Sizes = {}
     for _, table in grades:
@@ -179,8 +183,8 @@ def load_split(path: Path) -> Split:
     """Read a split that the stage wrote.
 
     Raises:
-        ArtifactError: absent, or not such a file.
-        UserError: a subject is in two parts.
+        ArtifactError: the file is absent, or is not a split.
+        UserError: a subject is in two parts, and the split has no label.
     """
     try:
         content = yaml_text.load(path.read_text(encoding="utf-8"))
@@ -209,7 +213,7 @@ def load_split(path: Path) -> Split:
 
 
 def _selection_of(content: Any) -> Selection | None:
-    """What `_to_yaml` wrote of a selection."""
+    """The selection that `_to_yaml` wrote; None where there is none."""
     if content is None:
         return None
     return {
@@ -219,7 +223,7 @@ def _selection_of(content: Any) -> Selection | None:
 
 
 def _assign(sizes: Sizes, settings: Settings, selection: Selection | None) -> tuple[Assignment, dict[str, Any]]:
-    """Subjects by database and part, and what a file or a selection lists of these databases."""
+    """Subjects by database and part, and what the file or the selection lists for these databases ({} without)."""
     rule = settings.split
     if selection is not None:
         where = f"{settings.config_file}: split.selections"
@@ -243,7 +247,11 @@ def _assign(sizes: Sizes, settings: Settings, selection: Selection | None) -> tu
 
 
 def _require_known(settings: Settings) -> None:
-    """Refuse an unknown name among the test databases: a misspelt one would be trained on."""
+    """Check the names of the test databases: a database whose name is misspelt would be used for training.
+
+    Raises:
+        UserError: a name is unknown.
+    """
     known = {registry.find("datasets", name).name for name in settings.datasets}
     for database in settings.split.test_databases:
         if database not in known:

@@ -1,4 +1,4 @@
-"""Trials: the stretches of a recording in which a subject is asked to be active (A1)."""
+"""Trials: the stretches of a recording in which the subject was asked to be active (A1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Trial:
     """Samples `start` to `stop` (excluded) of a recording, at its native rate.
 
     Attributes:
-        index: counts the trials of the recording from 0.
+        index: index of the trial in the recording, from 0.
         label, repetition: the most frequent value over the trial.
     """
 
@@ -34,11 +34,11 @@ class Trial:
 def find_trials(recording: Recording) -> list[Trial]:
     """The maximal runs of label > 0, in order; a recording without labels is one trial.
 
-    Two gestures without rest between them are one run, so one trial, with the label that holds more
-    samples (the smaller one where both hold as many). A run may touch either end of the recording.
+    Two gestures without rest between them are one run and so one trial. Its label is the one with more samples, or
+    the smaller one where both have as many. A run may touch either end of the recording.
 
     Raises:
-        ItemError: labels or repetitions of another length than the signal.
+        ItemError: labels or repetitions do not have the length of the signal.
     """
     n_samples = recording.signal.shape[1]
     if recording.label is None:
@@ -56,7 +56,7 @@ def find_trials(recording: Recording) -> list[Trial]:
 
 
 def whole_recording(recording: Recording) -> Trial:
-    """All of a recording, rest included, as one trial; its label and repetition are those of no gesture, 0."""
+    """The whole recording, rest included, as one trial; its label and repetition are 0: no gesture."""
     return Trial(0, 0, recording.signal.shape[1], 0, 0)
 
 
@@ -67,6 +67,6 @@ def _repetition(recording: Recording, start: int, stop: int) -> int:
 
 
 def most_frequent(values: NDArray[np.int64]) -> int:
-    """The most frequent value; the smallest of several."""
+    """The most frequent value; the smallest one where several are as frequent."""
     distinct, counts = np.unique(values, return_counts=True)
     return int(distinct[np.argmax(counts)])

@@ -1,4 +1,4 @@
-"""How many segments a stretch of a recording gives."""
+"""The number of segments in a stretch of a recording."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from cleansemg.data_pipeline.settings import Segment
 
 
 def n_windows(n_samples: int, fs_hz: float, segment: Segment) -> int:
-    """Whole windows after resampling; the tail is dropped.
+    """Number of whole windows after resampling; the tail is dropped.
 
     Args:
-        n_samples: at the native rate.
-        fs_hz: the native rate.
-        segment: settings.
+        n_samples: length of the stretch, in samples at the native rate.
+        fs_hz: the native rate in hertz.
+        segment: the settings.
 
     >>> n_windows(9999, 2000.0, Segment()), n_windows(3999, 2000.0, Segment()), n_windows(3998, 2000.0, Segment())
     (2, 1, 0)

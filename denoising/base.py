@@ -1,4 +1,4 @@
-"""The interface of every denoiser: its input, its promises, its errors."""
+"""The interface of every denoiser: input, output, guarantees and errors."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ FloatArray = NDArray[np.floating]
 
 
 class Denoiser(ABC):
-    """Takes noisy surface EMG, returns an estimate of the clean signal.
+    """Estimates the clean signal from noisy surface EMG.
 
-    A subclass implements `_denoise`; what `denoise` checks around it holds for all. Methods keep the
-    scale of their input, do not look at neighbours in the batch, and raise rather than fall back.
+    A subclass implements `_denoise`; `denoise` checks its input and output. Every method preserves the scale of its
+    input, treats each signal independently of the others in the batch, and raises an error rather than fall back.
     A failure on one signal raises `InputError` or `cleansemg.core.errors.ItemError`; `evaluation` then retries
     the batch signal by signal and records which failed.
     """
 
     name: str = ""
-    tracks: tuple[str, ...] = ("blind",)  # what it may know: "blind", "oracle" or both
+    tracks: tuple[str, ...] = ("blind",)  # the tracks that it has: "blind", "oracle" or both
     known_kinds: tuple[str, ...] = BENCHMARK_KINDS  # columns of `labels.kinds`; of others, see `NoiseLabels.others`
-    needs_labels: bool = False  # cannot work without labels: has no blind track
+    needs_labels: bool = False  # it cannot work without labels and has no blind track
     sampling_rate_hz: float | None = None  # None: any
-    lowest_hz: float | None = None  # knows nothing below: a recording is high-passed there (`OverlapAdd`)
+    lowest_hz: float | None = None  # not made for lower frequencies: `OverlapAdd` high-passes a recording there
     min_samples: int = 1
     sign_equivariant: bool = False  # promises denoise(-x) = -denoise(x)
-    scale_tolerance: float = 1e-5  # how far denoise(a x) / a may be from denoise(x), of its RMS
+    scale_tolerance: float = 1e-5  # largest difference of denoise(a x) / a from denoise(x), over its RMS
 
     def denoise(self, noisy: FloatArray, fs_hz: float, labels: LabelsLike | None = None) -> NDArray[np.float32]:
         """Denoise a batch.
@@ -40,15 +40,19 @@ class Denoiser(ABC):
         Args:
             noisy: [n, L] or [L], any unit, finite.
             fs_hz: sampling rate in Hz.
-            labels: the kinds of noise of each signal (the oracle track): one text as "PLI+ECG" or set
-                of kinds a signal, or `NoiseLabels`; None on the blind track.
+            labels: the kinds of noise of each signal (the oracle track): `NoiseLabels`, or for each signal a text
+                such as "PLI+ECG" or a set of kinds, or one text for all; None on the blind track.
 
         Returns:
             The estimate, float32, in the shape and unit of `noisy`.
 
         Raises:
-            InputError: wrong shape, not finite, fewer samples than `shortest`, of another rate.
-            UserError: labels missing where they are needed, unknown, or not one a signal.
+            InputError: `noisy` has a wrong shape, is not finite or has fewer samples than `shortest`, or the method
+                does not work at this rate.
+            UserError: labels are missing where they are needed, are given to a method without an oracle track, name
+                an unknown kind, or do not number one per signal.
+            ItemError: the method failed on a signal.
+            RuntimeError: the subclass returned another shape, or values that are not finite.
         """
         batch = self._checked(noisy, fs_hz)
         if labels is None and self.needs_labels:
@@ -65,13 +69,13 @@ class Denoiser(ABC):
 
     @abstractmethod
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
-        """[n, L] float64, checked -> [n, L]."""
+        """Denoise [n, L] float64, checked, to [n, L] in the same unit."""
 
     def shortest(self, fs_hz: float) -> int:
-        """How many samples a signal has at least.
+        """The smallest number of samples that `denoise` accepts at a rate in hertz.
 
         Raises:
-            InputError: not a sampling rate, or not the denoiser's.
+            InputError: `fs_hz` is not a positive number, or not the rate that the denoiser is made for.
         """
         if not np.isfinite(fs_hz) or fs_hz <= 0:
             raise InputError(f"fs_hz must be a positive number of Hz, got {fs_hz!r}")
@@ -80,15 +84,19 @@ class Denoiser(ABC):
         return self.min_samples
 
     def causal(self, fs_hz: float, n_channels: int) -> CausalDenoiser | None:
-        """The form of this denoiser that looks at the past alone, sample by sample; None where it has none.
+        """The causal form of this denoiser, which uses past samples only; None where it has none.
 
         Raises:
-            InputError: a rate or a number of channels that it refuses.
+            InputError: the causal form refuses the rate or the number of channels.
         """
         return None
 
     def _checked(self, noisy: FloatArray, fs_hz: float) -> NDArray[np.float64]:
-        """[n, L] or [L] -> [n, L] float64; raises InputError where it is not that, not finite or too short."""
+        """Convert [n, L] or [L] to [n, L] float64.
+
+        Raises:
+            InputError: wrong type or shape, not finite, or too short.
+        """
         array = np.asarray(noisy)
         if array.dtype.kind not in "fiu":
             raise InputError(f"expected real numbers, got an array of {array.dtype}")

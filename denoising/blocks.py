@@ -1,4 +1,4 @@
-"""Blocks of a stream, for denoising as samples come: their checks, their gaps, a buffer of the last samples."""
+"""Blocks of a stream, for denoising as samples arrive: input checks, gaps, a buffer of the last samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError
 
-MAX_GAPS = 1000  # reported one by one; all are counted
+MAX_GAPS = 1000  # largest number of gaps that are listed; all are counted
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Gap:
     """Samples of one channel that have no denoised value.
 
     Attributes:
-        channel: from 0.
-        start: first sample, from 0 at the stream's beginning.
-        length: in samples.
-        reason: "missing", they came as NaN; "short", they are too few between two gaps to be denoised.
+        channel: index from 0.
+        start: first sample, counted from 0 at the beginning of the stream.
+        length: number of samples.
+        reason: "missing": the samples arrived as NaN; "short": too few samples lie between two gaps to be denoised.
     """
 
     channel: int
@@ -33,7 +33,7 @@ class Gap:
 
 
 class GapLog:
-    """The gaps of a stream as they come: the first `MAX_GAPS` one by one, all of them counted."""
+    """Records the gaps of a stream: it lists the first `MAX_GAPS` and counts all."""
 
     def __init__(self, n_channels: int) -> None:
         self.n_gaps = 0
@@ -43,12 +43,12 @@ class GapLog:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Those so far, by start and channel; one that still lasts with its length so far."""
+        """The gaps so far, sorted by start and channel; a gap that has not ended has its length so far."""
         gaps = [*self._closed, *(gap for gap in self._open if gap is not None)]
         return tuple(sorted(gaps, key=lambda gap: (gap.start, gap.channel))[:MAX_GAPS])
 
     def missing(self, channel: int, start: int, stop: int) -> None:
-        """Samples that came as NaN; they may prolong a gap that still lasts."""
+        """Record samples that arrived as NaN; they extend the channel's open gap, if there is one."""
         before = self._open[channel]
         if before is None:
             self.n_gaps += 1
@@ -58,13 +58,13 @@ class GapLog:
         self._open[channel] = Gap(channel, start, stop - start, "missing")
 
     def present(self, channel: int) -> None:
-        """A gap of this channel, if one lasted, has ended."""
+        """Close the channel's open gap, if there is one."""
         gap, self._open[channel] = self._open[channel], None
         if gap is not None:
             self._close(gap)
 
     def short(self, channel: int, start: int, stop: int) -> None:
-        """Samples too few to be denoised."""
+        """Record a stretch of too few samples to be denoised."""
         self.n_gaps += 1
         self.samples[channel] += stop - start
         self._close(Gap(channel, start, stop - start, "short"))
@@ -75,10 +75,10 @@ class GapLog:
 
 
 class Buffer:
-    """The last samples of a stream [C, L], by their positions in it."""
+    """The last samples of a stream [C, L], addressed by their positions in the stream."""
 
     def __init__(self, n_channels: int, dtype: type[np.floating[Any]], start: int = 0) -> None:
-        self.start = self.stop = start  # of what is kept
+        self.start = self.stop = start  # of the stored samples
         self._offset = 0  # column of sample `start`
         self._store = np.empty((n_channels, 0), dtype)
 
@@ -86,7 +86,7 @@ class Buffer:
         """Add `length` samples: a block [C, length], or one value for all."""
         length_before = self.stop - self.start
         if self._offset + length_before + length > self._store.shape[1]:
-            # room for as much again, so that moving costs a copy a sample
+            # doubling the room keeps the average cost at one copy per sample
             bigger = np.empty((len(self._store), 2 * (length_before + length)), self._store.dtype)
             bigger[:, :length_before] = self._store[:, self._offset : self._offset + length_before]
             self._store, self._offset = bigger, 0
@@ -95,13 +95,17 @@ class Buffer:
         self.stop += length
 
     def drop(self, before: int) -> None:
-        """Forget the samples before this one."""
+        """Delete the samples before this position."""
         before = min(max(before, self.start), self.stop)
         self._offset += before - self.start
         self.start = before
 
     def part(self, start: int, stop: int) -> NDArray[Any]:
-        """[C, stop - start], a view that holds until the next `append`."""
+        """[C, stop - start] samples, a view that is valid until the next `append`.
+
+        Raises:
+            IndexError: the samples are not all in the buffer.
+        """
         if not self.start <= start <= stop <= self.stop:
             raise IndexError(f"samples {start} to {stop} of {self.start} to {self.stop}")
         column = self._offset - self.start
@@ -109,10 +113,10 @@ class Buffer:
 
 
 def checked_block(block: NDArray[np.floating], n_channels: int, first: int) -> NDArray[np.float64]:
-    """A block of a stream that starts at sample `first`, as [C, l] float64; NaN may be in it.
+    """Check a block of a stream that starts at sample `first`; returns [C, l] float64, which may hold NaN.
 
     Raises:
-        InputError: not real numbers, not [n_channels, l], or an infinite value.
+        InputError: the block does not hold real numbers, is not [n_channels, l], or has an infinite value.
     """
     array = np.asarray(block)
     if array.dtype.kind not in "fiu":
@@ -128,7 +132,7 @@ def checked_block(block: NDArray[np.floating], n_channels: int, first: int) -> N
 
 
 def stretches(row: NDArray[np.float64]) -> Iterator[tuple[int, int, bool]]:
-    """Start, stop and whether there are values, of each stretch of a row with values alone or NaN alone.
+    """Yield start, stop and True (values) or False (NaN) for each stretch of a row [l] with values or NaN only.
 
     >>> list(stretches(np.array([1.0, 2.0, np.nan])))
     [(0, 2, True), (2, 3, False)]

@@ -1,4 +1,4 @@
-"""Denoisers for real time: every sample is answered at once, from the samples before it.
+"""Real-time denoisers: each output sample depends only on its input sample and earlier ones, and comes at once.
 
 `Denoiser.causal` returns the causal form of a method that has one: `identity`, and `hp` (`causal_high_pass`).
 """
@@ -15,21 +15,29 @@ from cleansemg.denoising.blocks import Gap, GapLog, checked_block, stretches
 
 
 class CausalDenoiser(ABC):
-    """Denoises a recording block by block; as many samples come out of a block as go in.
+    """Denoises a recording block by block; a block returns as many samples as it has.
 
-    The output does not depend on how the samples were cut into blocks, bit for bit. A gap (NaN) stays one, and the
-    channel starts anew after it.
+    The output is bit for bit independent of how the samples are cut into blocks. A gap (NaN) stays a gap, and the
+    channel starts again after it.
 
     Attributes:
-        latency_s: 0: no sample is held back.
-        delay_s: group delay at 100 Hz of what may be in the signal's way (see the subclass).
+        latency_s: 0, because no sample is held back.
+        delay_s: group delay in seconds, at 100 Hz, of the filters that may be applied (see the subclass).
     """
 
     latency_s = 0.0
     delay_s = 0.0
 
     def __init__(self, fs_hz: float, n_channels: int) -> None:
-        """Prepare for a recording; raises InputError for what is no rate or no number of channels."""
+        """Prepare for a recording.
+
+        Args:
+            fs_hz: sampling rate in hertz.
+            n_channels: number of channels.
+
+        Raises:
+            InputError: the rate or the number of channels is not a positive number.
+        """
         if not np.isfinite(fs_hz) or fs_hz <= 0:
             raise InputError(f"fs_hz must be a positive number of Hz, got {fs_hz!r}")
         if n_channels != int(n_channels) or n_channels < 1:
@@ -41,12 +49,12 @@ class CausalDenoiser(ABC):
 
     @property
     def n_gaps(self) -> int:
-        """How many gaps there were so far."""
+        """Number of gaps so far."""
         return self._log.n_gaps
 
     @property
     def gap_samples(self) -> NDArray[np.int64]:
-        """[C] samples that came as NaN so far."""
+        """[C] number of samples that arrived as NaN so far."""
         return self._log.samples.copy()
 
     @property
@@ -64,7 +72,7 @@ class CausalDenoiser(ABC):
             [C, l] float32, in the unit of `block`.
 
         Raises:
-            InputError: a block of another shape, or an infinite value; nothing of it is taken then.
+            InputError: the block has another shape or type, or an infinite value; no sample of it is used then.
         """
         array = checked_block(block, self.n_channels, self._n_samples)
         out = np.full(array.shape, np.nan, np.float32)
@@ -83,16 +91,16 @@ class CausalDenoiser(ABC):
         return out
 
     def finish(self) -> NDArray[np.float32]:
-        """[C, 0]: nothing is left. There so that a causal form and `OverlapAdd` are called alike."""
+        """[C, 0]: no sample is left. The method exists so that a causal form and `OverlapAdd` are used alike."""
         return np.empty((self.n_channels, 0), np.float32)
 
     @abstractmethod
     def _start(self, channel: int, first: float) -> None:
-        """Forget a channel's past; its next sample is `first`."""
+        """Reset a channel; its next sample is `first`."""
 
     @abstractmethod
     def _run(self, channel: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """[l] -> [l], the next samples of a channel."""
+        """Denoise the next samples of a channel: [l] -> [l]."""
 
 
 class CausalIdentity(CausalDenoiser):

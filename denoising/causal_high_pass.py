@@ -1,12 +1,14 @@
-"""The causal form of `hp`: its filters forwards only.
+"""The causal form of `hp`: the same filters, run forwards only.
 
-Each channel is judged as by the blind `hp`, on the last `LOOK_BACK_S` and anew every `LOOK_EVERY_S`: a power line gets
-its notches, slow noise the high-pass. Until a channel has had `FIRST_LOOK_S` without a gap it is not judged, and passes
-unchanged (with `slow_ratio=0` it is high-passed from its first sample). A new filter first runs over the last
-`LOOK_BACK_S`, and its output is faded in over `FADE_S`, so that the change makes no click.
+The noise of each channel is detected by the rules of the blind `hp`, on the last `LOOK_BACK_S` and again every
+`LOOK_EVERY_S`: a power line gets notches, slow noise gets the high-pass. Before a channel has had `FIRST_LOOK_S`
+without a gap, nothing is detected and the channel passes unchanged (with `slow_ratio=0`, it is high-passed from its
+first sample). A new filter first runs over the last `LOOK_BACK_S`, and its output is faded in over `FADE_S`, so the
+change makes no click.
 
-One direction is half of what the zero-phase filter does: 3 dB instead of 6 at the cut-off, half the decibels below it,
-a notch of 2 Hz at -3 dB instead of -6, and a delay that depends on the frequency.
+One direction has half the effect, in decibels, of the zero-phase filter: 3 dB instead of 6 dB at the cut-off, half the
+decibels below it, and -3 dB instead of -6 dB at the edges of a 2 Hz notch. It also has a delay that depends on the
+frequency.
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ LOOK_BACK_S = PIECE_S
 LOOK_EVERY_S = 1.0
 FIRST_LOOK_S = MIN_DURATION_S
 FADE_S = 0.1
-RETUNE_HZ = 0.03  # a notch of 2 Hz still takes 30 dB off a line so far from its centre
+RETUNE_HZ = 0.03  # a 2 Hz notch still attenuates a line this far from its centre by 30 dB
 DELAY_AT_HZ = 100.0  # where surface EMG has most of its power
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the filters of a channel are: notches at these frequencies, and whether there is a high-pass."""
+    """The filters of a channel: notches at these harmonics of the line, and whether there is a high-pass."""
 
     line_hz: float = float("nan")
     harmonics: tuple[int, ...] = ()
@@ -59,15 +61,15 @@ class _Channel:
     filters: Filters
     chain: _Chain
     next_look: int
-    fading: _Chain | None = None  # out, from sample `fade_from` of the stretch
+    fading: _Chain | None = None  # the filter that is faded out from sample `fade_from` of the stretch
     fade_from: int = 0
 
 
 class CausalHighPass(CausalDenoiser):
-    """The filters of `hp` forwards only: notches where there is a line, the high-pass where there is slow noise.
+    """The filters of `hp`, run forwards only: notches where there is a line, the high-pass where there is slow noise.
 
-    `delay_s` is that of the high-pass, so what a channel with slow noise has; one without has none. The notches are
-    left out: they delay nothing a few hertz away.
+    `delay_s` is the delay of the high-pass, at 100 Hz or 0.4 of the sampling rate where that is lower. Only channels
+    with slow noise have it. The notches are left out: they delay nothing a few hertz away.
     """
 
     def __init__(
@@ -82,7 +84,11 @@ class CausalHighPass(CausalDenoiser):
         line_threshold: float,
         slow_ratio: float,
     ) -> None:
-        """Prepare; the parameters are those of `hp.HighPass`."""
+        """Prepare for a recording; the keyword parameters are those of `hp.HighPass`.
+
+        Raises:
+            InputError: the rate or the number of channels is not a positive number.
+        """
         from scipy import signal
 
         super().__init__(fs_hz, n_channels)
@@ -96,7 +102,7 @@ class CausalHighPass(CausalDenoiser):
         self._channels: dict[int, _Channel] = {}
 
     def filters(self, channel: int) -> Filters:
-        """What a channel is filtered with at present."""
+        """The present filters of a channel."""
         state = self._channels.get(channel)
         return Filters(slow=self.slow_ratio == 0) if state is None else state.filters
 
@@ -132,7 +138,7 @@ class CausalHighPass(CausalDenoiser):
         return y
 
     def _look(self, state: _Channel) -> None:
-        """Judge the last samples; where that changes the filters, start to fade."""
+        """Detect the noise in the last samples; where that changes the filters, start the fade."""
         past = state.past.part(state.past.start, state.past.stop)[0]
         filters = self._judge(past, state.filters)
         if filters == state.filters:
@@ -152,7 +158,7 @@ class CausalHighPass(CausalDenoiser):
         return Filters(before.line_hz if near else line.frequency_hz, line.harmonics, slow)
 
     def _chain(self, filters: Filters, first: float) -> _Chain:
-        """The filters, at rest on an endless constant `first`."""
+        """The filters, with the state that an endless constant `first` leaves."""
         from scipy import signal
 
         sections = [np.empty((0, 6))]

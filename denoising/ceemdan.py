@@ -9,7 +9,7 @@ k modes; M(.) a signal less its first mode, its local mean.
     r_1 = x - <first mode of x + epsilon E_1(w)>          mean over trials, x of unit deviation
     r_k = <M(r_(k-1) + epsilon std(r_(k-1)) E_k(w))>      mode k is r_(k-1) - r_k
 
-`CEEMDAN` is the denoiser on top of it; docs/denoisers.md has its rules.
+`CEEMDAN` is the denoiser that uses it; docs/denoisers.md has its rules.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
 
-EPSILON = 0.005  # deviation of the noise, in that of the signal
+EPSILON = 0.005  # standard deviation of the noise over that of the signal
 CEEMDAN_RANGE_THR = 0.01
 CEEMDAN_TOTAL_POWER_THR = 0.05
 MAX_MODES = 101
@@ -50,7 +50,7 @@ CACHED_ENSEMBLES = 4  # of some 3 MB each for 20 trials of 2000 samples, 16 MB f
 
 
 class CEEMDAN(Denoiser):
-    """Decomposes by CEEMDAN, and treats the modes by the kinds of noise that are given, or detected in the signal."""
+    """Decomposes a signal by CEEMDAN and treats the modes by the kinds of noise that are given or detected."""
 
     name = "ceemdan"
     tracks = ("blind", "oracle")
@@ -68,12 +68,15 @@ class CEEMDAN(Denoiser):
         """Set the decomposition and the treatment.
 
         Args:
-            f_min_hz: against movement and drift: slower modes are dropped, the others high-passed there.
-            threshold_factor: thresholds for white and coloured noise, in universal ones.
-            trials: see `ceemdan`, as for the rest.
-            range_thr: end of the decomposition, by the remainder's range.
-            total_power_thr: and by its sum of absolute values.
-            seed: of the ensemble's noise, which is the same for all signals of a length.
+            f_min_hz: cut-off against movement and drift: slower modes are zeroed, the others are high-passed there.
+            threshold_factor: thresholds for white and coloured noise, as multiples of the universal threshold.
+            trials: number of noise realisations, see `ceemdan`.
+            range_thr: limit of the remainder's range at which the decomposition ends, see `ceemdan`.
+            total_power_thr: limit of the remainder's sum of absolute values at which it ends, see `ceemdan`.
+            seed: seed of the ensemble's noise, which is the same for all signals of a length.
+
+        Raises:
+            UserError: a parameter is out of range.
         """
         self.f_min_hz = treatment.positive("ceemdan", "f_min_hz", f_min_hz)
         self.threshold_factor = treatment.positive("ceemdan", "threshold_factor", threshold_factor)
@@ -111,26 +114,26 @@ def ceemdan(
 ) -> FloatArray:
     """Decompose a signal into modes, averaged over trials with noise.
 
-    The signal is scaled to unit deviation before and back after, so its unit does not matter. Published sEMG
-    baselines take trials=20, range_thr=0.001, total_power_thr=0.01, seed=42.
+    The signal is scaled to unit standard deviation, and the modes are scaled back, so the unit does not matter.
+    Published sEMG baselines use trials=20, range_thr=0.001, total_power_thr=0.01, seed=42.
 
     Args:
         x: [L], finite, any length and unit.
-        trials: realisations of noise.
-        epsilon: deviation of the noise, in that of the signal.
-        seed: of the noise, which depends on this, `trials` and L, not on x.
-        range_thr: stop when the remainder's range is below this, in deviations of x. A number also serves the EMD of
-            the noise, as in EMD-signal; None is 0.01, and that EMD's own 0.001.
-        total_power_thr: likewise for the remainder's sum of absolute values; None is 0.05, and 0.005.
-        max_imf: how many modes at most; -1 for all.
+        trials: number of noise realisations.
+        epsilon: standard deviation of the noise over that of the signal.
+        seed: seed of the noise, which depends on the seed, `trials` and L, not on x.
+        range_thr: stop when the remainder's range is below this, in standard deviations of x. A number also applies
+            to the EMD of the noise, as in EMD-signal; None is 0.01 here and 0.001 in the EMD of the noise.
+        total_power_thr: likewise for the remainder's sum of absolute values; None is 0.05 here and 0.005 there.
+        max_imf: largest number of modes; -1 for all.
 
     Returns:
-        [k, L] float64 in the unit of x: modes, the fastest first, and last what remains. They add up to x. A constant
-        comes back as the one row.
+        [k, L] float64 in the unit of x: the modes, the fastest first, and the remainder last. They add up to x. For a
+        constant, and for fewer than 3 samples, the only row is x.
 
     Raises:
         InputError: x is empty, not one-dimensional, not real or not finite.
-        UserError: a parameter is out of its range.
+        UserError: a parameter is out of range.
     """
     signal = checked_signal(x, "ceemdan")
     _check(trials, epsilon, seed, range_thr, total_power_thr, max_imf)
@@ -150,7 +153,7 @@ def ceemdan(
     sifting.mean_over_trials(s, float(epsilon), 0, *ensemble, False, first)
     modes = [first]
     explained = first.copy()
-    remainder = s - first  # what the next mode is taken from
+    remainder = s - first  # the next mode is extracted from it
     while len(modes) < MAX_MODES and len(modes) != max_imf:
         unexplained = s - explained
         if np.ptp(unexplained) < least_range or np.sum(np.abs(unexplained)) < least_total:
@@ -176,7 +179,12 @@ def ceemdan_batch(
     total_power_thr: float | None = None,
     max_imf: int = -1,
 ) -> list[FloatArray]:
-    """`ceemdan` of every row of x [n, L], all with the same noise; the numbers of modes differ."""
+    """`ceemdan` of every row of x [n, L], all with the same noise; rows may have different numbers of modes.
+
+    Raises:
+        InputError: x is not [n, L], or a row is refused.
+        UserError: a parameter is out of range.
+    """
     rows = checked_batch(x, "ceemdan")
     return [ceemdan(row, trials, epsilon, seed, range_thr, total_power_thr, max_imf) for row in rows]
 
@@ -185,7 +193,7 @@ def ceemdan_batch(
 def noise_modes(
     seed: int, trials: int, n_samples: int, range_thr: float | None = None, total_power_thr: float | None = None
 ) -> Ensemble:
-    """EMD of standard normal noise, each trial over the deviation of its first mode; made once, read-only.
+    """EMD of standard normal noise, each trial divided by the standard deviation of its first mode; cached, read-only.
 
     The generator is numpy's legacy one, because results are those of EMD-signal for the same seed.
     """

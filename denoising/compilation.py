@@ -1,4 +1,4 @@
-"""Says when a compiled kernel has to be compiled first, which happens once on a machine."""
+"""Logs that a numeric kernel has to be compiled first, which happens once per machine."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ log = logging.getLogger(__name__)
 
 @cache
 def announce(kernel: Any, about_s: int) -> None:
-    """Log once that `kernel`, a numba function with `cache=True`, will be compiled; nothing where it lies on disk.
+    """Log once that `kernel`, a numba function with `cache=True`, will be compiled; no log where it is cached on disk.
 
     Args:
         kernel: the function that the caller is about to call, before its first call.
-        about_s: how long its compilation takes.
+        about_s: approximate time of its compilation in seconds.
     """
     if is_cold(kernel):
         log.info("compiling numeric kernels, once (about %d s)", about_s)
@@ -25,7 +25,7 @@ def announce(kernel: Any, about_s: int) -> None:
 def is_cold(kernel: Any) -> bool:
     """Whether numba finds no compiled code for `kernel`, in this process or on disk, that is as new as its source.
 
-    numba keeps an index a function, `FILE.FUNCTION-LINE.pyXY.nbi`, in the folder that `stats.cache_path` names.
+    numba stores one index per function, `FILE.FUNCTION-LINE.pyXY.nbi`, in the folder that `stats.cache_path` names.
     """
     if kernel.signatures:
         return False

@@ -1,7 +1,7 @@
 """What any denoiser must do, as a list of checks: `run_checks(lambda: load("hp"))`, or `cleansemg check hp`.
 
-The first line of a check's docstring is what it expects. The checks use made-up EMG with a power line, heartbeats and
-white noise in it. They say nothing about how well a method denoises.
+The first line of a check's docstring says what it expects. The checks use synthetic EMG with a power line, heartbeats
+and white noise. They do not measure how well a method denoises.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from cleansemg.noise.labels import NoiseLabels
 Factory = Callable[[], Denoiser]
 
 TRACKS = ("blind", "oracle")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # results lie in a folder of this name
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # results are stored in a folder of this name
 DEFAULT_RATE_HZ = 1000.0
 OTHER_RATES_HZ = (200.0, 1259.26, 2048.0)
 DURATION_S = 2.0
 N_SIGNALS = 3
 AMPLITUDE_V = 1e-4
 DECADES = (-6, -3, 3, 6)
-SILENCE = 1e-6  # of the input's RMS: an output below counts as silence, and is compared with the input
+SILENCE = 1e-6  # share of the input's RMS: a quieter output counts as silence, and differences are over this level
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _SkippedError(Exception):
 
 @dataclass(frozen=True)
 class Signals:
-    """Contaminated signals and what the oracle track knows of them."""
+    """Contaminated signals and the labels of the oracle track."""
 
     noisy: NDArray[np.float64]  # [n, L] V
     clean: NDArray[np.float64]  # [n, L] V
@@ -68,7 +68,7 @@ class Signals:
     def run(
         self, denoiser: Denoiser, rows: slice | Sequence[int] = slice(None), factor: float = 1.0
     ) -> NDArray[np.float32]:
-        """Denoise some rows, times `factor`."""
+        """Denoise some rows, multiplied by `factor`: [n, L] float32."""
         return denoiser.denoise(factor * self.noisy[rows], self.fs_hz, self.labels(rows, factor))
 
     def labels(self, rows: slice | Sequence[int] = slice(None), factor: float = 1.0) -> NoiseLabels | None:
@@ -83,7 +83,7 @@ class Signals:
 
 
 def make_signals(fs_hz: float, n_samples: int, track: str) -> Signals:
-    """Three signals of EMG with a burst, a line at 50.2 Hz, heartbeats and white noise; always the same."""
+    """Three EMG-like signals in volts with slow bursts, a line at 50.2 Hz, heartbeats, white noise; always the same."""
     rng = generator(0, "conformance", fs_hz, n_samples)
     t = np.arange(n_samples) / fs_hz
     clean = rng.standard_normal((N_SIGNALS, n_samples))
@@ -101,17 +101,17 @@ def run_checks(factory: Factory, tracks: Sequence[str] | None = None) -> list[Ch
     """Run every check.
 
     Args:
-        factory: makes the denoiser; called more than once, it must return equal ones.
-        tracks: those to check; None for all that the denoiser has.
+        factory: builds the denoiser; it is called more than once and must return equal ones.
+        tracks: tracks to check; None: all that the denoiser has.
 
     Returns:
-        One result a check and track; a check that raises anything unforeseen has failed.
+        One result per check and track; a check that raises an unexpected error has failed.
     """
     return list(iter_checks(factory, tracks))
 
 
 def iter_checks(factory: Factory, tracks: Sequence[str] | None = None) -> Iterator[CheckResult]:
-    """`run_checks`, each result as soon as it is there."""
+    """As `run_checks`, but yields each result as soon as it is available."""
     for track in tracks if tracks is not None else factory().tracks:
         for check in CHECKS:
             yield _run(check, factory, track)
@@ -133,7 +133,7 @@ def _run(check: Callable[[Factory, str], str | None], factory: Factory, track: s
 
 
 def _where(error: Exception, factory: Factory) -> str:
-    """The line of the denoiser's file that an error came through; "" where it did not."""
+    """The last line of the denoiser's file in an error's traceback; "" where the file is not in it."""
     source = inspect.getsourcefile(type(native(factory())))
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename == source:
@@ -343,7 +343,7 @@ def _user_error(call: Callable[[], object], what: str) -> None:
 
 
 def _difference(a: NDArray[np.floating], b: NDArray[np.floating], noisy: NDArray[np.float64]) -> float:
-    """Largest difference of two outputs, of the reference's RMS, signal by signal."""
+    """Largest difference of two outputs over the RMS of the second, of all signals."""
     rms = np.sqrt(np.mean(np.asarray(b, np.float64) ** 2, axis=-1))
     floor = SILENCE * np.sqrt(np.mean(noisy**2, axis=-1))
     return float(np.max(np.abs(np.asarray(a, np.float64) - b).max(axis=-1) / np.maximum(rms, floor)))

@@ -1,9 +1,9 @@
-"""Empirical mode decomposition, equal to EMD-signal's `EMD` with its defaults, and some fifty times as fast.
+"""Empirical mode decomposition, equal to EMD-signal's `EMD` with its defaults and about fifty times as fast.
 
 Source: N. E. Huang et al., "The empirical mode decomposition and the Hilbert spectrum for nonlinear and
 non-stationary time series analysis", Proc. R. Soc. Lond. A 454, 903-995, 1998. docs/decompositions.md has the rules.
 
-`EMD` is the denoiser on top of it; docs/denoisers.md has its rules.
+`EMD` is the denoiser that uses it; docs/denoisers.md has its rules.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXPECTED_SHARES = (1.0, 0.4751, 0.2999, 0.2158, 0.1371, 0.0926, 0.0560, 0.0550) 
 
 
 class EMD(Denoiser):
-    """Decomposes by EMD, and treats the modes by the kinds of noise that are given, or detected in the signal."""
+    """Decomposes a signal by EMD and treats the modes by the kinds of noise that are given or detected."""
 
     name = "emd"
     tracks = ("blind", "oracle")
@@ -38,9 +38,12 @@ class EMD(Denoiser):
         """Set the treatment.
 
         Args:
-            f_min_hz: against movement and drift: slower modes are dropped, the others high-passed there.
-            threshold_factor: thresholds for white and coloured noise, in universal ones.
-            max_imf: how many modes at most; -1 for all.
+            f_min_hz: cut-off against movement and drift: slower modes are zeroed, the others are high-passed there.
+            threshold_factor: thresholds for white and coloured noise, as multiples of the universal threshold.
+            max_imf: largest number of modes; -1 for all.
+
+        Raises:
+            UserError: a parameter is out of range.
         """
         self.f_min_hz = treatment.positive("emd", "f_min_hz", f_min_hz)
         self.threshold_factor = treatment.positive("emd", "threshold_factor", threshold_factor)
@@ -60,16 +63,16 @@ class EMD(Denoiser):
 def emd(x: NDArray[np.floating], max_imf: int = -1) -> FloatArray:
     """Decompose a signal into its intrinsic modes, the fastest first.
 
-    The signal is scaled to unit RMS before and back after, so its unit does not matter: the stopping rules have
-    absolute thresholds.
+    The stopping rules have absolute thresholds. So the signal is scaled to unit RMS, and the modes are scaled back:
+    the unit does not matter.
 
     Args:
         x: [L], finite, any length and unit.
-        max_imf: how many modes at most; -1 for all.
+        max_imf: largest number of modes; -1 for all.
 
     Returns:
-        [k, L] float64, k >= 1, in the unit of x: modes, and last what remains, where anything does. They add
-        up to x. A constant, or a signal of less than three extrema, comes back as the one row.
+        [k, L] float64, k >= 1, in the unit of x: the modes, and last the remainder, if there is one. They add
+        up to x. For a constant, or a signal with fewer than three extrema, the only row is x.
 
     Raises:
         InputError: x is empty, not one-dimensional, not real or not finite.
@@ -90,12 +93,21 @@ def emd(x: NDArray[np.floating], max_imf: int = -1) -> FloatArray:
 
 
 def emd_batch(x: NDArray[np.floating], max_imf: int = -1) -> list[FloatArray]:
-    """`emd` of every row of x [n, L]; the numbers of modes differ."""
+    """`emd` of every row of x [n, L]; rows may have different numbers of modes.
+
+    Raises:
+        InputError: x is not [n, L], or a row is refused.
+        UserError: max_imf is neither -1 nor positive.
+    """
     return [emd(row, max_imf) for row in checked_batch(x, "emd")]
 
 
 def checked_signal(x: NDArray[np.floating], method: str) -> FloatArray:
-    """[L] float64; raises InputError for anything but a finite, real signal."""
+    """Check a signal and return it as [L] float64.
+
+    Raises:
+        InputError: it is empty, not one-dimensional, not real or not finite.
+    """
     array = np.asarray(x)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{method}: expected real numbers, got an array of {array.dtype}")
@@ -110,7 +122,11 @@ def checked_signal(x: NDArray[np.floating], method: str) -> FloatArray:
 
 
 def checked_batch(x: NDArray[np.floating], method: str) -> NDArray[np.floating]:
-    """[n, L]; raises InputError for another shape."""
+    """Check the shape [n, L] of a batch and return it as an array.
+
+    Raises:
+        InputError: another shape.
+    """
     array = np.asarray(x)
     if array.ndim != 2:
         raise InputError(f"{method}: expected a batch [n, L], got shape {array.shape}")
@@ -118,12 +134,16 @@ def checked_batch(x: NDArray[np.floating], method: str) -> NDArray[np.floating]:
 
 
 def check_max_imf(max_imf: int, method: str) -> None:
-    """Raise UserError unless it is -1 or positive."""
+    """Check the largest number of modes.
+
+    Raises:
+        UserError: it is neither -1 nor positive.
+    """
     if max_imf != -1 and max_imf < 1:
         raise UserError(f"{method}: max_imf is {max_imf}; give a positive number of modes, or -1 for all")
 
 
 def without_exponent(x: FloatArray) -> tuple[FloatArray, int]:
-    """The signal over the power of two above its peak, exactly, so that its squares are in range; and the exponent."""
+    """The signal divided exactly by the power of two above its peak, so that its squares are in range; the exponent."""
     exponent = int(np.frexp(np.max(np.abs(x)))[1])
     return np.ldexp(x, -exponent), exponent

@@ -1,9 +1,9 @@
-"""Finds heartbeats in a contaminated signal, and judges whether they look like a heart's.
+"""Detects heartbeats in a contaminated signal, and decides whether they are plausible as those of a heart.
 
 Detection (Elgendi, "Fast QRS detection with an optimized knowledge-based method", PLoS ONE 8(9):e73557, 2013,
-with the settings of the published template subtraction): band-pass, square, and compare a moving mean as long
-as a QRS complex with one as long as a heart cycle; where the short one is higher for as long as a QRS complex
-lies a beat, at the largest deflection there.
+with the settings of the published template subtraction): the signal is band-passed and squared. A moving mean as long
+as a QRS complex is compared with one as long as a heart cycle. A stretch in which the short mean is higher for at least
+the length of a QRS complex holds a beat, at its largest deflection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cleansemg.core import dsp
 
 IntArray = NDArray[np.int64]
-SHAPE_HALF_WIDTH_S = 0.05  # of the stretch around a beat whose shape is compared: a QRS lasts 0.08 to 0.12 s
+SHAPE_HALF_WIDTH_S = 0.05  # half the length of a beat's shape: a QRS lasts 0.08 to 0.12 s
 RATE_BPM = (35.0, 200.0)
 MIN_LIKENESS, MIN_PROMINENCE = 0.8, 5.0
 
@@ -27,10 +27,10 @@ class Detector:
 
     Attributes:
         band_hz: band in which a beat stands out.
-        order: of the Butterworth band-pass.
+        order: order of the Butterworth band-pass.
         cycle_s: length of the moving mean over a heart cycle.
-        event_s: length of the moving mean over a QRS complex, and the least length of what counts as one.
-        refractory_s: least time between two beats; of two that are closer the larger stays.
+        event_s: length of the moving mean over a QRS complex, and the least length of a stretch that counts as one.
+        refractory_s: least time between two beats; of two closer ones, the larger is retained.
     """
 
     band_hz: tuple[float, float] = (2.5, 50.0)
@@ -42,7 +42,7 @@ class Detector:
 
 @dataclass(frozen=True)
 class Beats:
-    """Beats of one signal: sample positions, rising, and the band-passed signal in which they were detected."""
+    """Beats of one signal: their sample positions, ascending, and the band-passed signal they were detected in."""
 
     positions: IntArray
     filtered: NDArray[np.float64]  # [L]
@@ -50,7 +50,7 @@ class Beats:
 
     @property
     def rate_bpm(self) -> float:
-        """From the median interval; NaN with fewer than two beats."""
+        """Heart rate in beats per minute, from the median interval; NaN with fewer than two beats."""
         if len(self.positions) < 2:
             return float("nan")
         return float(60 * self.fs_hz / np.median(np.diff(self.positions)))
@@ -61,14 +61,14 @@ def find_beats(x: NDArray[np.float64], fs_hz: float, detector: Detector) -> list
 
     Args:
         x: [n, L], any unit.
-        fs_hz: sampling rate.
+        fs_hz: sampling rate in hertz.
         detector: the settings.
 
     Returns:
-        One `Beats` a signal; a signal that is constant in the band has none.
+        One `Beats` per signal; it is empty for a signal that is constant in the band.
     """
     filtered = dsp.band_pass(x - x.mean(axis=1, keepdims=True), *detector.band_hz, fs_hz, detector.order)
-    # what filtering leaves of a constant is rounding, which must not be taken for a signal
+    # filtering a constant leaves rounding errors, which are not a signal
     level = np.abs(x).max(axis=1, keepdims=True)
     filtered[np.abs(filtered).max(axis=1) <= 1e-9 * level[:, 0]] = 0.0
     energy = filtered**2
@@ -83,7 +83,7 @@ def find_beats(x: NDArray[np.float64], fs_hz: float, detector: Detector) -> list
 
 
 def moving_mean(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Centred moving mean along the last axis; at the ends, over the samples that there are."""
+    """Centred moving mean along the last axis, same shape; at the ends, over the samples inside the signal."""
     n = x.shape[-1]
     total = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x, axis=-1)], axis=-1)
     start = np.maximum(np.arange(n) - width // 2, 0)
@@ -93,10 +93,12 @@ def moving_mean(x: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 
 
 def _peaks(filtered: NDArray[np.float64], above: NDArray[np.bool_], width: int, refractory: int) -> IntArray:
-    """The largest deflection of each run of `above` of `width` samples or more; of two within `refractory` the larger.
+    """[beats] positions: the largest deflection of each run of `above` with at least `width` samples.
 
-    Deflections are taken on the side, up or down, on which the median run reaches farther: on whichever
-    is larger a beat at a time, some beats of a two-sided QRS would be placed half a wave off the others.
+    Of two positions within `refractory` samples, the larger one is retained.
+
+    All deflections are measured on one side, up or down: the one on which the median run reaches farther. If each beat
+    used its larger side, some beats of a two-sided QRS would be half a wave away from the others.
     """
     steps = np.diff(np.concatenate([[False], above, [False]]).astype(np.int8))
     bounds = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
@@ -125,9 +127,9 @@ def look_like_a_heart(
 
 
 def likeness(beats: Beats) -> float:
-    """How alike the beats are: mean correlation of each beat's shape with the mean of the others, -1 to 1.
+    """Similarity of the beats: mean correlation of each beat's shape with the mean of the others, -1 to 1.
 
-    Beats too near an end to be whole are left out; 0 with fewer than two whole ones.
+    Beats that an end of the signal cuts are left out; 0 with fewer than two whole beats.
     """
     half = round(SHAPE_HALF_WIDTH_S * beats.fs_hz)
     whole = beats.positions[(beats.positions >= half) & (beats.positions + half < len(beats.filtered))]
@@ -142,7 +144,10 @@ def likeness(beats: Beats) -> float:
 
 
 def prominence(beats: Beats) -> float:
-    """Median height of the beats over the RMS of the band-passed signal away from them; infinite on silence."""
+    """Median height of the beats over the RMS of the band-passed signal away from them.
+
+    Infinite where the signal away from the beats is silent; 0 without beats, or without samples away from them.
+    """
     half = round(SHAPE_HALF_WIDTH_S * beats.fs_hz)
     away = np.ones(len(beats.filtered), np.bool_)
     for position in beats.positions:

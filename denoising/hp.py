@@ -1,6 +1,7 @@
-"""The chain of infinite-impulse-response filters that surface EMG is usually cleaned with.
+"""Notch, band-pass and high-pass filters (infinite impulse response), the usual filter chain for surface EMG.
 
-One definition for both tracks; all filters are run forwards and backwards (`causal`: forwards), Butterworth of order 4:
+Both tracks use one definition. All filters run forwards and backwards (`causal`: forwards only); the high-pass and the
+band-pass are Butterworth filters of order 4:
 
     step              blind                            oracle
     notch             where `power_line` finds a line  signals with PLI: at the known frequency, or at the
@@ -9,12 +10,12 @@ One definition for both tracks; all filters are run forwards and backwards (`cau
     high-pass         `cutoff_hz`, signals that are    `cutoff_hz`, signals with ECG or MOA
                       slow (`noise_detection`)
 
-The fundamental gets a notch, and so do those harmonics that the same rule finds. Its width in Hz is the same at
-every harmonic: a constant Q would take 60 Hz out of the EMG at 300 Hz. The cut-off of 40 Hz is the one of the
+The fundamental gets a notch, and so does every harmonic that the same rule detects. The width in hertz is the same at
+every harmonic: a constant Q would remove a band of 60 Hz from the EMG at 300 Hz. The cut-off of 40 Hz is that of the
 published baselines for ECG and motion (ICASSP 2023 FCN paper; TrustEMG-Net supplement; CleanSEMG); 20 to 500 Hz is
-the band of surface EMG there. They apply the high-pass to unlabelled data as well, whatever is in it (`slow_ratio=0`).
-That removes the EMG below the cut-off from signals that hold no slow noise; so by default it is applied only where
-there is more power than EMG has there.
+the band of surface EMG there. Those baselines apply the high-pass to unlabelled data, too, whatever it holds
+(`slow_ratio=0`). That removes the EMG below the cut-off from signals without slow noise. So by default the high-pass
+is applied only where there is more power below the cut-off than EMG has.
 """
 
 from __future__ import annotations
@@ -52,15 +53,18 @@ class HighPass(Denoiser):
         """Set the filters.
 
         Args:
-            cutoff_hz: of the high-pass.
-            band_hz: low and high edge of the band-pass; the high edge stays below 0.99 of the Nyquist
+            cutoff_hz: cut-off of the high-pass.
+            band_hz: low and high edge of the band-pass; the high edge is limited to 0.99 of the Nyquist
                 frequency.
-            order: of the Butterworth filters, for one direction.
+            order: order of the Butterworth filters, for one direction.
             notch_width_hz: -3 dB width of a notch, for one direction.
-            n_harmonics: of the power line, the fundamental included.
-            line_threshold: power of a spectral line over the median around it.
-            slow_ratio: power below `cutoff_hz` over what surface EMG has there, from which on the blind track filters;
-                0 for always.
+            n_harmonics: largest number of harmonics of the power line, the fundamental included.
+            line_threshold: least power of a spectral line over the median around it.
+            slow_ratio: the blind track applies the high-pass where the power below `cutoff_hz` is more than this
+                multiple of what surface EMG has there; 0: always.
+
+        Raises:
+            UserError: a parameter is out of range.
         """
         self.cutoff_hz = _positive("cutoff_hz", cutoff_hz)
         self.band_hz = (_positive("band_hz", band_hz[0]), _positive("band_hz", band_hz[1]))
@@ -75,7 +79,11 @@ class HighPass(Denoiser):
             raise UserError(f"hp: band_hz is {self.band_hz}, expected low, high")
 
     def causal(self, fs_hz: float, n_channels: int) -> CausalHighPass:
-        """The filters forwards only, where the blind form has them (`denoising/causal_high_pass.py`)."""
+        """The same filters run forwards only, by the blind rules (`denoising/causal_high_pass.py`).
+
+        Raises:
+            InputError: a cut-off does not fit the rate, or the rate or number of channels is not positive.
+        """
         if np.isfinite(fs_hz):
             self._check_rate(fs_hz)
         return CausalHighPass(

@@ -20,5 +20,5 @@ class Identity(Denoiser):
         return noisy
 
     def causal(self, fs_hz: float, n_channels: int) -> CausalIdentity:
-        """The same, sample by sample."""
+        """The causal form, which returns every sample unchanged."""
         return CausalIdentity(fs_hz, n_channels)

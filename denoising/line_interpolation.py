@@ -1,18 +1,17 @@
-"""Spectral interpolation: a power line's peaks in the spectrum are lowered to what lies beside them.
+"""Spectral interpolation: the peaks of a power line in the spectrum are lowered to the level beside them.
 
 Source: D. T. Mewett, K. J. Reynolds and H. Nazeran, "Reducing power line interference in digitised electromyogram
 recordings by spectrum interpolation", Med. Biol. Eng. Comput. 42(4), 524-531, 2004: within a few hertz of the line and
-its harmonics the magnitudes of the discrete Fourier transform are replaced by those interpolated from the bins on
-either side, and phases are kept. Unlike a notch this leaves the EMG's power there.
+its harmonics, the magnitudes of the discrete Fourier transform are replaced by magnitudes interpolated from the bins on
+either side; the phases stay the same. Unlike a notch, this leaves the EMG's power there.
 
-A record that is no whole number of periods long leaks: a line 15 dB above the EMG reaches 20 Hz to either side in 2 s.
-So the sinusoids of the line and its harmonics, at the detected frequency, are fitted by least squares and subtracted
-first (the canceller of a reference at the line's frequency, in one step rather than adaptively); the interpolation then
-takes what a line that is not quite stationary leaves. It lowers magnitudes only: where the fit has removed a little of
-the EMG as well, nothing is invented.
+If the signal is not a whole number of periods long, the line leaks: 15 dB above the EMG it reaches 20 Hz to either side
+in 2 s. So the sinusoids of the line and its harmonics, at the detected frequency, are first fitted by least squares and
+subtracted (as an adaptive canceller with a reference at the line's frequency does, but in one step). The interpolation
+then removes what a line that is not quite stationary leaves. It only lowers magnitudes: where the fit has removed a
+little of the EMG, too, the interpolation adds nothing.
 
-Blind: a line is looked for by the rule of `power_line`. A signal without one has nothing to be subtracted, by that
-rule, and passes unchanged.
+The method is blind: the rule of `power_line` detects the line. A signal without a detected line passes unchanged.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
 
-BESIDE_HZ = 4.0  # how far on either side magnitudes are averaged for the interpolation
+BESIDE_HZ = 4.0  # width on either side over which magnitudes are averaged for the interpolation
 TUNING_HZ = 0.25  # how far the fit may move the detected frequency
 
 
@@ -43,12 +42,12 @@ class LineInterpolation(Denoiser):
         """Set the rule and the width.
 
         Args:
-            width_hz: of the interpolated band, half of it on either side.
-            threshold: power of a line over the median around it, from which on it counts as one.
-            n_harmonics: of the line, the fundamental included.
+            width_hz: width of the interpolated band, half of it on either side.
+            threshold: least power of a line over the median around it.
+            n_harmonics: largest number of harmonics, the fundamental included.
 
         Raises:
-            UserError: one of them is not a positive number.
+            UserError: a parameter is not a positive number.
         """
         for name, value in (("width_hz", width_hz), ("threshold", threshold), ("n_harmonics", n_harmonics)):
             if not np.isfinite(value) or value <= 0:
@@ -69,16 +68,16 @@ class LineInterpolation(Denoiser):
 
 
 def fitted(x: FloatArray, fs_hz: float, frequency_hz: float, harmonics: tuple[int, ...]) -> FloatArray:
-    """[L]: the sinusoids at multiples of a frequency that are nearest to a signal [L]."""
+    """[L] the least-squares fit of sinusoids at multiples of a frequency to a signal [L]."""
     phase = 2 * np.pi * frequency_hz / fs_hz * np.arange(len(x))
     basis = np.stack([wave(k * phase) for k in harmonics for wave in (np.cos, np.sin)], axis=1)
-    # over the second or more in which a line is detected, the columns are all but orthogonal: the normal equations do
+    # a line is detected in 1 s or more, where the columns are almost orthogonal: the normal equations are exact enough
     sinusoids: FloatArray = basis @ np.linalg.solve(basis.T @ basis, basis.T @ x)
     return sinusoids
 
 
 def tuned(x: FloatArray, fs_hz: float, frequency_hz: float, harmonics: tuple[int, ...]) -> float:
-    """The frequency within 0.25 Hz at which the fit explains most: nearer than a peak of the periodogram is."""
+    """The frequency within 0.25 Hz at which the fit explains most energy: more exact than a peak of the periodogram."""
     scaled = x / np.abs(x).max()
 
     def left(candidate_hz: float) -> float:
@@ -90,7 +89,10 @@ def tuned(x: FloatArray, fs_hz: float, frequency_hz: float, harmonics: tuple[int
 
 
 def interpolated(x: FloatArray, fs_hz: float, centres_hz: list[float], width_hz: float) -> FloatArray:
-    """[L]: magnitudes within half a width of each frequency lowered to the line between the means on either side."""
+    """[L] the signal with the magnitudes within half a width of each frequency lowered.
+
+    The limit is the straight line between the root-mean-square magnitudes on either side.
+    """
     spectrum = np.fft.rfft(x)
     frequency_hz = np.fft.rfftfreq(len(x), 1 / fs_hz)
     for centre_hz in centres_hz:

@@ -1,4 +1,4 @@
-"""A denoiser by name: `load("hp")`, a network with its weights, or a class of the user."""
+"""Builds a denoiser by name: `load("hp")`, a network with its weights, or a class of the user."""
 
 from __future__ import annotations
 
@@ -18,36 +18,37 @@ PRETRAINED = "pretrained"
 OPEN = "open"  # the pretrained weights, fine-tuned on the training people of the open recordings
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 
-# What cleans a recording where the user names nothing: the method and its weights. It gains most of all methods
-# in the project's own table on open recordings (README), on other people than those that it was fitted to.
+# The method and weights for a recording where the user names none. It has the largest SNR improvement in the project's
+# table on open recordings (README), on other people than those that it was trained on.
 DEFAULT_DENOISER: tuple[str, str] = ("msemg", OPEN)
 
 
 def load(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) -> Denoiser:
-    """Build a denoiser, one for any sampling rate from 200 Hz.
+    """Build a denoiser that works at any sampling rate from 200 Hz.
 
-    One that is made for one rate, as networks are, comes as `resampled.Resampled`: other rates are resampled to it and
-    its output back, and what lies above its Nyquist frequency is dropped. `load_network` gives a network without that.
+    A denoiser that is made for one rate, as networks are, is returned as `resampled.Resampled`: signals at other rates
+    are resampled to it and the output is resampled back, without what lies above its Nyquist frequency. `load_network`
+    returns a network without resampling.
 
     Args:
-        name: of a YAML in configs/denoisers/, one of its aliases, or `package.module:Class`.
-        weights: of a network: "pretrained" for the ones that come with the project, "open" for the same, fine-tuned on
-            the open recordings, None for a fresh network (drawn from torch's generator), or a file: ours
+        name: name of a YAML file in configs/denoisers/, one of its aliases, or `package.module:Class`.
+        weights: weights of a network: "pretrained": those that come with the project; "open": the same, fine-tuned on
+            the open recordings; None: a fresh network (drawn from torch's generator); or a file of this project
             (.safetensors) or a checkpoint (.pth, .pt). A classical method has none.
-        parameters: over those saved with the weights, which are over those of the YAML.
+        parameters: replace those saved with the weights, which replace those of the YAML.
 
     Raises:
-        UserError: an unknown name or parameter; weights that are absent, broken, of another network, or
+        UserError: the name or a parameter is unknown; or the weights are absent, broken, of another network, or
             given to a classical method.
     """
     return with_resampling(_load(name, weights, parameters))
 
 
 def load_network(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) -> NeuralDenoiser:
-    """A network's denoiser at the rate that it is made for, to train it or to look into it (`.network`).
+    """Build a network's denoiser without resampling, to train or to inspect the network (`.network`).
 
     Raises:
-        UserError: as `load`; the denoiser has no network.
+        UserError: as for `load`; or the denoiser has no network.
     """
     denoiser = _load(name, weights, parameters)
     if not is_neural(type(denoiser)):
@@ -70,7 +71,7 @@ def _load(name: str, weights: str | Path | None, parameters: dict[str, Any]) -> 
 
 
 def small_form(name: str) -> dict[str, Any]:
-    """Parameters of a network's small form, the one for CPUs (`small` in its YAML); {} where it has none."""
+    """Parameters of a network's small form for CPUs (`small` in its YAML); {} where it has none."""
     small: dict[str, Any] = find("denoisers", name).extra.get("small") or {}
     return dict(small)
 
@@ -81,10 +82,10 @@ def is_neural(cls: type[Denoiser]) -> bool:
 
 
 def weights_file(entry: Entry, weights: str | Path) -> Path:
-    """The file that `weights` of `load` stands for.
+    """The file that the argument `weights` of `load` means.
 
     Raises:
-        UserError: "pretrained" or "open", and none of these come for this network.
+        UserError: the weights "pretrained" or "open" do not exist for this network.
     """
     if weights == PRETRAINED:
         return pretrained_weights(entry)
@@ -97,7 +98,7 @@ def pretrained_weights(entry: Entry) -> Path:
     """The file of the weights that come with the project.
 
     Raises:
-        UserError: none come for this network; the message tells how to train them.
+        UserError: there are none for this network; the message tells how to train it.
     """
     from cleansemg.core import weight_files
 
@@ -116,7 +117,7 @@ def open_weights(entry: Entry) -> Path:
     """The file of the weights that were fine-tuned on the open recordings.
 
     Raises:
-        UserError: none come for this network; names those that do.
+        UserError: there are none for this network; the message names the networks that have them.
     """
     folder = WEIGHTS_FOLDER / OPEN
     path = folder / f"{entry.name}.safetensors"

@@ -1,15 +1,15 @@
-"""What is done to the modes of a decomposition, a kind of noise at a time. For `emd`, `ceemdan` and `vmd`.
+"""Treatment of the modes of a decomposition by kind of noise, for `emd`, `ceemdan` and `vmd`.
 
 Source: the decomposition baselines of TrustEMG-Net and CleanSEMG, which treat modes by their dominant frequency and
-by the kind of noise. Where there are several kinds the treatments follow one another, narrow to wide, so that each
-meets modes from which the louder, narrower noise is gone: `remove_line`, `remove_ecg`, `remove_slow`, and last the
-thresholds for white and coloured noise.
+by the kind of noise. Several kinds are treated one after the other, from narrow to wide, so that the louder, narrower
+noise is already removed: `remove_line`, `remove_ecg`, `remove_slow`, and last the thresholds for white and coloured
+noise.
 
-Thresholds: soft, at `factor` sigma_k sqrt(2 ln L), with sigma_k the deviation of the noise in mode k. In white noise
+Thresholds are soft, at `factor` sigma_k sqrt(2 ln L), with sigma_k the deviation of the noise in mode k. In white noise
 the modes' energies fall by a known law (Flandrin, Rilling and Goncalves, "Empirical mode decomposition as a filter
 bank", IEEE Signal Process. Lett. 11(2), 112-114, 2004), which the baselines have as a table, `shares`, relative to the
-first: sigma_k^2 = sigma_1^2 shares_k. Modes past the table hold next to no white noise; they stay as they are, and
-so does the last row, the remainder of the decomposition.
+first: sigma_k^2 = sigma_1^2 shares_k. Modes beyond the table hold almost no white noise and are not changed; neither
+is the last row, the remainder of the decomposition.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cleansemg.denoising.power_line import HARMONIC_SHARE, THRESHOLD, PowerLine,
 
 FloatArray = NDArray[np.float64]
 
-ECG_TEMPLATE_HZ = 40.0  # low-pass of the signal that stands for the ECG
+ECG_TEMPLATE_HZ = 40.0  # low-pass of the signal that approximates the ECG
 ECG_CUTOFF_HZ = 30.0  # high-pass of the modes that resemble it
 ECG_MODES = 6
 NORMAL_MEDIAN = 0.6744897501960817  # median of |x| for a standard normal x
@@ -40,15 +40,15 @@ def treat(
     expected_shares: Sequence[float],
     factor: float,
 ) -> FloatArray:
-    """Treat the modes of EMD or CEEMDAN by kinds of noise, and add them up.
+    """Treat the modes of EMD or CEEMDAN by kinds of noise, and return their sum [L].
 
     Args:
-        modes: [k, L], the fastest first, and last what remains.
-        noise: the kinds in the signal; without any, the sum is the signal.
-        fs_hz: sampling rate.
+        modes: [k, L], any unit, the fastest first and the remainder last.
+        noise: the kinds in the signal; without any, the result is the signal.
+        fs_hz: sampling rate in hertz.
         f_min_hz: see `remove_slow`.
-        expected_shares: energies of white noise by mode, over the first.
-        factor: of the thresholds.
+        expected_shares: energies of white noise by mode, over that of the first mode.
+        factor: thresholds as multiples of the universal threshold.
     """
     if noise.line is not None:
         modes = remove_line(modes, fs_hz, noise.line)
@@ -65,10 +65,10 @@ def treat(
 
 
 def remove_line(modes: FloatArray, fs_hz: float, line: PowerLine) -> FloatArray:
-    """Notches at the line and its harmonics, in those modes [k, L] in whose own spectrum they stand out.
+    """Apply notches at the line and its harmonics to those modes of [k, L] in whose spectrum they stand out.
 
-    The baselines notch modes whose highest peak is at 50 to 70 Hz. A line is split over several modes, and is not the
-    highest peak in all of them. Signals too short to be searched are notched in all modes.
+    The baselines notch the modes whose highest peak is at 50 to 70 Hz. But a line is split over several modes and is
+    not the highest peak in all of them. In signals too short to be searched, all modes get the notch at the line.
     """
     treated = modes.copy()
     for row in treated:
@@ -83,7 +83,7 @@ def remove_line(modes: FloatArray, fs_hz: float, line: PowerLine) -> FloatArray:
 
 
 def remove_ecg(modes: FloatArray, fs_hz: float) -> FloatArray:
-    """High-pass of 30 Hz on the six modes [k, L] that correlate best with what lies below 40 Hz in their sum."""
+    """High-pass, at 30 Hz, the six modes of [k, L] that correlate best with the part of their sum below 40 Hz."""
     template = without_mean(dsp.low_pass(modes.sum(axis=0), ECG_TEMPLATE_HZ, fs_hz))
     centred = np.stack([without_mean(row) for row in modes])
     norm = np.sqrt(np.sum(centred**2, axis=1) * np.sum(template**2))
@@ -95,7 +95,7 @@ def remove_ecg(modes: FloatArray, fs_hz: float) -> FloatArray:
 
 
 def remove_slow(modes: FloatArray, dominant_hz: FloatArray, f_min_hz: float, fs_hz: float) -> FloatArray:
-    """Zero for modes [k, L] whose dominant frequency [k] lies below `f_min_hz`, a high-pass there for the others."""
+    """Zero the modes [k, L] whose dominant frequency [k] is below `f_min_hz`, and high-pass the others there."""
     treated = np.zeros_like(modes)
     fast = dominant_hz >= f_min_hz
     if fast.any():
@@ -106,8 +106,8 @@ def remove_slow(modes: FloatArray, dominant_hz: FloatArray, f_min_hz: float, fs_
 def remove_first_and_threshold(modes: FloatArray, shares: Sequence[float], factor: float) -> FloatArray:
     """The baselines' treatment of white, coloured and unknown noise.
 
-    The first mode of [k, L] is taken for noise: it is zeroed, and its median magnitude gives sigma_1. Of surface EMG
-    half the energy is in there.
+    The first mode of [k, L] counts as noise: it is zeroed, and its median magnitude gives sigma_1. Half the energy of
+    surface EMG is in that mode.
     """
     sigma = float(np.median(np.abs(modes[0]))) / NORMAL_MEDIAN
     treated = threshold_modes(modes, sigma**2 * np.asarray(shares), factor)
@@ -117,12 +117,12 @@ def remove_first_and_threshold(modes: FloatArray, shares: Sequence[float], facto
 
 
 def threshold_to_variance(modes: FloatArray, shares: Sequence[float], variance: float, factor: float) -> FloatArray:
-    """The same thresholds for white noise of a known variance, spread over the modes as `shares` have it."""
+    """The same thresholds for white noise of a known variance, distributed over the modes in proportion to `shares`."""
     return threshold_modes(modes, variance * np.asarray(shares) / np.sum(shares), factor)
 
 
 def threshold_modes(modes: FloatArray, variances: FloatArray, factor: float) -> FloatArray:
-    """Soft thresholds on the first modes, as many as there are variances of noise; what remains, the last, is kept."""
+    """Apply soft thresholds to the first modes, as many as there are noise variances; the last row is not changed."""
     n = min(len(modes) - 1, len(variances))
     treated = modes.copy()
     limits = thresholds(variances[:n], modes.shape[1], factor)[:, None]
@@ -137,7 +137,7 @@ def thresholds(variances: FloatArray, n_samples: int, factor: float) -> FloatArr
 
 
 def threshold_intervals(mode: FloatArray, limit: float) -> FloatArray:
-    """Soft threshold of whole intervals between zero crossings, by the largest magnitude in each.
+    """Apply a soft threshold to whole intervals between zero crossings, by the largest magnitude in each.
 
     Kopsinis and McLaughlin, "Development of EMD-based denoising methods inspired by wavelet thresholding", IEEE Trans.
     Signal Process. 57(4), 1351-1362, 2009: an interval whose extremum is h becomes (|h| - limit) / |h| of itself.
@@ -153,21 +153,29 @@ def threshold_intervals(mode: FloatArray, limit: float) -> FloatArray:
 
 
 def dominant_frequencies(modes: FloatArray, fs_hz: float) -> FloatArray:
-    """[k]: where the periodogram of each mode [k, L] has its highest point; 0 for a constant."""
+    """[k] frequency in hertz of the highest point of each mode's periodogram; 0 for a constant mode."""
     centred = np.stack([without_mean(row) for row in modes])
     highest: FloatArray = np.fft.rfftfreq(modes.shape[1], 1 / fs_hz)[np.abs(np.fft.rfft(centred)).argmax(axis=1)]
     return highest
 
 
 def positive(method: str, name: str, value: float) -> float:
-    """The value, or UserError where it is not a positive number."""
+    """The value as a float.
+
+    Raises:
+        UserError: it is not a positive number.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
         raise UserError(f"{method}: {name} is {value!r}, expected a positive number")
     return float(value)
 
 
 def check_rate(method: str, cutoff_hz: float, fs_hz: float) -> None:
-    """Raise InputError where the filters' cut-offs do not fit a sampling rate."""
+    """Check that the filters' cut-offs fit a sampling rate in hertz.
+
+    Raises:
+        InputError: they do not.
+    """
     highest_hz = max(cutoff_hz, ECG_TEMPLATE_HZ)
     if highest_hz >= dsp.NYQUIST_MARGIN * fs_hz / 2:
         raise InputError(f"{method}: a cut-off of {highest_hz:g} Hz does not fit a sampling rate of {fs_hz:g} Hz")

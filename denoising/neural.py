@@ -1,9 +1,9 @@
 """What all neural denoisers share: the scale a network works in, windows, batches and the device.
 
-Scaling belongs here and not to the data (spec of the published protocol: input over the 0.99 quantile of
-|noisy|, clipped to [-1, 1]; the output times the same scale). Training uses the same `normalise`. Before it, each
-window's mean is taken off: training signals are band-passed and have none, while an amplifier's offset, which says
-nothing about the muscle, would set the scale and leave the signal a ripple at the limit.
+Scaling is part of the denoiser, not of the data (published protocol: the input is divided by the 0.99 quantile of
+|noisy| and clipped to [-1, 1]; the output is multiplied by the same scale). Training uses the same `normalise`. Before
+scaling, the mean of each window is subtracted: training signals are band-passed and have no mean, whereas the offset
+of an amplifier would set the scale and reduce the signal to a ripple at the limit.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from cleansemg.noise.labels import NoiseLabels
 log = logging.getLogger(__name__)
 
 QUANTILE = 0.99
-SMALLEST_SCALE = 1e-6  # of the peak: a few spikes on zeros have a 0.99 quantile of zero
-ROUNDING = 1e-12  # of the peak: a window that spreads less is a constant, and has no scale
+SMALLEST_SCALE = 1e-6  # share of the peak: a few spikes on zeros have a 0.99 quantile of zero
+ROUNDING = 1e-12  # share of the peak: a window with a smaller range is a constant and has no scale
 DEVICES = ("auto", "cpu", "cuda")
 PUBLISHED_SCALING: dict[str, Any] = {"centre": False}  # parameters of every network of the public code
 
 
 def quantile_scale(noisy: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The amplitude that a network's input is divided by: the 0.99 quantile of |noisy|.
+    """The divisor of a network's input: the 0.99 quantile of |noisy|.
 
-    At least a millionth of the peak; 1 for an all-zero signal.
+    It is at least a millionth of the peak, and 1 for an all-zero signal.
 
     Args:
         noisy: [n, L], any unit.
@@ -53,15 +53,15 @@ def quantile_scale(noisy: NDArray[np.floating]) -> NDArray[np.float64]:
 def normalise(
     noisy: NDArray[np.floating], clean: NDArray[np.floating], clip: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Input and target of a training step: both over the scale of `noisy`.
+    """Input and target of a training step, both divided by the scale of `noisy`.
 
     Args:
-        noisy: [n, L].
+        noisy: [n, L], any unit.
         clean: [n, L], in the unit of `noisy`.
         clip: limit both to [-1, 1], as the published recipe does.
 
     Returns:
-        noisy [n, L], clean [n, L] and the scale [n, 1], all float32.
+        Scaled noisy [n, L], scaled clean [n, L] and the scale [n, 1], all float32.
     """
     scale = quantile_scale(noisy)
     pair = [np.asarray(signal, np.float64) / scale for signal in (noisy, clean)]
@@ -74,24 +74,24 @@ class NeuralDenoiser(Denoiser):
     """A network [n, L] -> [n, L] behind the common interface.
 
     A subclass names a small dataclass of hyper-parameters (`Size`) and builds its network from one;
-    weights come from `denoising.load`. The first weights are drawn from torch's generator: seed that
-    for a reproducible fresh network.
+    weights come from `denoising.load`. A fresh network draws its weights from torch's generator: seed that
+    generator for reproducible weights.
 
     Args of every subclass:
         clip: limit the scaled input to [-1, 1], as in the published training.
-        centre: subtract each window's mean first; the output is then around zero. Off where the published
-            recipe has to be followed exactly, or the network was fitted to noise that is not band-passed.
-        window_samples: cut the input into windows of so many samples, each scaled on its own; None
-            takes the whole input in one piece. The last window ends with the signal and overlaps the
+        centre: subtract each window's mean first; the output then has no offset. Turn it off to follow the published
+            recipe exactly, or for a network that was trained on noise that is not band-passed.
+        window_samples: cut the input into windows of this many samples, each with a separate scale; None:
+            the whole input is one window. The last window ends with the signal and overlaps the
             one before it.
-        batch_size: windows in one pass. With 1 the output of a signal cannot depend on its neighbours
+        batch_size: windows in one pass. With 1, the output of a signal cannot depend on the other signals
             or on their number; larger batches may change the last digits (see docs/denoisers.md).
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        device: "auto" (CUDA where available), "cpu" or "cuda".
         size: the fields of `Size`.
     """
 
     sampling_rate_hz = 1000.0
-    lowest_hz = 20.0  # of the signals that networks are fitted to
+    lowest_hz = 20.0  # lower band edge of the training signals
     scale_tolerance = 1e-4  # float32 inside: the scaled input rounds differently in another unit
     Size: ClassVar[type[Any]]
 
@@ -123,10 +123,10 @@ class NeuralDenoiser(Denoiser):
 
     @abstractmethod
     def build_network(self, size: Any) -> nn.Module:
-        """A fresh network of the size given, [n, L] -> [n, L] in scaled units.
+        """Build a fresh network of the given size, [n, L] -> [n, L] in scaled units.
 
-        A network that is not fitted by comparing its output with the clean signal (a diffusion model) also
-        has `training_loss(noisy, clean) -> scalar`, both [n, L] in scaled units, drawing from torch's generator.
+        A network that is not trained by comparing its output with the clean signal (a diffusion model) also
+        has `training_loss(noisy, clean) -> scalar`, both [n, L] in scaled units, which draws from torch's generator.
         """
 
     @classmethod
@@ -134,22 +134,22 @@ class NeuralDenoiser(Denoiser):
         cls,
         state: Mapping[str, torch.Tensor],  # noqa: ARG003 - for subclasses
     ) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
-        """What a checkpoint of the public implementation means here.
+        """Convert a checkpoint of the public implementation.
 
         Args:
             state: tensors under the names that the public code gives them.
 
         Returns:
-            The parameters to build the denoiser with (size taken from the shapes, the published quirks on)
-            and the tensors under the names of the own network; None where the names are not the public ones.
-            Names that have no counterpart are passed on as they are, so that the error names them. Who asks adds
-            `PUBLISHED_SCALING`.
+            The parameters to build the denoiser with (the size follows from the shapes; peculiarities of the public
+            code are on) and the tensors under the names of this project's network; None where the names are not the
+            public ones. Names without a counterpart are returned unchanged, so that the error names them. The caller
+            adds `PUBLISHED_SCALING`.
         """
         return None
 
     @property
     def network(self) -> nn.Module:
-        """The network, for training and for looking into it."""
+        """The network, for training and inspection."""
         return self._network
 
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> NDArray[np.float32]:
@@ -161,7 +161,7 @@ class NeuralDenoiser(Denoiser):
         return estimate
 
     def _windows(self, n_samples: int) -> Iterator[tuple[int, int]]:
-        """Start of each window, and how many of its first samples the one before has given already."""
+        """Start of each window, and how many of its first samples the window before has already denoised."""
         width = self.window_samples
         if width is None or width >= n_samples:
             yield 0, 0
@@ -181,7 +181,7 @@ class NeuralDenoiser(Denoiser):
         scaled, _, _ = normalise(noisy, noisy, self.clip)
         outputs = [self._run(scaled[i : i + self.batch_size]) for i in range(0, len(scaled), self.batch_size)]
         estimate = np.concatenate(outputs).astype(np.float64) * quantile_scale(noisy)
-        # a network answers silence with its biases, which no scale could make part of the signal
+        # a network's output for silence comes from its biases alone
         estimate[silent] = 0.0
         return estimate
 

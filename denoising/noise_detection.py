@@ -1,19 +1,20 @@
-"""Detects noise in a signal alone: a power line, a heart, movement or drift, a white floor. The blind rules.
+"""The blind rules: detect a power line, heartbeats, movement or drift, and a white floor from the signal alone.
 
-- **Line**: `power_line.find_power_line`, by its own threshold. The other rules look at the signal without it.
-- **Heart**: beats that look like a heart's (`heartbeats.look_like_a_heart`).
-- **Slow noise** (movement, drift, coloured noise): more than `SLOW_RATIO` times the power below a cut-off that surface
-  EMG has there. From a ratio of 2 on there is more noise than EMG below the cut-off, and a high-pass removes more
-  noise than EMG; 2.5 leaves a margin for subjects with more EMG there than the model of its spectrum has,
+- **Line**: `power_line.find_power_line` with its threshold. The other rules use the signal without the line.
+- **Heart**: heartbeats that are plausible (`heartbeats.look_like_a_heart`).
+- **Slow noise** (movement, drift, coloured noise): the power below a cut-off is more than `SLOW_RATIO` times that of
+  surface EMG there. From a ratio of 2 on, there is more noise than EMG below the cut-off, so a high-pass removes more
+  noise than EMG; 2.5 leaves a margin for subjects with more EMG there than the model spectrum,
 
       P(f) ~ f^2 / ((f^2 + fl^2) (f^2 + fh^2)^2)          fl = 60 Hz, fh = 120 Hz, from 20 Hz on
 
   (Shwedyk, Balasubramanian and Scott, "A nonstationary model for the electromyogram", IEEE Trans. Biomed. Eng. 24(5),
   417-424, 1977; Stulen and De Luca, same journal 28(7), 515-523, 1981): 9 % below 40 Hz. On the training subjects of
   the open set it is 7 % (median), 15 % (95th percentile).
-- **White floor**: the density from 400 to 470 Hz, above the band of surface EMG (De Luca et al., "Filtering the surface
-  EMG signal", J. Biomech. 43, 1573-1579, 2010), taken to hold at all frequencies. White noise counts as detected where
-  that exceeds `WHITE_SHARE` of the power; EMG of the training subjects reads 2 % (median), 5 % (95th percentile).
+- **White floor**: the power density from 400 to 470 Hz, above the band of surface EMG (De Luca et al., "Filtering the
+  surface EMG signal", J. Biomech. 43, 1573-1579, 2010), is assumed at all frequencies. White noise counts as detected
+  where its power exceeds `WHITE_SHARE` of the total; for EMG of the training subjects it is 2 % (median), 5 % (95th
+  percentile).
 """
 
 from __future__ import annotations
@@ -41,14 +42,15 @@ NOTCH_WIDTH_HZ = 2.0
 
 @dataclass(frozen=True)
 class DetectedNoise:
-    """What one signal holds of noise, given or detected.
+    """The noise in one signal, given or detected.
 
     Attributes:
         line: the power line; None where there is none.
         ecg: whether there are heartbeats.
         slow: whether there is movement or drift.
         wide: whether there is white or coloured noise.
-        white_variance: variance of the white noise, where it is detected; None where the signal's kinds are given.
+        white_variance: variance of the detected white noise, in the signal's unit squared; None where none is detected
+            or the kinds are given.
     """
 
     line: PowerLine | None
@@ -59,12 +61,12 @@ class DetectedNoise:
 
 
 def detect(x: FloatArray, fs_hz: float, cutoff_hz: float, labels: NoiseLabels | None, row: int) -> DetectedNoise:
-    """What the signal [L] in a row of a batch holds: given on the oracle track, detected on the blind one."""
+    """The noise in the signal [L] of a row of a batch: given on the oracle track, detected on the blind one."""
     return from_signal(x, fs_hz, cutoff_hz) if labels is None else from_labels(x, fs_hz, labels, row)
 
 
 def from_labels(x: FloatArray, fs_hz: float, labels: NoiseLabels, row: int) -> DetectedNoise:
-    """The oracle track: kinds from the labels, the line at its frequency, or at the highest candidate if not known."""
+    """The oracle track: kinds from the labels; the line at its frequency, or at the highest candidate if unknown."""
     has = {kind: bool(labels.has(kind)[row]) for kind in ("PLI", "ECG", "MOA", "WGN", "Color")}
     line = None
     if has["PLI"]:
@@ -73,7 +75,7 @@ def from_labels(x: FloatArray, fs_hz: float, labels: NoiseLabels, row: int) -> D
 
 
 def from_signal(x: FloatArray, fs_hz: float, cutoff_hz: float) -> DetectedNoise:
-    """The blind track: kinds by the rules above; slow noise is judged by the power below `cutoff_hz`."""
+    """The blind track: kinds by the rules above; slow noise is detected from the power below `cutoff_hz`."""
     line = find_line(x, fs_hz)
     rest = x if line is None else without_line(x, fs_hz, line)
     ecg = look_like_a_heart(find_beats(rest[None], fs_hz, Detector())[0])
@@ -82,7 +84,7 @@ def from_signal(x: FloatArray, fs_hz: float, cutoff_hz: float) -> DetectedNoise:
 
 
 def without_line(x: FloatArray, fs_hz: float, line: PowerLine, notch_width_hz: float = NOTCH_WIDTH_HZ) -> FloatArray:
-    """[L]: the signal with notches of one width at the line and at those of its harmonics that were detected."""
+    """[L] the signal after notches of one width in hertz at the line and its detected harmonics."""
     for k in line.harmonics:
         frequency_hz = k * line.frequency_hz
         x = dsp.notch(x, frequency_hz, frequency_hz / notch_width_hz, fs_hz)
@@ -90,7 +92,7 @@ def without_line(x: FloatArray, fs_hz: float, line: PowerLine, notch_width_hz: f
 
 
 def find_line(x: FloatArray, fs_hz: float, threshold: float = THRESHOLD) -> PowerLine | None:
-    """The line in a signal [L], None where there is none."""
+    """The power line in a signal [L]; None where none is detected."""
     line = find_power_line(x, fs_hz, threshold=threshold)
     return line if line.harmonics else None
 
@@ -98,13 +100,13 @@ def find_line(x: FloatArray, fs_hz: float, threshold: float = THRESHOLD) -> Powe
 def is_slow(x: FloatArray, cutoff_hz: float, fs_hz: float, ratio: float = SLOW_RATIO) -> bool:
     """Whether a signal [L] has more than `ratio` times the power below `cutoff_hz` that surface EMG has there.
 
-    A constant has no power, so none below the cut-off.
+    A constant signal has no power and returns False.
     """
     return share_below(x, cutoff_hz, fs_hz) > ratio * emg_share_below(cutoff_hz, fs_hz)
 
 
 def share_below(x: FloatArray, cutoff_hz: float, fs_hz: float) -> float:
-    """Share of the power of a signal [L] below a frequency, its mean left out."""
+    """Share (0 to 1) of the power of a signal [L] below a frequency, without its mean; 0 for a constant."""
     frequency_hz = np.fft.rfftfreq(len(x), 1 / fs_hz)
     untapered = np.abs(np.fft.rfft(without_mean(x))) ** 2
     total = float(untapered.sum())
@@ -112,7 +114,7 @@ def share_below(x: FloatArray, cutoff_hz: float, fs_hz: float) -> float:
 
 
 def emg_share_below(cutoff_hz: float, fs_hz: float) -> float:
-    """The same of the model spectrum of surface EMG.
+    """Share of the power below a frequency in the model spectrum of surface EMG.
 
     >>> round(emg_share_below(40.0, 1000.0), 3)
     0.086
@@ -123,7 +125,7 @@ def emg_share_below(cutoff_hz: float, fs_hz: float) -> float:
 
 
 def white_noise(x: FloatArray, fs_hz: float) -> float | None:
-    """Variance of the white noise in a signal [L], where it is detected; None where it is not."""
+    """Variance of the white noise in a signal [L]; None where none is detected."""
     variance = white_power(x, fs_hz)
     return variance if variance is not None and variance > WHITE_SHARE * float(np.var(without_mean(x))) else None
 
@@ -131,8 +133,8 @@ def white_noise(x: FloatArray, fs_hz: float) -> float | None:
 def white_power(x: FloatArray, fs_hz: float) -> float | None:
     """Variance of the white noise in a signal [L], from its density at 400 to 470 Hz.
 
-    None below sampling rates of 1 kHz, where that band is missing, and for signals shorter than 0.25 s. The median
-    over the band passes over a harmonic of a power line.
+    None where the rate is too low for that band (about 950 Hz), and for signals shorter than 0.25 s. The median over
+    the band ignores a harmonic of a power line.
     """
     n = round(WELCH_S * fs_hz)
     if fs_hz * dsp.NYQUIST_MARGIN / 2 < WHITE_BAND_HZ[1] or len(x) < n:
@@ -144,5 +146,5 @@ def white_power(x: FloatArray, fs_hz: float) -> float | None:
 
 
 def without_mean(x: FloatArray) -> FloatArray:
-    """[L] less its mean; exactly zero for a constant, whose mean may round."""
+    """[L] minus its mean; exactly zero for a constant, whose mean may be rounded."""
     return np.zeros_like(x) if np.ptp(x) == 0 else x - x.mean()

@@ -1,4 +1,4 @@
-r"""Recordings of any length and number of channels, in windows, with the memory of a few windows.
+r"""Denoises recordings of any length and number of channels in windows, with the memory of a few windows.
 
     input    |----------- W -----------|
                                  |----------- W -----------|        hop = W - V
@@ -6,17 +6,17 @@ r"""Recordings of any length and number of channels, in windows, with the memory
     weights  1111111111111111111111\
                                    /1111111111111111111111 ...       fades over the middle V/2 of the overlap V
 
-A window's outer V/4 is not used where another window has the samples too: a method sees no context there. The fades
-are raised cosines that sum to one, so what both windows agree on passes unchanged. A channel's gaps (NaN) cut it
-into stretches, each denoised as if it were alone. What is left of a stretch after its last whole window is denoised
-in a whole window that ends with it; a stretch shorter than a window is one short window.
+The outer V/4 of a window is not used where another window has the samples, too: a method lacks context there. The
+fades are raised cosines that sum to one, so what both windows agree on passes unchanged. The gaps (NaN) of a channel
+cut it into stretches, each denoised as if it were alone. The rest of a stretch after its last whole window is denoised
+in a whole window that ends with the stretch; a stretch shorter than a window is one short window.
 
-Where a denoiser states a `lowest_hz`, as networks do, a window is high-passed there first: recordings have offsets and
-drift that the signals such a method was fitted to do not have, and 4 s of them set its scale.
+Where a denoiser has a `lowest_hz`, as networks do, a window is first high-passed there: recordings have offsets and
+drift that the training signals of such a method do not have, and that would set its scale.
 
-The bounds of a window are samples of the recording, so resampling inside (`resampled`) lets no drift add up. Windows
-depend on nothing but where stretches start and stop, so the output is the same, bit for bit, in whatever blocks the
-samples come.
+The bounds of a window are samples of the recording, so rounding by resampling (`resampled`) does not accumulate.
+Windows depend only on where stretches start and stop, so the output is bit for bit the same, however the samples are
+cut into blocks.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ STREAMING_WINDOW_S, STREAMING_OVERLAP_S = 2.0, 0.5
 
 @dataclass
 class _Stretch:
-    """Values of one channel without a gap; places are samples of the stream."""
+    """Values of one channel without a gap; positions are samples of the stream."""
 
     start: int
-    stop: int  # of what came
-    planned: int | None = None  # end of its last window that was planned
-    final: int = 0  # up to here its output is out
-    tail: NDArray[np.float64] | None = None  # of the last window that was denoised, from `final` on
+    stop: int  # end of the samples so far
+    planned: int | None = None  # end of the last planned window
+    final: int = 0  # end of the final output
+    tail: NDArray[np.float64] | None = None  # output of the last denoised window from `final` on
 
 
 @dataclass(frozen=True)
@@ -54,23 +54,23 @@ class _Window:
     channel: int
     stretch: _Stretch
     start: int
-    stop: int  # equal to start: nothing new, the stretch ended with its last window
+    stop: int  # equal to start: no new samples, the stretch ended with its last window
     last: bool  # the stretch ends here
 
 
 class OverlapAdd:
-    """Denoise a recording as its samples come.
+    """Denoises a recording as its samples arrive.
 
-    As many samples come out as go in, in order; `push` returns those that no later sample can change.
+    The output has as many samples as the input, in order; `push` returns those that no later sample can change.
 
-    A gap stays one: NaN in, NaN out. A stretch between gaps that is too short for the denoiser comes out as NaN as
-    well, and is reported. Constants are denoised like anything else.
+    A gap stays a gap: NaN in, NaN out. A stretch between gaps that is too short for the denoiser becomes NaN, too,
+    and is reported. Constants are denoised like any other signal.
 
     Attributes:
-        latency_s: how long after a sample came its denoised value is out at the latest: a window. Blocks add
-            their own length, the denoiser its computing time.
-        n_gaps: how many gaps there were so far.
-        gap_samples: [C] samples without a denoised value.
+        latency_s: longest time in seconds from a sample to its denoised value: one window. The length of a block and
+            the computing time of the denoiser come on top.
+        n_gaps: number of gaps so far.
+        gap_samples: [C] number of samples without a denoised value so far.
     """
 
     def __init__(
@@ -81,18 +81,18 @@ class OverlapAdd:
         window_s: float = WINDOW_S,
         overlap_s: float = OVERLAP_S,
     ) -> None:
-        """Prepare.
+        """Prepare for a recording.
 
         Args:
-            denoiser: any with a blind track.
-            fs_hz: sampling rate of the recording, from 200 Hz where the denoiser is made for another one.
-            n_channels: of the recording.
-            window_s: length of a window.
-            overlap_s: of neighbouring windows, at most half a window; 0 cuts hard.
+            denoiser: a denoiser with a blind track.
+            fs_hz: sampling rate of the recording in hertz, at least 200 where the denoiser is made for another rate.
+            n_channels: number of channels of the recording.
+            window_s: length of a window in seconds.
+            overlap_s: overlap of neighbouring windows in seconds, at most half a window; 0: windows do not overlap.
 
         Raises:
-            InputError: a rate that the denoiser refuses, no channels, a window that is too short for it.
-            UserError: the denoiser needs labels, or an overlap that does not fit the window.
+            InputError: the denoiser refuses the rate, there is no channel, or the window is too short for the denoiser.
+            UserError: the denoiser needs labels, or the overlap does not fit the window.
         """
         if denoiser.needs_labels or "blind" not in denoiser.tracks:
             raise UserError(f"denoiser '{denoiser.name}' needs labels, which a recording does not have")
@@ -123,12 +123,12 @@ class OverlapAdd:
 
     @property
     def n_gaps(self) -> int:
-        """How many gaps there were so far."""
+        """Number of gaps so far."""
         return self._log.n_gaps
 
     @property
     def gap_samples(self) -> NDArray[np.int64]:
-        """[C] samples without a denoised value so far."""
+        """[C] number of samples without a denoised value so far."""
         return self._log.samples.copy()
 
     @property
@@ -140,14 +140,14 @@ class OverlapAdd:
         """Denoise the next samples.
 
         Args:
-            block: [C, l], any unit, any length, also none; NaN where there is no value.
+            block: [C, l], any unit, any length (0, too); NaN where there is no value.
 
         Returns:
-            [C, m]: the next denoised samples that became final, in the unit of `block`.
+            [C, m] float32: the next denoised samples that became final, in the unit of `block`.
 
         Raises:
-            InputError: a block of another shape, an infinite value (nothing of the block is taken then), or a
-                window that the denoiser refuses.
+            InputError: the block has another shape or an infinite value (no sample of it is used then), or the
+                denoiser refuses a window.
             ItemError: the denoiser failed on a window.
             UserError: `finish` was called, or a window failed before.
         """
@@ -157,7 +157,7 @@ class OverlapAdd:
         return np.concatenate(parts, axis=1) if parts else np.empty((self._n_channels, 0), np.float32)
 
     def finish(self) -> NDArray[np.float32]:
-        """[C, m]: the denoised samples that are left. The recording ends here; raises as `push` does."""
+        """End the recording and return the remaining denoised samples [C, m] float32; raises as `push` does."""
         self._check_open()
         windows = [w for channel in range(self._n_channels) for w in self._end(channel, self._input.stop)]
         self._denoise(windows)
@@ -169,7 +169,7 @@ class OverlapAdd:
             raise UserError(self._closed)
 
     def _feed(self, block: NDArray[np.float64]) -> NDArray[np.float32]:
-        """At most a hop of samples."""
+        """Process a block of at most one hop; returns the samples that became final."""
         first = self._input.stop
         self._input.append(block, block.shape[1])
         self._output.append(np.nan, block.shape[1])
@@ -185,7 +185,7 @@ class OverlapAdd:
         return self._release()
 
     def _extend(self, channel: int, start: int, stop: int) -> list[_Window]:
-        """Values came: the windows that they fill."""
+        """Add samples with values to a stretch; returns the windows that they complete."""
         stretch = self._stretches[channel]
         if stretch is None:
             stretch = self._stretches[channel] = _Stretch(start, stop, final=start)
@@ -200,7 +200,7 @@ class OverlapAdd:
             stretch.planned = end
 
     def _end(self, channel: int, stop: int) -> list[_Window]:
-        """No values any more from `stop` on: what is left of the stretch before."""
+        """End the stretch of a channel at `stop`; returns its last window, if there is one."""
         stretch, self._stretches[channel] = self._stretches[channel], None
         if stretch is None:
             return []
@@ -211,7 +211,7 @@ class OverlapAdd:
         return [_Window(channel, stretch, start, stop, last=True)]
 
     def _denoise(self, windows: list[_Window]) -> None:
-        """Denoise windows and join them to the output; those of the same samples are one batch."""
+        """Denoise windows and join them to the output; windows of the same samples are one batch."""
         batches: dict[tuple[int, int, bool], list[_Window]] = defaultdict(list)
         for window in windows:
             batches[window.stop, window.start, window.last].append(window)
@@ -226,7 +226,7 @@ class OverlapAdd:
         if self._denoiser.lowest_hz is not None:
             constant = np.ptp(noisy, axis=1) == 0
             noisy = high_pass(noisy, self._denoiser.lowest_hz, self._fs_hz)
-            noisy[constant] = 0.0  # not the rounding of an offset, which a network would scale up
+            noisy[constant] = 0.0  # a network would amplify the rounding errors of an offset
         try:
             return self._denoiser.denoise(noisy, self._fs_hz).astype(np.float64)
         except (InputError, ItemError) as error:
@@ -254,7 +254,7 @@ class OverlapAdd:
         self._output.part(start, start + len(values))[channel] = values
 
     def _release(self) -> NDArray[np.float32]:
-        """What is final in all channels, and what no window will need is forgotten."""
+        """Return the samples that are final in all channels, and drop those that no window will need."""
         stop = self._input.stop
         final = min(stop if stretch is None else stretch.final for stretch in self._stretches)
         needed = [
@@ -273,14 +273,14 @@ def denoise_long(
     """Denoise a recording of any length that is in memory, with gaps or without.
 
     Args:
-        denoiser: any with a blind track.
+        denoiser: a denoiser with a blind track.
         noisy: [C, L] or [L], any unit; NaN where there is no value.
         fs_hz: sampling rate in Hz.
         window_s: as for `OverlapAdd`.
         overlap_s: as for `OverlapAdd`.
 
     Returns:
-        float32, in the shape and unit of `noisy`; NaN in gaps, and between gaps that are too close.
+        float32, in the shape and unit of `noisy`; NaN in gaps, and between gaps that are too close to each other.
 
     Raises:
         InputError, ItemError, UserError: as `OverlapAdd`.
@@ -304,19 +304,19 @@ def denoise_long(
 def best_streaming(
     denoiser: Denoiser, fs_hz: float, n_channels: int, window_s: float | None = None, overlap_s: float | None = None
 ) -> CausalDenoiser | OverlapAdd:
-    """The form of a denoiser with the least latency: its causal one where it has one, else short windows.
+    """The form of a denoiser with the least latency: its causal form where it has one, else short windows.
 
-    Both take blocks by `push`, return the rest by `finish`, and state `latency_s` and `gaps`.
+    Both accept blocks by `push`, return the rest by `finish`, and have `latency_s` and `gaps`.
 
     Args:
-        denoiser: any with a blind track.
-        fs_hz: sampling rate.
-        n_channels: of the stream.
-        window_s: length of a window; None: the causal form, or 2 s.
-        overlap_s: of neighbouring windows; None: a quarter of the window.
+        denoiser: a denoiser with a blind track.
+        fs_hz: sampling rate in hertz.
+        n_channels: number of channels of the stream.
+        window_s: length of a window in seconds; None: the causal form (if `overlap_s` is None, too), else 2 s.
+        overlap_s: overlap of neighbouring windows in seconds; None: a quarter of the window.
 
     Raises:
-        InputError, UserError: as `Denoiser.causal` and `OverlapAdd`.
+        InputError, UserError: as for `Denoiser.causal` and `OverlapAdd`.
     """
     if window_s is None and overlap_s is None:
         causal = denoiser.causal(fs_hz, n_channels)

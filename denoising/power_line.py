@@ -1,15 +1,15 @@
-"""Finds power-line interference in a spectrum: its frequency, and which of its harmonics are there.
+"""Detects power-line interference in a spectrum: its frequency, and which harmonics are present.
 
-Rule. The periodogram (Hann window; averaged over pieces of at most 4 s with half overlap) is searched within
-1 Hz of each mains frequency. Its highest point counts as a line where it exceeds `threshold` times the median
-of the periodogram 2 to 12 Hz away on either side; a harmonic of a detected line needs `HARMONIC_SHARE`
-of that. The median of the neighbours makes the rule independent of the signal's scale and slope.
+Rule. The periodogram (Hann window; averaged over segments of at most 4 s with half overlap) is searched within
+1 Hz of each mains frequency. Its highest point counts as a line if it exceeds `threshold` times the median
+of the periodogram 2 to 12 Hz away on either side. A harmonic of a detected line must exceed `HARMONIC_SHARE`
+of that threshold. The median of the neighbours makes the rule independent of the scale and the spectral slope.
 
-Threshold. In noise without a line a bin of one piece's periodogram is exponentially distributed, and exceeds
-12 times its median with a chance of 2^-12; with all bins of the search, the oversampling and the scatter of
-the median, 1 in 100 stretches of 2 s of white noise is taken to have a line (measured), none of 300 of 10 s.
-That costs little: a zero-phase notch of -3 dB width w takes pi w / 4 times the density around it out of the
-signal, and is worth its cost from a ratio of about 2 on (w = 2 Hz, 2 s), which is why a harmonic, expected
+Threshold. In noise without a line, a bin of one segment's periodogram is exponentially distributed and exceeds
+12 times its median with probability 2^-12. With all bins of the search, the oversampling and the scatter of
+the median, the rule detects a line in 1 of 100 stretches of 2 s of white noise (measured), and in none of 300 of 10 s.
+A false line costs little: a zero-phase notch of -3 dB width w removes pi w / 4 times the density around it from the
+signal, which is worth its cost from a ratio of about 2 on (w = 2 Hz, 2 s). So a harmonic, which is expected
 where there is a fundamental, needs less evidence.
 
 The frequency is refined by a parabola through the logarithms of the peak and its two neighbours.
@@ -31,9 +31,9 @@ NEIGHBOURS_HZ = (2.0, 12.0)
 THRESHOLD = 12.0
 HARMONIC_SHARE = 0.5  # of the threshold
 PIECE_S = 4.0
-MIN_DURATION_S = 1.0  # shorter, the window's main lobe reaches into the neighbours
+MIN_DURATION_S = 1.0  # in shorter signals the window's main lobe reaches into the neighbours
 OVERSAMPLING = 8
-NYQUIST_FRACTION = 0.95  # no notch above
+NYQUIST_FRACTION = 0.95  # upper limit of notches, as a fraction of the Nyquist frequency
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class PowerLine:
     """The power line in one signal.
 
     Attributes:
-        frequency_hz: of the fundamental; NaN where there is none.
-        harmonics: numbers of those that stand out, the fundamental being 1.
-        ratio: peak over median, the quantity compared with the threshold.
+        frequency_hz: frequency of the fundamental; NaN where there is none.
+        harmonics: numbers of the harmonics that stand out; the fundamental is 1; empty where there is no line.
+        ratio: peak over median, the value compared with the threshold; 0 where nothing was searched.
     """
 
     frequency_hz: float
@@ -60,19 +60,19 @@ def find_power_line(
     n_harmonics: int = 5,
     threshold: float = THRESHOLD,
 ) -> PowerLine:
-    """Look for a power line in one signal by the rule above.
+    """Detect a power line in one signal by the rule above.
 
     Args:
         x: [L], any unit.
-        fs_hz: sampling rate.
-        known_hz: the line's frequency, where it is known: only harmonics are looked for.
-        known_present: there is a line: the highest candidate is it, whatever its ratio.
-        n_harmonics: how many to consider, the fundamental included.
-        threshold: of the ratio of powers, for the fundamental.
+        fs_hz: sampling rate in hertz.
+        known_hz: the line's frequency, where it is known; only its harmonics are searched. NaN: not known.
+        known_present: True if the signal is known to hold a line: the highest candidate is the line at any ratio.
+        n_harmonics: largest number of harmonics, the fundamental included.
+        threshold: least ratio of powers for the fundamental.
 
     Returns:
-        The line. A signal shorter than 1 s is not searched: it holds no line, or the known one
-        without further harmonics; one known to hold a line of unknown frequency is searched all the same.
+        The line. A signal shorter than 1 s is not searched: it has no line, or only the known one
+        without further harmonics. If it is known to hold a line of unknown frequency, it is searched all the same.
     """
     long_enough = len(x) >= MIN_DURATION_S * fs_hz
     given = bool(np.isfinite(known_hz))
@@ -91,7 +91,7 @@ def find_power_line(
 
 
 def searched_mains(fs_hz: float) -> list[float]:
-    """The mains frequencies that lie low enough for a sampling rate."""
+    """The mains frequencies in hertz that are low enough for a sampling rate."""
     return [mains for mains in MAINS_HZ if mains + SEARCH_HZ < NYQUIST_FRACTION * fs_hz / 2]
 
 
@@ -113,14 +113,14 @@ def harmonics(
 
 
 def _periodogram(x: NDArray[np.float64], fs_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Frequencies and power, relative to the peak of the signal, on a grid finer than the resolution."""
+    """Frequencies in hertz and power, relative to the signal's peak, on a grid finer than the resolution."""
     largest = np.abs(x).max()
     x = x / largest if largest > 0 else x
     n = min(len(x), round(PIECE_S * fs_hz))
     n_fft = OVERSAMPLING * n
     pieces = half_overlapping(x, n)
     power = np.zeros(n_fft // 2 + 1)
-    for piece in pieces:  # one at a time: its transform is eight times as long
+    for piece in pieces:  # one at a time, to save memory: its transform is eight times as long
         power += power_of_centred(piece, n_fft)
     return np.linspace(0.0, n_fft // 2 * fs_hz / n_fft, n_fft // 2 + 1), power / len(pieces)
 
@@ -128,14 +128,14 @@ def _periodogram(x: NDArray[np.float64], fs_hz: float) -> tuple[NDArray[np.float
 def peak(
     frequency_hz: NDArray[np.float64], power: NDArray[np.float64], centre_hz: float, search_hz: float
 ) -> tuple[float, float]:
-    """Frequency of the highest point near `centre_hz`, and its ratio to the median around; NaN and 0 of none."""
+    """Frequency of the highest point near `centre_hz`, and its ratio to the median around; NaN and 0 where none."""
     distance_hz = np.abs(frequency_hz - centre_hz)
     near = np.flatnonzero(distance_hz <= search_hz)
     around = power[(distance_hz >= NEIGHBOURS_HZ[0]) & (distance_hz <= NEIGHBOURS_HZ[1])]
     if not len(near) or not len(around):
         return float("nan"), 0.0
     top = near[np.argmax(power[near])]
-    # rounding of the transform is not a spectrum: a lone sinusoid has no floor beneath it
+    # a lone sinusoid has no floor: below this level there are only rounding errors of the transform
     floor = max(float(np.median(around)), np.finfo(np.float64).eps * float(power.max()))
     if floor == 0 or not 0 < top < len(power) - 1:
         return float("nan"), 0.0

@@ -1,14 +1,14 @@
-"""A denoiser made for one sampling rate, at any other from 200 Hz: resample, denoise, resample back.
+"""Runs a denoiser made for one sampling rate at any other from 200 Hz: resample, denoise, resample back.
 
-Time: the rate that the denoiser sees is the recording's times p/q, with the smallest p and q that bring it within
-`dsp.RATE_TOLERANCE` of the denoiser's; the way back is q/p. Both grids start at the first sample and one is an exact
-multiple of the other, so every sample comes back at its own time, however long the recording and whatever its rate
-(1111 Hz, Delsys's 2148.1481 Hz). What is rounded is the denoiser's rate alone: one part in 10,000, 0.005 Hz for a line
-at 50 Hz.
+Time: the denoiser gets the recording at its rate times p/q, with the smallest p and q that bring this within
+`dsp.RATE_TOLERANCE` of the denoiser's rate; the output is resampled by q/p. Both grids start at the first sample, and
+the two ratios are exactly inverse, so every sample returns at its original time, for any length and any rate
+(1111 Hz, Delsys's 2148.1481 Hz). Only the denoiser's rate is rounded: by one part in 10,000, or 0.005 Hz for a line at
+50 Hz.
 
-Band: what lies above the lower of the two Nyquist frequencies is not in the result. A network made for 1000 Hz has
-nothing to say about a 2 kHz recording above 500 Hz, and drops it. `dsp.resample_sharp` passes up to 0.94 of that
-Nyquist frequency and stops from it on: 470 and 500 Hz.
+Band: the result has nothing above the lower of the two Nyquist frequencies. A network made for 1000 Hz knows nothing
+about a 2 kHz recording above 500 Hz and drops it. The pass band of `dsp.resample_sharp` ends at 0.94 of that Nyquist
+frequency, and its stop band begins at it: 470 and 500 Hz.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from cleansemg.denoising.base import Denoiser, FloatArray
 from cleansemg.denoising.causal import CausalDenoiser
 from cleansemg.noise.labels import NoiseLabels
 
-LOWEST_HZ = 200.0  # below, hardly anything of the band of surface EMG is there
+LOWEST_HZ = 200.0  # a lower rate holds hardly anything of the band of surface EMG
 
 
 class Resampled(Denoiser):
-    """A denoiser made for one rate, as one for any rate from 200 Hz.
+    """Wraps a denoiser made for one rate so that it works at any rate from 200 Hz.
 
-    At the denoiser's rate it is that denoiser, digit for digit. At others it needs as many samples as become
-    `min_samples`, and nothing above the denoiser's Nyquist frequency is in its output.
+    At the denoiser's rate, the output is that of the denoiser, digit for digit. At other rates, a signal must give at
+    least `min_samples` samples after resampling, and the output has nothing above the denoiser's Nyquist frequency.
 
     Attributes:
-        denoiser: the one inside.
+        denoiser: the wrapped denoiser.
     """
 
     def __init__(self, denoiser: Denoiser) -> None:
@@ -46,16 +46,16 @@ class Resampled(Denoiser):
         self.sign_equivariant, self.scale_tolerance = denoiser.sign_equivariant, denoiser.scale_tolerance
 
     def shortest(self, fs_hz: float) -> int:
-        """How many samples a signal has at least.
+        """The smallest number of samples that `denoise` accepts at a rate in hertz.
 
         Raises:
-            InputError: not a sampling rate, or one below 200 Hz that is not the denoiser's.
+            InputError: `fs_hz` is not a positive number, or is below 200 Hz and not the denoiser's rate.
         """
         ratio = self._ratio(fs_hz)
         return (self.min_samples - 1) * ratio.denominator // ratio.numerator + 1
 
     def causal(self, fs_hz: float, n_channels: int) -> CausalDenoiser | None:
-        """That of the denoiser at its own rate; there is none at others."""
+        """The causal form of the wrapped denoiser at its rate; None at other rates."""
         return self.denoiser.causal(self._native_hz(fs_hz), n_channels) if self._ratio(fs_hz) == 1 else None
 
     def _denoise(self, noisy: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
@@ -71,7 +71,11 @@ class Resampled(Denoiser):
         return float(self.denoiser.sampling_rate_hz or fs_hz)
 
     def _ratio(self, fs_hz: float) -> Fraction:
-        """What a recording's rate is multiplied by; 1 where the denoiser takes the recording as it is."""
+        """The factor from the recording's rate to the denoiser's; 1 where no resampling is needed.
+
+        Raises:
+            InputError: `fs_hz` is not a positive number, or is below 200 Hz and not the denoiser's rate.
+        """
         if not np.isfinite(fs_hz) or fs_hz <= 0:
             raise InputError(f"fs_hz must be a positive number of Hz, got {fs_hz!r}")
         native_hz = self._native_hz(fs_hz)
@@ -83,10 +87,10 @@ class Resampled(Denoiser):
 
 
 def with_resampling(denoiser: Denoiser) -> Denoiser:
-    """The denoiser itself where it takes any rate, else `Resampled`."""
+    """The denoiser itself where it accepts any rate, else the denoiser in `Resampled`."""
     return denoiser if denoiser.sampling_rate_hz is None else Resampled(denoiser)
 
 
 def native(denoiser: Denoiser) -> Denoiser:
-    """The denoiser inside `Resampled`; any other as it is."""
+    """The denoiser inside `Resampled`; any other denoiser unchanged."""
     return denoiser.denoiser if isinstance(denoiser, Resampled) else denoiser

@@ -6,8 +6,8 @@ the rules and thresholds in use are those of EMD-signal 1.10 with its defaults, 
 Symbols: s the signal being sifted, n its samples; lane 0 carries maxima and the upper envelope, lane 1 minima
 and the lower; x, y the knots of an envelope, h their spacing, m a sixth of the spline's second derivative there.
 
-All compiled functions that call each other live in this one file, long as it is: numba's cache on disk looks at the
-file of the caller alone, so a change in another one would go unnoticed.
+All compiled functions that call each other are in this one long file: numba's disk cache checks only the file of the
+caller, so a change in another file would go unnoticed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCALED_VARIANCE_LIMIT = 0.001
 RELATIVE_CHANGE_LIMIT = 0.2
 ENERGY_RATIO_LIMIT = 0.2
 NO_ENERGY = 1e-10  # of a signal of unit RMS
-NEGLIGIBLE = 1e-8  # a remainder nowhere above this is no component; of unit RMS as well
+NEGLIGIBLE = 1e-8  # a remainder that never exceeds this is no component; also for unit RMS
 ENOUGH_EXTREMA = 3
 BLOCK = 8  # samples evaluated together: more than most intervals between knots have
 MIRRORED = 2  # extrema repeated beyond each end
@@ -49,7 +49,7 @@ class Work(NamedTuple):
 
 @njit(cache=True)
 def workspace(n: int) -> Work:
-    """Scratch for signals of `n` samples."""
+    """Scratch arrays for signals of `n` samples."""
     knots = n // 2 + 2 * MIRRORED + 4
     return Work(
         np.empty(n),
@@ -67,7 +67,7 @@ def workspace(n: int) -> Work:
 
 @njit(cache=True, error_model="numpy")
 def decompose(s: FloatArray, max_imf: int, range_thr: float, total_power_thr: float) -> FloatArray:
-    """All modes of s [n], of unit RMS, and what remains: [k, n], k >= 1."""
+    """All modes of s [n], a signal of unit RMS, and the remainder last: [k, n], k >= 1."""
     n = len(s)
     work = workspace(n)
     modes = np.empty((16, n))
@@ -109,9 +109,10 @@ def decompose(s: FloatArray, max_imf: int, range_thr: float, total_power_thr: fl
 
 @njit(cache=True, error_model="numpy")
 def first_mode(s: FloatArray, work: Work, mode: FloatArray, rest: FloatArray) -> int:
-    """Split s [n] into its first mode and the rest, as an EMD of at most one mode does; returns the components.
+    """Split s [n] into its first mode and the rest, as an EMD of at most one mode does; returns how many there are.
 
-    One: s has no mode, and `mode` and `rest` are both s; or it is nothing but a mode, and both are that. Two: both.
+    Result 2: `mode` and `rest` [n] are the two components. Result 1: there is only one component, and `mode` and
+    `rest` both hold it: s itself where s has no mode, else the mode.
     """
     n = len(s)
     for i in range(n):
@@ -142,7 +143,7 @@ def mean_over_trials(
     """Mean over trials of the first mode (or the rest) of s plus `scale` times the noise's mode `order`.
 
     Args: s [n]; noise_modes [trials, k, n], of which trial t has n_noise_modes[t]; the mean goes to `mean` [n].
-    A trial whose noise has no such mode takes s alone, which needs one decomposition for all of them.
+    A trial whose noise has no such mode uses s alone; all such trials share one decomposition.
     """
     trials, _, n = noise_modes.shape
     work = workspace(n)
@@ -167,14 +168,14 @@ def mean_over_trials(
 
 @njit(cache=True, error_model="numpy")
 def components_of_first(s: FloatArray) -> int:
-    """How many components an EMD of at most one mode finds in s."""
+    """Number of components (1 or 2) in an EMD of s [n] with at most one mode."""
     components: int = first_mode(s, workspace(len(s)), np.empty(len(s)), np.empty(len(s)))
     return components
 
 
 @njit(cache=True, error_model="numpy")
 def extract_mode(s: FloatArray, work: Work) -> tuple[int, bool]:
-    """Sift s [n] in place until it is a mode; returns its extrema, and whether it had too few to go on."""
+    """Sift s [n] in place until it is a mode; returns its number of extrema, and True if they are too few to go on."""
     extrema, crossings = _find_extrema(s, work.positions)
     for _ in range(MAX_SIFTINGS - 1):
         if extrema < ENOUGH_EXTREMA:
@@ -196,7 +197,7 @@ def extract_mode(s: FloatArray, work: Work) -> tuple[int, bool]:
 
 @njit(cache=True, error_model="numpy")
 def _find_extrema(s: FloatArray, positions: IntArray) -> tuple[int, int]:
-    """Write the places of the extrema, maxima and minima in turn; returns their number and that of zero crossings."""
+    """Write the positions of the extrema, maxima and minima in turn; returns their number and the zero crossings'."""
     n = len(s)
     crossings, zeros, flats = 0, 0, 0
     for i in range(n - 1):
@@ -222,8 +223,8 @@ def _find_extrema(s: FloatArray, positions: IntArray) -> tuple[int, int]:
 def _find_extrema_and_plateaus(s: FloatArray, positions: IntArray) -> int:
     """The same with equal neighbours: a plateau counts once, at its middle (halves go to the even sample).
 
-    As in the reference, one that begins at sample 1 or reaches the end does not count, and what comes before one
-    that begins at sample 0 is taken from the signal's end.
+    As in the reference, a plateau that begins at sample 1 or reaches the end does not count, and the slope before a
+    plateau that begins at sample 0 is that of the signal's end.
     """
     n = len(s)
     count = 0
@@ -304,7 +305,7 @@ def _mirror(
     k_far: int,
     n_far: int,
 ) -> tuple[int, int]:
-    """Repeat up to two extrema a lane beyond one end; returns how many in lane `near` and in the other.
+    """Mirror up to two extrema per lane beyond one end; returns how many in lane `near` and in the other.
 
     `near` is the lane of the extremum next to the end, at knot k_near; `inwards` is 1 at the left end, -1 at the
     right. The mirror stands at that extremum where the end's value lies on its side of the next one, and the images
@@ -455,9 +456,9 @@ def _coefficients(work: Work, lane: int) -> None:
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _evaluate(work: Work, lane: int, n: int) -> None:
-    """Envelope at the samples: whole blocks from each knot on, what is too much being overwritten from the next.
+    """Evaluate an envelope at the samples, in whole blocks from each knot on; the next knot overwrites the excess.
 
-    Indices are unsigned: numba would test signed ones for being negative, sample by sample.
+    Indices are unsigned: with signed ones, numba would check for negative values at every sample.
     """
     out, cubic, linear, m = work.envelopes[lane], work.upper[lane], work.slope[lane], work.m[lane]
     x = work.x[lane, work.ends[lane, 0] : work.ends[lane, 1]]
@@ -485,7 +486,7 @@ def _evaluate(work: Work, lane: int, n: int) -> None:
 
 @njit(cache=True, error_model="numpy")
 def _spread(s: FloatArray, extrema: int, positions: IntArray) -> float:
-    """Largest less smallest sample: at extrema, at an end, or on an initial plateau that is not among them."""
+    """Range of s: largest minus smallest of its extrema, its ends, and sample 1 (an initial plateau)."""
     n = len(s)
     low = min(s[0], s[1], s[n - 1])
     high = max(s[0], s[1], s[n - 1])
@@ -498,7 +499,7 @@ def _spread(s: FloatArray, extrema: int, positions: IntArray) -> float:
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 def _subtract_mean(s: FloatArray, envelopes: FloatArray, mean: FloatArray) -> tuple[float, float, float]:
-    """Take the mean of the envelopes off s, in place; returns the energies of the mean, of s before and after."""
+    """Subtract the mean of the envelopes from s, in place; returns the energies of the mean, of s before and after."""
     change, before, after = 0.0, 0.0, 0.0
     for i in range(len(s)):
         old = s[i]
@@ -526,6 +527,6 @@ def _changes_little(s: FloatArray, change: FloatArray) -> bool:
 
 @njit(cache=True)
 def _matters(rest: FloatArray) -> bool:
-    """Whether any sample is above what counts as nothing."""
+    """Whether the magnitude of any sample exceeds `NEGLIGIBLE`."""
     matters: bool = np.max(np.abs(rest)) > NEGLIGIBLE
     return matters

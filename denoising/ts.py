@@ -1,18 +1,18 @@
-"""Template subtraction: the mean heartbeat of a signal is taken off at each of its beats.
+"""Template subtraction: the mean heartbeat of a signal is subtracted at each of its beats.
 
 Source: the template subtraction baseline of the ICASSP 2023 FCN paper, MSEMG, SDEMG and CleanSEMG. Beats come
 from `heartbeats.find_beats`. With RR the shortest interval between two beats, a beat reaches from 0.25 RR before
-to 0.45 RR after its largest deflection; the template is the mean over all beats of what lies there, and it is
-subtracted at each. A beat cut by an end of the signal takes part with what there is of it.
+to 0.45 RR after its largest deflection. The template is the mean of these stretches over all beats, and it is
+subtracted at each beat. A beat that an end of the signal cuts contributes the samples that it has.
 
-Which signals are touched:
+Signals that are changed:
     oracle   those labelled ECG
-    blind    those whose beats look like a heart's: a rate of 35 to 200 beats a minute, beats that resemble one
-             another (`likeness`) and stand out of what lies between them (`prominence`)
+    blind    those whose beats are plausible as a heart's: 35 to 200 beats per minute, similar to one another
+             (`likeness`) and higher than the signal between them (`prominence`)
 
-A signal with fewer than two beats has no template, and on the blind track one whose beats do not look like a
-heart's is taken to hold no ECG: the estimate of the ECG is then zero, and the signal passes unchanged. That is
-the rule of the method and not a failure of it.
+A signal with fewer than two beats has no template. On the blind track, a signal whose beats are not plausible counts as
+free of ECG. In both cases the estimate of the ECG is zero and the signal passes unchanged: that is the rule of the
+method, not a failure.
 """
 
 from __future__ import annotations
@@ -63,15 +63,18 @@ class TemplateSubtraction(Denoiser):
 
         Args:
             band_hz: band of the detection.
-            order: of its Butterworth filter.
+            order: order of its Butterworth filter.
             cycle_s: length of the moving mean over a heart cycle.
             event_s: length of the moving mean over a QRS complex.
             refractory_s: least time between two beats.
-            before_rr: reach of the template before a beat, in the shortest interval between beats.
-            after_rr: and after it.
-            rate_bpm: least and largest heart rate that the blind rule believes.
+            before_rr: reach of the template before a beat, as a fraction of the shortest interval between beats.
+            after_rr: its reach after a beat, likewise.
+            rate_bpm: lowest and highest heart rate in beats per minute that the blind rule accepts.
             min_likeness: least mean correlation of a beat with the others, blind rule.
             min_prominence: least height of the beats over the RMS between them, blind rule.
+
+        Raises:
+            UserError: a parameter is out of range.
         """
         if not 0 < band_hz[0] < band_hz[1]:
             raise UserError(f"ts: band_hz is {tuple(band_hz)}, expected low, high")

@@ -4,7 +4,7 @@ Dragomiretskiy and Zosso, "Variational Mode Decomposition", IEEE Trans. Signal P
 doi:10.1109/TSP.2013.2288675. Returns what the library vmdpy 0.2 returns with `init=1` on unit-RMS signals of even
 length; `docs/vmd.md` lists where it departs, and why. The iteration is in `vmd_kernel`.
 
-`VMD` is the denoiser on top of it; docs/denoisers.md has its rules.
+`VMD` is the denoiser that uses it; docs/denoisers.md has its rules.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from cleansemg.denoising.compilation import announce
 from cleansemg.denoising.noise_detection import DetectedNoise, detect
 from cleansemg.noise.labels import NoiseLabels
 
-EMG_FROM_HZ = 20.0  # modes below are outside of the band of surface EMG
+EMG_FROM_HZ = 20.0  # modes below are outside the band of surface EMG
 GRID = 2048  # frequencies on which the gains of modes are averaged
 COMPILATION_S = 10
 
 
 class VMD(Denoiser):
-    """Decomposes by VMD, and treats the modes by the kinds of noise that are given, or detected in the signal.
+    """Decomposes a signal by VMD and treats the modes by the kinds of noise that are given or detected.
 
-    What no mode explains stays in the estimate, but for wide noise, of which it is taken to be part.
+    The residual that no mode explains stays in the estimate, except under white or coloured noise: there it counts as
+    noise and is dropped.
     """
 
     name = "vmd"
@@ -47,9 +48,12 @@ class VMD(Denoiser):
         Args:
             k: number of modes.
             alpha: weight of the bandwidth; larger gives narrower modes.
-            threshold_factor: thresholds for white and coloured noise, in universal ones.
-            f_min_hz: against movement and drift: slower modes are dropped, the others high-passed there.
-            tol: end of the iteration, see `vmd`.
+            threshold_factor: thresholds for white and coloured noise, as multiples of the universal threshold.
+            f_min_hz: cut-off against movement and drift: slower modes are zeroed, the others are high-passed there.
+            tol: limit at which the iteration ends, see `vmd`.
+
+        Raises:
+            UserError: a parameter is out of range.
         """
         self.k = _checked_parameters(k, alpha, 0.0, tol)
         self.alpha = float(alpha)
@@ -97,9 +101,9 @@ class VMD(Denoiser):
 
 
 def white_shares(centres: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """[k]: share of the variance of white noise that ends in each mode, of centre frequencies [k] in cycles a sample.
+    """[k] share of the variance of white noise in each mode; centre frequencies [k] are in cycles per sample.
 
-    Once the iteration has settled, u_k = (r + u_k) / (1 + alpha d_k^2) with d_k = f - w_k (the update of a mode in
+    Once the iteration has converged, u_k = (r + u_k) / (1 + alpha d_k^2) with d_k = f - w_k (the update of a mode in
     algorithm 2, alpha as in the public implementations), so u_k = r / (alpha d_k^2), and for s = r + sum u_j
 
         u_k = s a_k / (1 + sum a_j),   a_k = 1 / (alpha d_k^2)
@@ -127,18 +131,18 @@ def vmd(
         k: number of modes.
         alpha: weight of the bandwidth; larger gives narrower modes.
         tau: step of the dual ascent; 0 lets the modes leave noise unexplained.
-        dc: keep the first mode at frequency 0.
+        dc: hold the first mode at frequency 0.
         tol: the iteration ends when the mean square change of the modes' spectra falls below it, or after 499
             updates.
 
     Returns:
-        Modes [k, L] in the unit of `x`, and their centre frequencies [k] in cycles a sample (0 to 0.5), both in the
+        Modes [k, L] in the unit of `x`, and their centre frequencies [k] in cycles per sample (0 to 0.5), both in the
         order of the starting frequencies i / 2k; [n, k, L] and [n, k] for a batch. A zero signal has zero modes, and
         its centre frequencies are the starting ones.
 
     Raises:
         InputError: `x` is empty, has another number of axes, is not real or not finite.
-        UserError: a parameter is out of its range.
+        UserError: a parameter is out of range.
     """
     from cleansemg.denoising.vmd_kernel import decompose
 
@@ -148,7 +152,7 @@ def vmd(
     modes = np.zeros((len(batch), n_modes, batch.shape[1]))
     centres = np.empty((len(batch), n_modes))
     for row, signal in enumerate(batch):
-        # A division by the peak first: squares of the smallest and largest floats would not fit.
+        # Divide by the peak first: squares of the smallest and largest floats would underflow or overflow.
         peak = np.abs(signal).max()
         if peak == 0:
             centres[row] = np.arange(n_modes) * (0.5 / n_modes)
@@ -163,7 +167,7 @@ def vmd(
 
 
 def spectrum(signal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[L] -> [L]: magnitudes, with sign, of the bins 0 to L - 1 of the mirrored signal of length 2L."""
+    """[L] -> [L] signed magnitudes of the bins 0 to L - 1 of the mirrored signal of length 2L."""
     from scipy import fft
 
     bins: NDArray[np.float64] = fft.dct(signal, type=2)
@@ -171,10 +175,10 @@ def spectrum(signal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def waveforms(spectra: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[k, L] -> [k, L]: the inverse of `spectrum`, and on even lengths the reference's bin at the Nyquist frequency.
+    """[k, L] -> [k, L] the inverse of `spectrum`; for even lengths, plus the reference's bin at the Nyquist frequency.
 
-    The mirrored signal has nothing at the Nyquist frequency. The reference puts the real part of the bin below
-    there: an alternating sequence of 1e-6 to 1e-5 of the RMS on surface EMG.
+    The mirrored signal has nothing at the Nyquist frequency. The reference copies the real part of the bin below
+    into it: an alternating sequence of 1e-6 to 1e-5 of the RMS on surface EMG.
     """
     from scipy import fft
 

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-MAX_UPDATES = 499  # the reference holds 500 iterates, of which the first is zero
+MAX_UPDATES = 499  # the reference computes 500 iterates, of which the first is zero
 EPSILON = 2.0**-52
 
 # Sums may be reordered, which lets them vectorise; NaN, infinities and division stay as IEEE 754 has them.
@@ -34,19 +34,19 @@ def decompose(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Iterate until the modes change by less than `tol`, or 499 times.
 
-    As in the public implementations, the result is the last iterate but one: the one that turned out to have
-    settled. At least two updates are made, because the iterate before the first is zero.
+    As in the public implementations, the result is the last iterate but one: the one after which the change fell below
+    `tol`. There are at least two updates, because the iterate before the first is zero.
 
     Args:
         spectrum: [L] unnormalised discrete cosine transform, type 2, of a signal of unit RMS.
         n_modes: number of modes.
         alpha: weight of the bandwidth.
         tau: step of the dual ascent.
-        dc: keep the first centre frequency at 0.
-        tol: on sum over modes of |change of u_k|^2 / 2L.
+        dc: hold the first centre frequency at 0.
+        tol: limit of the sum over modes of |change of u_k|^2 / 2L.
 
     Returns:
-        Spectra of the modes [k, L], centre frequencies [k] in cycles a sample, number of updates made.
+        Spectra of the modes [k, L], centre frequencies [k] in cycles per sample, number of updates.
     """
     n_bins = spectrum.size
     frequency = np.arange(n_bins) / (2.0 * n_bins)
@@ -84,7 +84,7 @@ def _update_mode(
     alpha: float,
     centre: float,
 ) -> tuple[float, float, float]:
-    """Equations 27 and 31: fill `new`, renew `residual`; sums of |u|^2, w |u|^2 and |new - old|^2."""
+    """Equations 27 and 31: write `new` and `residual`; returns the sums of |u|^2, w |u|^2 and |new - old|^2."""
     energy = 0.0
     moment = 0.0
     difference = 0.0

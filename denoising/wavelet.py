@@ -1,4 +1,4 @@
-"""Wavelet thresholding: small wavelet coefficients are noise, and are shrunk.
+"""Wavelet thresholding: small wavelet coefficients count as noise and are shrunk.
 
     d_jk    coefficient k of the details of level j; level 1 is the finest
     sigma   standard deviation of the noise, from the median of |d|
@@ -13,12 +13,12 @@
 - Phinyomark, Phukpattaranont and Limsakul, "The usefulness of wavelet transform to reduce noise in the sEMG signal",
   2011: a review of these choices for surface EMG.
 
-Surface EMG is itself like noise: its coefficients fill whole levels, and their median is the signal's. A sigma a level
-therefore removes the EMG with the noise, and one from the finest level (250 to 500 Hz at 1000 Hz) mistakes for noise
-the EMG that reaches there. On training subjects of the open set the latter loses 1 dB on average over kinds of noise
-and SNRs. So the default reads sigma off the white floor at 400 to 470 Hz, where surface EMG has next to nothing,
-and does so only where that is detected (`noise_detection`): a signal without white noise passes unchanged, by that
-rule. At rates below 1 kHz, and in less than 0.25 s, the floor can't be measured, and is not removed.
+Surface EMG itself resembles noise: its coefficients fill whole levels, so their median measures the signal. Therefore a
+separate sigma for every level removes the EMG with the noise. A sigma from the finest level (250 to 500 Hz at 1000 Hz)
+mistakes the EMG in that band for noise; on training subjects of the open set it loses 1 dB on average over kinds of
+noise and SNRs. So the default measures sigma on the white floor at 400 to 470 Hz, where surface EMG has almost no
+power, and only where white noise is detected (`noise_detection`): a signal without white noise passes unchanged. At
+rates below about 950 Hz, and in signals shorter than 0.25 s, the floor cannot be measured and is not removed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NOISES = ("floor", "finest", "level")
 
 
 class Wavelet(Denoiser):
-    """Thresholded discrete wavelet transform."""
+    """Denoises by thresholds on the coefficients of a discrete wavelet transform."""
 
     name = "wavelet"
     min_samples = 208  # what the default's four levels of db7 need
@@ -48,18 +48,18 @@ class Wavelet(Denoiser):
     def __init__(
         self, wavelet: str = "db7", level: int = 4, rule: str = "minimax", mode: str = "garrote", noise: str = "floor"
     ) -> None:
-        """Choose the transform and the threshold.
+        """Set the transform and the threshold.
 
         Args:
             wavelet: an orthogonal wavelet of PyWavelets: "db7", "sym8", "coif5", ...
-            level: number of levels of details; the approximation below them stays as it is.
-            rule: threshold in units of sigma, "universal" or "minimax".
-            mode: what happens to coefficients above it: "soft", "hard" or "garrote".
-            noise: sigma from the white "floor", where it is detected, from the "finest" level for all, or from each
-                "level" for itself.
+            level: number of levels of details; the approximation below them is not changed.
+            rule: rule of the threshold in units of sigma, "universal" or "minimax".
+            mode: shrinkage of the coefficients above the threshold: "soft", "hard" or "garrote".
+            noise: source of sigma: the white "floor", where it is detected; the "finest" level for all levels; or each
+                "level" separately.
 
         Raises:
-            UserError: an unknown choice.
+            UserError: a parameter has an unknown or invalid value.
         """
         if wavelet not in pywt.wavelist(kind="discrete"):
             raise UserError(f"wavelet: '{wavelet}' is not a discrete wavelet of PyWavelets, as db7 or sym8 are")
@@ -91,7 +91,7 @@ class Wavelet(Denoiser):
 
 
 def threshold_factor(rule: str, n_samples: int) -> float:
-    """Threshold over sigma for a signal of N samples.
+    """Threshold over sigma for a signal of `n_samples`; "minimax" is 0 up to 32 samples.
 
     >>> round(threshold_factor("universal", 2000), 4)
     3.8989
@@ -104,7 +104,7 @@ def threshold_factor(rule: str, n_samples: int) -> float:
 
 
 def shrink(coefficients: NDArray[np.float64], threshold: NDArray[np.float64], mode: str) -> NDArray[np.float64]:
-    """Coefficients [n, m] with those up to the threshold [n, 1] set to 0, and the others kept or moved towards 0."""
+    """Coefficients [n, m]: 0 up to the threshold [n, 1]; above it unchanged ("hard") or moved towards 0."""
     magnitude = np.abs(coefficients)
     above = magnitude > threshold
     if mode == "hard":
@@ -116,13 +116,16 @@ def shrink(coefficients: NDArray[np.float64], threshold: NDArray[np.float64], mo
 
 
 def _sigma(details: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[n, m] -> [n, 1]: standard deviation of Gaussian noise, from the median of the magnitudes."""
+    """[n, m] -> [n, 1] standard deviation of Gaussian noise, from the median of the magnitudes."""
     sigma: NDArray[np.float64] = np.median(np.abs(details), axis=-1, keepdims=True) / NORMAL_MEDIAN
     return sigma
 
 
 def _floor_sigma(x: NDArray[np.float64], fs_hz: float) -> float:
-    """Standard deviation of detected white noise in [L], 0 without. An orthonormal transform keeps it at all levels."""
+    """Standard deviation of the detected white noise in a signal [L]; 0 where none is detected.
+
+    It is the same at all levels, because the transform is orthonormal.
+    """
     line = find_line(x, fs_hz)
     variance = white_noise(x if line is None else without_line(x, fs_hz, line), fs_hz)
     return 0.0 if variance is None else float(np.sqrt(variance))

@@ -1,16 +1,16 @@
-"""The ceiling: Wiener gains on the short-time Fourier transform, computed from the signal's own clean part.
+"""The ceiling: Wiener gains on the short-time Fourier transform, computed from the true clean signal.
 
     G(t, f) = |S|^2 / (|S|^2 + |N|^2),  estimate = ISTFT(G X),  X = S + N
 
 with S the transform of the clean signal and N that of noisy minus clean (the Wiener filter of Loizou, Speech
 Enhancement, chapter 6, with the true spectra in place of estimates).
 
-One window suits not every noise: 0.13 s follows heartbeats and movements, 2 s resolves a power line. Each
-signal is therefore filtered with every window of `windows_s`, and the estimate nearest to the clean signal is
+No single window suits every noise: 0.13 s follows heartbeats and movements, 2 s resolves a power line. So each
+signal is filtered with every window of `windows_s`, and the estimate nearest to the clean signal is
 returned. docs/denoisers.md has the measurement behind the windows.
 
-Frames are Hann windows with a quarter hop, from before the first sample to after the last one, so that gains
-of one return the input everywhere, the edges included.
+Frames are Hann windows with a hop of a quarter window, from before the first sample to after the last one, so that
+gains of 1 return the input everywhere, including the edges.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ class WienerOracle(Denoiser):
     sign_equivariant = True
 
     def __init__(self, windows_s: Sequence[float] = (0.128, 0.512, 2.048)) -> None:
-        """Set the lengths of the windows, in seconds."""
+        """Set the lengths of the windows, in seconds.
+
+        Raises:
+            UserError: there is no window, or a length is not a positive number.
+        """
         if not len(windows_s) or not all(np.isfinite(w) and w > 0 for w in windows_s):
             raise UserError(f"wiener_oracle: windows_s is {windows_s!r}, expected positive numbers of seconds")
         self.windows_s = tuple(windows_s)
@@ -54,7 +58,7 @@ class WienerOracle(Denoiser):
 
 
 def _best(noisy: NDArray[np.float64], clean: NDArray[np.float64], hops: list[int]) -> NDArray[np.float64]:
-    """[1, L]: of the estimates with each hop, the one with the least squared error."""
+    """[1, L] the estimate with the least squared error, of those with each hop."""
     estimates = []
     for hop in hops:
         gain = wiener_gain(_transform(clean, hop), _transform(noisy - clean, hop))
@@ -63,7 +67,7 @@ def _best(noisy: NDArray[np.float64], clean: NDArray[np.float64], hops: list[int
 
 
 def wiener_gain(signal: NDArray[np.complex128], noise: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """|S|^2 / (|S|^2 + |N|^2); zero where both are nothing beside the largest of their row."""
+    """|S|^2 / (|S|^2 + |N|^2) [n, frames, bins]; 0 where both are negligible against the largest of their signal."""
     signal_power = np.abs(signal) ** 2
     total = signal_power + np.abs(noise) ** 2
     floor = np.finfo(np.float64).tiny + np.finfo(np.float64).eps ** 2 * total.max(axis=(-2, -1), keepdims=True)
@@ -77,7 +81,7 @@ def _window(hop: int) -> NDArray[np.float64]:
 
 
 def _transform(x: NDArray[np.float64], hop: int) -> NDArray[np.complex128]:
-    """[n, L] -> [n, frames, bins]; zeros around the signal let every sample be in four frames."""
+    """[n, L] -> [n, frames, bins]; zeros around the signal put every sample into four frames."""
     n = HOPS_PER_WINDOW * hop
     tail = -x.shape[1] % hop
     padded = np.pad(x, ((0, 0), (n - hop, n - hop + tail)))
@@ -87,7 +91,10 @@ def _transform(x: NDArray[np.float64], hop: int) -> NDArray[np.complex128]:
 
 
 def _inverse(spectrum: NDArray[np.complex128], hop: int, length: int) -> NDArray[np.float64]:
-    """The least-squares inverse (Griffin and Lim 1984): windowed again, added up, over the sum of squares."""
+    """[n, length] the least-squares inverse (Griffin and Lim 1984).
+
+    Frames are windowed again, added, and divided by the sum of the squared windows.
+    """
     window = _window(hop)
     n = len(window)
     frames = np.fft.irfft(spectrum, n, axis=-1) * window

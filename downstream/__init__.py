@@ -1,1 +1,1 @@
-"""What denoising is worth to a task: gestures, fatigue, gait, neuromuscular disease."""
+"""Effect of denoising on downstream tasks: gestures, fatigue, gait, neuromuscular disease."""

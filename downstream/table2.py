@@ -19,17 +19,18 @@ from cleansemg.evaluation.settings import Tables
 def write(
     folders: dict[str, Path | None], models: dict[str, str | None], output: Path, settings: Tables | None = None
 ) -> Path:
-    """Write table2.{csv,md,tex} and say where.
+    """Write table2.{csv,md,tex}; return the path of the Markdown file.
 
     Args:
-        folders: task -> the output folder of its run over all denoisers; None: not run. Where it was run with both
-            protocols, the one that keeps people apart is shown.
-        models: task -> its classifier; None: the one that the paper shows.
+        folders: task -> output folder of its run over all denoisers; None: not run. If it was run with both protocols,
+            the results of `subjects` are shown.
+        models: task -> its classifier; None: the classifier in the paper.
         output: folder of the table.
-        settings: intervals; None: the defaults.
+        settings: settings of the intervals; None: the defaults.
 
     Raises:
-        UserError: no results are named, or those named are not there.
+        UserError: no results are named, or a folder has only results of some denoisers.
+        ArtifactError: predictions are absent, unfinished or altered.
     """
     from cleansemg.core import rendering
     from cleansemg.downstream.common import results, tables
@@ -51,7 +52,7 @@ def write(
 
 
 def _predictions(root: Path, model: str) -> Path:
-    """The run over all denoisers; where there is none, the folder that it should be in."""
+    """Folder of the predictions of the run over all denoisers, also if it does not exist."""
     from cleansemg.downstream.common.assess import ALL, PUBLISHED
 
     folder = Layout(root).downstream("predictions", model)

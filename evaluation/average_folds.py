@@ -41,10 +41,11 @@ def main(  # noqa: D103 - its help is the module's docstring
 
 
 def average(folders: list[Path]) -> Table:
-    """One row a method and track: mean and standard deviation (n - 1) over folds, in the units of the folds' tables.
+    """One row per method and track: mean and standard deviation (n - 1) over folds, in the units of the folds' tables.
 
     Raises:
-        UserError: a fold has no tables, two are the same fold or of different settings, or their methods differ.
+        UserError: there are fewer than two folds, a fold has no tables, two are the same fold or have different
+            settings, or their methods differ.
     """
     if len(folders) < 2:
         raise UserError("average_folds: one fold has no mean over folds; name two or more output folders")
@@ -91,7 +92,11 @@ def _settings(folder: Path) -> Settings:
 
 
 def _require_folds(settings: list[Settings], folders: list[Path]) -> None:
-    """Different folds of one configuration."""
+    """Check that the folders hold different folds of one configuration.
+
+    Raises:
+        UserError: they do not.
+    """
     by_fold: dict[int, Path] = {}
     for fold_settings, folder in zip(settings, folders, strict=True):
         if fold_settings.split.fold in by_fold:

@@ -1,4 +1,4 @@
-"""Which denoisers a configuration asks to evaluate, in which track, with which weights and parameters."""
+"""Resolves the denoisers that a configuration evaluates, with their tracks, weights and parameters."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Candidate:
     """One row of a table: a denoiser, ready to be built in any process.
 
     Attributes:
-        label: the row's name and the folder's.
-        name: what `denoising.load` takes.
-        track: "blind", "oracle", or "auto": the oracle track with kinds of noise that the quality network finds.
-        weights: of a network, "pretrained", "open" or a file; None for a classical method.
-        parameters: over those of the denoiser's YAML.
+        label: name of the row and of its folder.
+        name: the name for `denoising.load`.
+        track: "blind", "oracle", or "auto": the oracle track with the kinds of noise that the quality network predicts.
+        weights: for a network "pretrained", "open" or a file; None for a classical method.
+        parameters: replace those of the denoiser's YAML.
         sets: names of the test sets to run it on; None: all.
         identity: what decides its output: class, parameters, hashes of weights.
-        settings: what is asked for: the name, and `parameters`.
-        code: what the name resolves to: hashes of source files, YAML and weights, for the stage's fingerprint.
+        settings: the configured name and `parameters`.
+        code: hashes of the source files, YAML and weights that the name resolves to, for the stage's fingerprint.
     """
 
     label: str
@@ -52,14 +52,18 @@ class Candidate:
     code: Mapping[str, str] = field(default_factory=dict)
 
     def build(self) -> denoising.Denoiser:
-        """The denoiser; raises UserError as `denoising.load` does."""
+        """Build the denoiser.
+
+        Raises:
+            UserError: as for `denoising.load`.
+        """
         if self.weights is not None:
             return denoising.load(self.name, weights=self.weights, **self.parameters)
         return denoising.load(self.name, **self.parameters)
 
 
 def family(entry: Entry) -> Family:
-    """A neural denoiser is one whose YAML says how it is trained, or whose class has a network."""
+    """The family of a denoiser: "neural" if its YAML says how it is trained or its class has a network."""
     if "training" in entry.extra or hasattr(load_class(entry.target), "network"):
         return "neural"
     return "classical"
@@ -78,14 +82,15 @@ def candidates(
 
     Args:
         settings: `evaluate.denoisers` is used where `names` is None.
-        layout: networks use the weights trained in this run where there are some, else the pretrained ones.
-        only_family: classical or neural ones alone.
-        names: these denoisers instead (names, aliases, package.module:Class), as the configuration has them.
-        weights: of the one network named, over the row's; as `denoising.load` takes them.
-        parameters: by denoiser and track, over its YAML and under the row's own.
+        layout: networks use the weights trained in this run where they exist, else the pretrained ones.
+        only_family: only classical or only neural ones; None: both.
+        names: use these denoisers instead (names, aliases, package.module:Class), as the configuration has them.
+        weights: weights of the one named network, in place of the row's; as for `denoising.load`.
+        parameters: by denoiser and track; they replace those of the YAML, and the row's parameters replace them.
 
     Raises:
-        UserError: an unknown name, a track that the denoiser does not have, or weights that are not there.
+        UserError: a name is unknown, a denoiser does not have the track, weights do not exist, or two rows have the
+            same label and track.
     """
     configured = [DenoiserRow(name=row) if isinstance(row, str) else row for row in settings.evaluate.denoisers]
     rows = configured if names is None else [row for name in names for row in _rows_of(name, configured)]
@@ -117,7 +122,7 @@ def candidates(
 
 
 def _rows_of(name: str | DenoiserRow, configured: Sequence[DenoiserRow]) -> list[DenoiserRow]:
-    """The rows of the configuration that are of one denoiser; a plain one where there are none."""
+    """The configuration's rows of one denoiser; a row with only the name where there are none."""
     if isinstance(name, DenoiserRow):
         return [name]
     canonical = find("denoisers", name).name
@@ -125,7 +130,11 @@ def _rows_of(name: str | DenoiserRow, configured: Sequence[DenoiserRow]) -> list
 
 
 def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ...]:
-    """The track that the row names, or those of `evaluate.tracks` that the denoiser has, or all but auto."""
+    """The track that the row names; else those of `evaluate.tracks` that the denoiser has; else all but auto.
+
+    Raises:
+        UserError: the denoiser does not have the row's track.
+    """
     tracks: tuple[str, ...] = load_class(entry.target).tracks
     without_auto = tracks
     if {"blind", "oracle"} <= set(tracks):  # one that needs more than the kinds has no blind track
@@ -139,10 +148,10 @@ def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ..
 
 
 def _weights(entry: Entry, weights: str | Path | None, layout: Layout) -> str | Path | None:
-    """What `load` takes: the weights asked for, else those trained in this run, else the pretrained ones.
+    """The weights for `load`: the requested ones, else those trained in this run, else the pretrained ones.
 
     Raises:
-        UserError: weights for a classical method; no such file.
+        UserError: weights are given to a classical method, or the file does not exist.
     """
     if family(entry) == "classical":
         if weights:
@@ -150,7 +159,7 @@ def _weights(entry: Entry, weights: str | Path | None, layout: Layout) -> str | 
         return None
     if not weights:
         folder = layout.weights(entry.name)
-        trained = (folder / MANIFEST).exists()  # it comes last, so a training in the middle does not count
+        trained = (folder / MANIFEST).exists()  # the manifest is written last, so an unfinished training does not count
         return folder / "best.safetensors" if trained else loading.PRETRAINED
     if not loading.weights_file(entry, weights).exists():
         raise UserError(

@@ -26,16 +26,16 @@ HEADLINE = "SNRimp"
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """All denoisers of the configuration, classical and neural."""
+    """Evaluate all denoisers of the configuration, classical and neural, on the test sets of the run."""
     rows = candidates(settings, layout, parameters=calibrated(settings, layout))
     return evaluate_all(rows, open_test_sets(settings, layout, None), settings, layout, options)
 
 
 def calibrated(settings: Settings, layout: Layout) -> dict[tuple[str, str], dict[str, Any]]:
-    """The winners of the run's calibration by denoiser and track, of the methods that the configuration calibrates.
+    """Calibrated parameters by denoiser and track, for the methods that the configuration calibrates; {} without.
 
     Raises:
-        UserError: the configuration calibrates, and its result is not there.
+        UserError: the configuration calibrates methods, but the result of the calibration is missing.
     """
     methods = settings.calibrate.methods
     if not methods:
@@ -54,7 +54,7 @@ def open_test_sets(settings: Settings, layout: Layout, path: Path | None) -> lis
     """The one test set at `path`, or those of the run.
 
     Raises:
-        UserError: nothing there, or not a test set.
+        UserError: there is no test set.
     """
     if path is not None:
         return [TestData.open(path)]
@@ -64,10 +64,10 @@ def open_test_sets(settings: Settings, layout: Layout, path: Path | None) -> lis
 def evaluate_all(
     rows: Sequence[Candidate], sets: Sequence[TestData], settings: Settings, layout: Layout, options: RunOptions
 ) -> Report:
-    """Evaluate each denoiser on each set; one report line a denoiser and set, with its SNR improvement.
+    """Evaluate each denoiser on each set; the report has one line per denoiser and set, with the SNR improvement.
 
     Raises:
-        UserError: no denoiser to evaluate, or one can't be built.
+        UserError: there is no denoiser to evaluate, or one cannot be built.
     """
     if not rows:
         raise UserError("no denoiser to evaluate; name some under evaluate.denoisers (see: cleansemg list denoisers)")

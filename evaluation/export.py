@@ -1,4 +1,4 @@
-"""The test set as one file: `test_combined.npz`, written from shards, and the published file of that name, read."""
+"""Writes a test set as one file, `test_combined.npz`, and reads that file or the published file of that name."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from cleansemg.noise.kinds import BENCHMARK_KINDS
 
 PUBLISHED_KEY = "data"
 PUBLISHED_FS_HZ = 1000.0
-SHARD = "shard"  # column: the shard that a row is from
-FILE_SHARD_ROWS = 1000  # of files that name no shards
+SHARD = "shard"  # column with the name of each row's shard
+FILE_SHARD_ROWS = 1000  # rows per shard of files without that column
 NEEDED = ("clean", "noisy", "snr_db", "n_kinds", "kinds", "fs_hz")
 
 
 def write(artifact: Artifact, path: Path) -> str:
     """Join all shards of a test set in one npz, shard by shard; returns its SHA-256.
 
-    The same shards give the same bytes; a file that is there already is written again.
+    The same shards give the same bytes; an existing file is replaced.
     """
     folder = artifact.folder
     shards = [npz.map_arrays(folder / f"{artifact.check(s.name).name}.npz") for s in artifact.manifest.shards]
@@ -36,7 +36,7 @@ def write(artifact: Artifact, path: Path) -> str:
 
     def members() -> Iterator[tuple[str, np.dtype[Any], tuple[int, ...], Iterator[NDArray[Any]]]]:
         for name in names:
-            # Texts may be longer in one shard than in another; result_type finds the widest.
+            # Texts may be longer in one shard than in another; result_type returns the widest type.
             dtype = np.result_type(*(shard[name].dtype for shard in shards))
             shape = (artifact.manifest.count, *shards[0][name].shape[1:])
             yield name, dtype, shape, (shard[name] for shard in shards)
@@ -50,13 +50,13 @@ def write(artifact: Artifact, path: Path) -> str:
 
 
 def read(path: Path) -> dict[str, NDArray[Any]]:
-    """A single-file test set, ours (mapped, not read) or a published one.
+    """Open a single-file test set of this project (memory-mapped) or a published one (read whole).
 
     Returns:
-        The columns of `cleansemg.evaluation.test_set`; of a published file those that it has, in volts.
+        The columns of `cleansemg.evaluation.test_set`; from a published file those that it has, with signals in volts.
 
     Raises:
-        ArtifactError: not such a file, or it holds more than data.
+        ArtifactError: the file is not a test set, or holds objects other than data.
     """
     try:
         arrays = npz.map_arrays(path)
@@ -77,10 +77,10 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def shards(path: Path, columns: Mapping[str, NDArray[Any]]) -> dict[str, slice]:
-    """The shards of a single-file test set by name: those it was written from, or as many rows as fit the memory.
+    """The shards of a single-file test set by name: those it was written from, else 1000 rows each.
 
     Raises:
-        ArtifactError: the rows of a shard do not stand together, or its name is not a file's.
+        ArtifactError: the rows of a shard are not consecutive, or its name is not a valid file name.
     """
     n = len(columns["clean"])
     if SHARD not in columns:
@@ -99,12 +99,12 @@ def shards(path: Path, columns: Mapping[str, NDArray[Any]]) -> dict[str, slice]:
     return parts
 
 
-@lru_cache(maxsize=1)  # pickles can't be read in part, and shards are asked for one by one
+@lru_cache(maxsize=1)  # pickles cannot be read in part, and shards are loaded one by one
 def _published(path: Path, _changed_ns: int) -> dict[str, NDArray[Any]]:
     """The published layout (A8): dictionaries with signals divided by `scale` and clipped to [-1, 1].
 
-    Signals are multiplied by their scale, as the published metrics do; what clipping cut off is gone,
-    so their SNR is the labelled one only nearly.
+    Signals are multiplied by their scale, as in the published metrics. What clipping removed is lost,
+    so their SNR is only approximately the labelled one.
     """
     items = read_object_array(path, PUBLISHED_KEY)
     if items.ndim != 1 or not all(isinstance(item, dict) for item in items):

@@ -1,11 +1,11 @@
-"""Parameters of classical denoisers from files: a `config_tradition.yaml`, or a `tradition_params.json`.
+"""Reads parameters of classical denoisers from files: a `config_tradition.yaml` or a `tradition_params.json`.
 
-Three forms of a method are read:
+A method may have one of three forms:
     {parameters: {...}, search: {...}}      config_tradition.yaml; what is searched is not used here
     {blind: {parameters: {...}}, ...}       tradition_params.json of this project, a winner a track
     {PARAMETER: value, ...}                 any other file: for every track that the method has
-Methods may lie under a key `methods`. Names of methods may be aliases; those of parameters may leave out the unit
-and be in other letters (`cutoff`, `K`). What cannot be understood is an error that lists all of it.
+Methods may be under a key `methods`. Names of methods may be aliases; names of parameters may lack the unit
+and have another case (`cutoff`, `K`). One error lists everything that cannot be understood.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read_parameters(path: Path) -> dict[tuple[str, str], Parameters]:
     """Parameters by denoiser and track.
 
     Raises:
-        UserError: absent, not YAML or JSON, or something in it is no known method, parameter or track.
+        UserError: the file is absent, is not YAML or JSON, or names an unknown method, parameter or track.
     """
     content = _load(path)
     if not isinstance(content, dict):
@@ -65,7 +65,7 @@ def _load(path: Path) -> Any:
 
 
 def _method(key: str, value: Any, problems: list[str]) -> dict[tuple[str, str], Parameters]:
-    """What a file says of one method; what it cannot mean is added to `problems`."""
+    """The parameters of one method by denoiser and track; what is not understood is added to `problems`."""
     try:
         entry = find("denoisers", key)
         cls = load_class(entry.target)
@@ -98,7 +98,7 @@ def _winner(block: Any) -> Any:
 
 
 def _named(key: str, values: Any, known: Mapping[str, inspect.Parameter], problems: list[str]) -> Parameters:
-    """Parameters under the names that the class has for them."""
+    """The parameters under the names of the class's arguments; unknown names are added to `problems`."""
     if not isinstance(values, dict):
         problems.append(f"'{key}' holds {values!r}, expected a mapping of parameters")
         return {}

@@ -27,7 +27,7 @@ REFERENCE_STYLES: dict[str, LineStyle] = {
 }  # fmt: skip
 REFERENCE_ROWS = tuple(REFERENCE_STYLES)
 TRACK_STYLES = {"blind": "-", "auto": ":", "oracle": "--"}
-# Okabe and Ito's colours for readers of all kinds of sight, then darker ones
+# the colour-blind safe palette of Okabe and Ito, then darker colours
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FB5", "#8C564B", "#5C8A00", "#B00040",
     "#00808A", "#6B6B00",
@@ -36,7 +36,7 @@ MARKERS = "osD^vP*Xh"
 
 
 def snr_curves(every: Sequence[Scores], column: str, path: Path, settings: Settings) -> None:
-    """SNR improvement over input SNR, one curve a denoiser and track, its interval over subjects as a band."""
+    """Save a picture of SNR improvement over input SNR: one curve per denoiser and track, with intervals as bands."""
     figure = new_figure(9, 5)
     axes = figure.add_subplot()
     draw_snr_curves(axes, every, column, settings)
@@ -48,7 +48,7 @@ def snr_curves(every: Sequence[Scores], column: str, path: Path, settings: Setti
 
 
 def critical_differences(ranking: ranks.Ranks, track: str, path: Path) -> None:
-    """Mean ranks over subjects, bars across denoisers that are not critically different."""
+    """Save a picture of mean ranks over subjects, with bars across denoisers that are not critically different."""
     figure = new_figure(9, critical_difference_height(ranking))
     axes = figure.add_subplot()
     ranks.draw(ranking, axes)
@@ -57,7 +57,7 @@ def critical_differences(ranking: ranks.Ranks, track: str, path: Path) -> None:
 
 
 def critical_difference_title(ranking: ranks.Ranks, track: str) -> str:
-    """What the diagram shows, and how far apart two ranks must be."""
+    """The title of a diagram, with the critical difference of two ranks."""
     return (
         f"{track} track: mean rank of SNRimp over {ranking.n_subjects} subjects; "
         f"critical difference {ranking.critical_difference:.2f}"
@@ -65,12 +65,12 @@ def critical_difference_title(ranking: ranks.Ranks, track: str) -> str:
 
 
 def critical_difference_height(ranking: ranks.Ranks) -> float:
-    """Inches that the diagram needs."""
+    """The height of the diagram in inches."""
     return 1.3 + 0.16 * len(ranking.labels)
 
 
 def draw_snr_curves(axes: Axes, every: Sequence[Scores], column: str, settings: Settings) -> None:
-    """The curves, with labels for a legend."""
+    """Draw the curves, with labels for a legend."""
     colours = colours_of(every)
     for scores in every:
         snrs = np.unique(scores.snr_db)
@@ -109,7 +109,7 @@ def colours_of(every: Sequence[Scores]) -> Mapping[str, tuple[str, str]]:
 
 
 def plain(text: str) -> str:
-    """A name that matplotlib shows as it is, not as a formula."""
+    """Escape a name so that matplotlib does not read it as a formula."""
     return text.replace("$", r"\$")
 
 
@@ -124,7 +124,7 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write atomically, without a date."""
+    """Write a figure as PNG, atomically and without a date."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     atomic_write(path, buffer.getvalue())

@@ -1,7 +1,7 @@
 """Tables in the layout of a paper, with its printed numbers beside ours (`tables.printed`).
 
-Means are taken for each SNR and then over SNRs, as those papers do. Whatever the parts of the run share stands under
-every table, and the title says so, too.
+Means are computed for each SNR and then over SNRs, as in those papers. A note under every table lists what the parts of
+the run share, and the title says so, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BLANK = float("nan")
 
 
 class PrintedColumn(BaseModel):
-    """One column of a paper's table; values are printed over `scale`, with `decimals` digits."""
+    """One column of a paper's table; values are divided by `scale` and printed with `decimals` digits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,12 +41,12 @@ class PrintedColumn(BaseModel):
 
 
 class Printed(BaseModel):
-    """A paper's tables: the content of a file that `tables.printed` names.
+    """A paper's tables: the content of the file that `tables.printed` names.
 
     Attributes:
-        title: of the first table.
-        profile: of the metrics.
-        columns: of the first table.
+        title: title of the first table.
+        profile: profile of the metrics.
+        columns: columns of the first table.
         ours: name in the paper -> denoiser here (its label in the tables).
         numbers: name in the paper -> metric -> number, in the unit of the metric.
         parameters: name in the paper -> weights of the network; empty where the paper has no such table.
@@ -65,10 +65,11 @@ class Printed(BaseModel):
 
 
 def read_printed(settings: Settings) -> Printed:
-    """The paper's layout.
+    """Read the paper's layout.
 
     Raises:
-        UserError: the file cannot be read, has another form, or names a metric that its profile does not have.
+        UserError: the file cannot be read, has another form, names a metric that its profile does not have, or its
+            profile is not evaluated.
     """
     path = config.referenced(str(settings.tables.printed), settings)
     try:
@@ -90,7 +91,7 @@ def read_printed(settings: Settings) -> Printed:
 
 
 def mean_over_snrs(values: NDArray[np.float64], snr_db: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[M] means for each SNR, then over SNRs; NaN is left out, and a metric without any value is NaN.
+    """[M] means over SNRs of the means at each SNR, of values [n, M]; NaN is left out; a metric without values is NaN.
 
     >>> mean_over_snrs(np.array([[1.0], [3.0], [10.0]]), np.array([0.0, 0.0, -5.0])).tolist()
     [6.0]
@@ -100,7 +101,7 @@ def mean_over_snrs(values: NDArray[np.float64], snr_db: NDArray[np.float64]) -> 
 
 
 def main_table(every: Sequence[Scores], printed: Printed, labels: Sequence[str], settings: Settings) -> Table:
-    """Table I: one row a denoiser and track with intervals over subjects, and the paper's rows below."""
+    """Table I: one row per denoiser and track with intervals over subjects, and the paper's rows below."""
     keys = [column.metric for column in printed.columns]
     rows: list[dict[str, Any]] = []
     for scores in every:
@@ -137,7 +138,7 @@ def by_snr(every: Sequence[Scores], printed: Printed, labels: Sequence[str], set
 
 
 def _how(settings: Settings) -> tuple[int, float, int]:
-    """Of a bootstrap: resamples, confidence, seed."""
+    """Resamples, confidence and seed of a bootstrap."""
     return settings.tables.bootstrap_resamples, settings.tables.confidence, settings.seed
 
 
@@ -177,7 +178,7 @@ def parameters_table(settings: Settings, printed: Printed, labels: Sequence[str]
 
 
 def n_weights(name: str, form: str, parameters: Mapping[str, Any]) -> int | None:
-    """How many numbers a fresh network of that name trains; None where there is no such network."""
+    """Number of trainable parameters of a fresh network; None where no network has this name."""
     from cleansemg.denoising.loading import is_neural, load_network
 
     known = {*entries("denoisers"), *(alias for e in entries("denoisers").values() for alias in e.aliases)}
@@ -203,7 +204,7 @@ def _title(title: str, labels: Sequence[str]) -> str:
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[M] means of what is finite in [n, M]; NaN of nothing."""
+    """[M] means of the finite values in [n, M]; NaN where there are none."""
     finite = np.isfinite(values)
     count = finite.sum(axis=0)
     total = np.where(finite, values, 0.0).sum(axis=0)

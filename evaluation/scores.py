@@ -1,4 +1,4 @@
-"""The scores of a run, gathered from the denoised shards of every denoiser."""
+"""Reads the scores of a run from the denoised shards of every denoiser."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IN_MEMORY = 500_000  # mixtures; the metrics of more, 72 MB a profile of nine, are mapped from the disk
-LABELS = ("snr_db", "n_kinds", "kinds", "subject")  # of a mixture, whatever was made of it
+LABELS = ("snr_db", "n_kinds", "kinds", "subject")  # labels of a mixture, the same for every denoiser
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What one denoiser reached on one test set; columns have one row a mixture."""
+    """The scores of one denoiser on one test set; columns have one row per mixture."""
 
     label: str
     track: str
@@ -45,7 +45,7 @@ class Scores:
     kind_names: tuple[str, ...] = BENCHMARK_KINDS
 
     def of(self, profile: str, names: Sequence[str]) -> NDArray[np.float64]:
-        """[n, M] values of some metrics of one profile."""
+        """[n, M] values of the metrics `names` of one profile."""
         return np.stack([self.values[f"{profile}.{name}"] for name in names], axis=1)
 
 
@@ -53,8 +53,8 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
     """The scores of every denoiser evaluated on a set, in the order of the configuration, then by name.
 
     Raises:
-        UserError: nothing was evaluated, or denoisers were evaluated on different test sets, or a row was scored
-            before a metric was added.
+        UserError: nothing was evaluated, or a denoiser was scored before a metric was added.
+        ArtifactError: denoisers were evaluated on different versions of the test set, or a shard is missing or altered.
     """
     folders = sorted(path.parent for path in (layout.root / "denoised").glob(f"*/*/{set_name}/{MANIFEST}"))
     artifacts = [Artifact.open(folder, SCHEMA) for folder in folders]
@@ -89,7 +89,7 @@ def _warn_of_other_code(artifact: Artifact) -> None:
 
 
 def _sharing(scores: Scores, first: Scores) -> Scores:
-    """The same, with the first row's labels where they are equal, as most are: they take 100 bytes a mixture."""
+    """The same scores, sharing the arrays of `first`'s labels where they are equal, to save 100 bytes per mixture."""
     pairs = {name: (getattr(scores, name), getattr(first, name)) for name in LABELS}
     equal = {name: first_ones for name, (values, first_ones) in pairs.items() if np.array_equal(values, first_ones)}
     return replace(scores, **equal)
@@ -127,7 +127,7 @@ def _scores(artifact: Artifact, custom: Sequence[str]) -> Scores:
 
 
 def _in_a_file(artifact: Artifact, labels: Sequence[str], names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Labels, and metrics mapped from a file without a name: memory holds those that a table is made of at a time."""
+    """Labels, and metrics mapped from an unnamed temporary file: memory holds only those in use."""
     beside = artifact.folder.parent if os.access(artifact.folder.parent, os.W_OK) else None  # or where the system says
     shape = (len(names), artifact.manifest.count)
     with tempfile.TemporaryFile(dir=beside) as file:

@@ -1,8 +1,9 @@
-"""Denoises a test set with one method and scores every mixture, shard by shard."""
+"""Denoises a test set with one method, and scores every mixture, shard by shard."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import logging
 from collections.abc import Mapping, Sequence
@@ -30,15 +31,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = Schema("denoised", 1, step="cleansemg run --stages evaluate")
-# Parts of the project that have hashes of their own in a row: metrics, the test set, the quality network.
+SCHEMA = Schema("denoised", 2, step="cleansemg run --stages evaluate")
+# Parts of the project that have separate hashes in a row: metrics, the test set, the quality network.
 ELSEWHERE = ("cleansemg.evaluation.metrics", "cleansemg.evaluation.test_set", "cleansemg.quality")
+DIGEST_BYTES = 16
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
 
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """One shard for one denoiser."""
+    """What a worker needs to denoise and score one shard with one denoiser."""
 
     candidate: Candidate
     data: TestData
@@ -51,12 +53,13 @@ class ScoreJob:
 def evaluate(
     candidate: Candidate, data: TestData, settings: Settings, layout: Layout, options: RunOptions
 ) -> StageResult:
-    """Run one denoiser over a test set; results lie in `denoised/LABEL/TRACK/SET/`.
+    """Run one denoiser over a test set; results are stored in `denoised/LABEL/TRACK/SET/`.
 
-    Mixtures on which it fails are listed in `failures.csv` and have no metrics.
+    Mixtures on which the denoiser fails are listed in `failures.csv` and have no metrics.
 
     Raises:
-        UserError: the denoiser can't be built; results of another configuration are in the folder.
+        UserError: the denoiser cannot be built.
+        ArtifactError: results of another configuration or another test file are in the folder.
     """
     candidate.build()  # fails here, with one clear line, rather than in every shard
     keep = data.name in settings.evaluate.keep_waveforms
@@ -94,7 +97,11 @@ def evaluate(
 
 
 def _require_same_file(folder: Path, data: TestData) -> None:
-    """The run's test set may have been made again; but a file that a user names must not take the place of another."""
+    """Check that a test file which a user names does not replace another one; the run's test set may change.
+
+    Raises:
+        ArtifactError: the folder holds results of another file.
+    """
     if (folder / MANIFEST).exists() and read_manifest(folder, SCHEMA).inputs.get("test_data") != data.fingerprint:
         raise other_settings(folder)
 
@@ -120,7 +127,7 @@ def rescore_shard(job: ScoreJob, stored: Mapping[str, NDArray[Any]], failures: S
 def _scored(
     job: ScoreJob, table: Mapping[str, NDArray[Any]], denoised: NDArray[np.float32], failed: NDArray[np.bool_]
 ) -> dict[str, NDArray[Any]]:
-    """The columns of a shard: labels, scores, and the waveforms where they are kept."""
+    """The columns of a shard: labels, scores, and the waveforms where they are stored."""
     clean, noisy = np.asarray(table["clean"]), np.asarray(table["noisy"])  # [n, L]
     fs_hz = _one_rate(table["fs_hz"], job)
     active = np.asarray(table["active"]) if "active" in table else None  # [n, L] of test sets cut from whole recordings
@@ -137,16 +144,27 @@ def _scored(
             if scores:
                 column[done] = scores[name]
             arrays[f"{profile}.{name}"] = column
+    arrays["digest"] = waveform_digests(denoised)
     if job.keep_waveforms:
         arrays["denoised"] = denoised
     return arrays
+
+
+def waveform_digests(waveforms: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """[n, 16]: the first 16 bytes of the SHA-256 of each waveform [L] as little-endian float32.
+
+    They stay where waveforms are not kept, so that a row that is denoised again can be compared.
+    """
+    rows = np.ascontiguousarray(waveforms, "<f4")
+    digests = [hashlib.sha256(row.tobytes()).digest()[:DIGEST_BYTES] for row in rows]
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(rows), DIGEST_BYTES)
 
 
 _BUILT: dict[str, Denoiser] = {}
 
 
 def _denoiser(candidate: Candidate) -> Denoiser:
-    """The denoiser, built once a process: reading weights for every shard would cost more than using them."""
+    """The denoiser, built once per process: reading weights for every shard would cost more than using them."""
     key = repr(candidate)  # holds the hash of the weights
     if key not in _BUILT:
         _BUILT.clear()
@@ -157,9 +175,10 @@ def _denoiser(candidate: Candidate) -> Denoiser:
 def _denoise(
     denoiser: Denoiser, noisy: NDArray[np.float32], fs_hz: float, labels: NoiseLabels | None
 ) -> tuple[NDArray[np.float32], list[str | None]]:
-    """The whole batch at once; where that fails, one by one, so that one bad signal costs only itself.
+    """Denoise the whole batch at once; where that fails, signal by signal, so that a failure affects one signal only.
 
-    Returns the estimates (NaN where it failed) and the causes.
+    Returns:
+        The estimates [n, L] (NaN where the denoiser failed) and for each signal the cause of its failure, or None.
     """
     try:
         return denoiser.denoise(noisy, fs_hz, labels), [None] * len(noisy)
@@ -180,7 +199,7 @@ def _denoise(
 def _track_labels(
     track: str, table: Mapping[str, NDArray[Any]], noisy: NDArray[np.float32], fs_hz: float
 ) -> NoiseLabels | None:
-    """What a track tells a denoiser: nothing, the truth, or what the quality network finds in the mixture."""
+    """The labels of a track: None (blind), the true kinds (oracle), or those the quality network predicts (auto)."""
     if track == "oracle":
         return _labels(table)
     if track == "auto":
@@ -207,7 +226,7 @@ def _one_rate(fs_hz: NDArray[np.float64], job: ScoreJob) -> float:
 
 
 def _write_csv(artifact: Artifact, path: Path) -> None:
-    """Per-mixture metrics for people and spreadsheets, a shard in memory at a time."""
+    """Write the metrics of every mixture as CSV, with one shard in memory at a time."""
     npz.remove_leftovers(path)
     with npz.atomic_writer(path) as file:
         header: list[str] = []

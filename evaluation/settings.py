@@ -9,17 +9,23 @@ from pydantic import Field, model_validator
 from cleansemg.core.settings import Section
 from cleansemg.noise.settings import Files
 
+# combined: each test segment once, its SNR and number of kinds drawn. grid: each in every cell of SNR and number of
+# kinds. clean: each as it is. out_of_domain: as combined, of the people of data sets with `part: out_of_domain`.
+# baseline: as combined, with noise of that kind alone.
+SetName = Literal["combined", "grid", "clean", "out_of_domain", "baseline"]
+
 
 class Mix(Section):
     """The fixed test set (A6, A8)."""
 
-    later = frozenset({"combined_segments", "files", "draws"})
+    later = frozenset({"combined_segments", "files", "draws", "kinds"})
 
     rule: Literal["exact", "published"] = "exact"
     snr_db: tuple[float, ...] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
     n_kinds: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 3, 4, 5)
+    kinds: tuple[str, ...] | None = None  # that the drawn and the grid set draw from; null: every kind of the library
     wgn_floor_db: float | None = -5.0  # component SNR that white noise never goes below; null: no floor
-    sets: tuple[Literal["combined", "grid"], ...] = ("combined", "grid")
+    sets: tuple[SetName, ...] = ("combined", "grid")
     combined_segments: int | None = None  # at most so many segments, spread evenly; null: all
     grid_segments: int | None = None  # the same, for each cell
     shard_size: Annotated[int, Field(ge=1)] = 1000
@@ -31,19 +37,21 @@ class Mix(Section):
     def _draws_of_files(self) -> Mix:
         if self.draws > 1 and self.files is None:
             raise ValueError("draws above 1 need mix.files, which says what there is to draw from")
+        if self.files is not None and self.kinds is not None:
+            raise ValueError("kinds and files exclude each other: files says which kinds there are")
         if self.files is not None and self.sets != ("grid",):
             raise ValueError("with mix.files the set is the grid of segments, SNRs and draws: sets: [grid]")
         return self
 
 
 class DenoiserRow(Section):
-    """One denoiser to evaluate, where its name alone does not say enough."""
+    """One denoiser to evaluate, with options beyond its name."""
 
     name: str
     label: str | None = None
-    # auto: the oracle track with kinds that the quality network finds. None: evaluate.tracks, or every one but auto
+    # auto: the oracle track with kinds that the quality network predicts. None: evaluate.tracks, or all tracks but auto
     track: Literal["blind", "auto", "oracle"] | None = None
-    sets: tuple[Literal["combined", "grid"], ...] | None = None  # None: every test set; a slow method may take one
+    sets: tuple[SetName, ...] | None = None  # None: every test set; a slow method may take one
     weights: str | None = None
     parameters: dict[str, Any] = {}
 
@@ -54,7 +62,7 @@ class Evaluate(Section):
     denoisers: tuple[str | DenoiserRow, ...] = ("identity", "zero", "wiener_oracle", "hp", "ts")
     profiles: tuple[Literal["standard", "published", "ecg_paper", "trustemg"], ...] = ("standard", "published")
     metrics: tuple[str, ...] = ()  # of one's own, package.module:Class, beside those of the profiles
-    keep_waveforms: tuple[Literal["combined", "grid"], ...] = ("combined",)
+    keep_waveforms: tuple[SetName, ...] = ("combined",)  # digests of the waveforms are kept of all
     tracks: tuple[Literal["blind", "auto", "oracle"], ...] | None = None  # of rows that name none; None: all but auto
 
 

@@ -1,4 +1,4 @@
-"""The tables stage: Table 1, its breakdowns, paired tests, and the published numbers beside ours."""
+"""The tables stage: writes Table 1, its breakdowns, paired tests, and the published numbers beside ours."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 HEADLINE = "SNRimp"
 SUMS = "SHA256SUMS"
-NOT_OURS = ("costs.", "quality_")  # what the report and the quality steps write beside the tables
+NOT_OURS = ("costs.", "quality_")  # files that the report and the quality steps write into the same folder
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """Write every table that the evaluated denoisers allow; a run without the grid has no SNR x k table.
 
     Raises:
-        UserError: nothing was evaluated.
+        UserError: nothing was evaluated, or scores or settings are refused (see `read_scores`).
     """
-    (layout.tables / SUMS).unlink(missing_ok=True)  # of tables that are replaced now
+    (layout.tables / SUMS).unlink(missing_ok=True)  # hashes of the tables that are replaced now
     make = _run if settings.tables.printed is None else _run_printed
     report = make(settings, layout)
     _write_sums(layout.tables)
@@ -47,13 +47,13 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 
 def _write_sums(folder: Path) -> None:
-    """SHA-256 of every file that this stage has written, as `sha256sum` writes and checks them."""
+    """Write the SHA-256 of every file of this stage, in the format of `sha256sum`."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(NOT_OURS))
     atomic_write(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode())
 
 
 def _run(settings: Settings, layout: Layout) -> Report:
-    """The tables of the benchmark."""
+    """Write the tables of the benchmark."""
     combined = read_scores(settings, layout, "combined")
     notes = _notes(settings, layout, combined)
     profile = settings.evaluate.profiles[0]
@@ -90,7 +90,7 @@ def _run(settings: Settings, layout: Layout) -> Report:
 
 
 def _run_printed(settings: Settings, layout: Layout) -> Report:
-    """Tables in a paper's layout, from the first set of the configuration."""
+    """Write tables in a paper's layout, from the first test set of the configuration."""
     printed = protocol_tables.read_printed(settings)
     every = read_scores(settings, layout, settings.mix.sets[0])
     labels = leak_labels(layout)
@@ -114,7 +114,7 @@ def _run_printed(settings: Settings, layout: Layout) -> Report:
 def _write_comparisons(
     every: Sequence[Scores], profile: str, settings: Settings, layout: Layout, labels: Sequence[str]
 ) -> None:
-    """Paired tests, ranks, and the diagram of their critical differences for each track that has one."""
+    """Write paired tests, ranks, and the diagram of critical differences for each track that has ranks."""
     tests = comparison_tables.paired(every, profile, settings)
     _write_long(tests, labels, layout.tables, "paired")
     beyond = comparison_tables.beyond_gain(every, profile, settings)
@@ -129,7 +129,7 @@ def _write_comparisons(
 
 
 def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Sequence[str]) -> Table:
-    """One row a denoiser and track: means over people of each person's mean, with their t intervals."""
+    """Table 1: one row per denoiser and track, with means over people of each person's mean, with their t intervals."""
     infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
     tests, test_notes = comparison_tables.beside_best(every, profile, settings)
     rows = []
@@ -155,7 +155,7 @@ def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Seq
 
 
 def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
-    """Our rows in the published definition of the metrics, each beside the printed numbers."""
+    """Our rows by the published definitions of the metrics, beside the printed numbers."""
     content = yaml.safe_load((configs_folder() / "published.yaml").read_text())
     keys: list[str] = content["metrics"]
     catalogue = metrics.catalogue()
@@ -191,7 +191,7 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
 
 
 def snr_by_kinds(cells: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
-    """Mean of every metric a cell, with intervals, in one long table, and SNR improvement as a matrix a denoiser."""
+    """One long table with the mean of every metric per cell and its interval, and one matrix of SNRimp per denoiser."""
     infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
     snrs = breakdowns.values_of(cells, "snr_db")
     counts = breakdowns.values_of(cells, "n_kinds")
@@ -229,12 +229,12 @@ def _notes(settings: Settings, layout: Layout, every: Sequence[Scores]) -> list[
 
 
 def _stamped(table: Table, labels: Sequence[str]) -> Table:
-    """The table with what the parts of the run share under it."""
+    """The table with added notes about what the parts of the run share."""
     return replace(table, notes=[*table.notes, *labels])
 
 
 def _write_long(tables: Sequence[Table], labels: Sequence[str], folder: Path, name: str) -> None:
-    """The first table, too long to read, as CSV; the others, made of it, as Markdown and LaTeX."""
+    """Write the first, long table as CSV, and the others, which summarise it, as Markdown and LaTeX."""
     stamped = [_stamped(table, labels) for table in tables]
     write(stamped[1:], folder, name)
     atomic_write(folder / f"{name}.csv", to_csv(stamped[0]).encode())

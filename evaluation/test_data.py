@@ -1,7 +1,7 @@
-"""Opens a test set, whatever it comes as, and reads it in shards.
+"""Opens a test set, a folder or a file, and reads it in shards.
 
-One content has one fingerprint: the shards of the mix stage and the single file that is written from them are the same
-input, wherever the file lies. The fingerprint is a hash of the mixtures themselves, so an edited file has another.
+Equal contents have equal fingerprints: the shards of the mix stage and the single file that is written from them are
+the same input, at any path. The fingerprint is a hash of the mixtures themselves, so an edited file has another.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ class TestData:
     """A test set: a folder of shards, or one file cut into the same shards.
 
     Attributes:
-        name: of the set: "combined" or "grid"; a file is a combined set.
-        fingerprint: of the contents, see `content_fingerprint`.
+        path: the folder or file.
+        name: name of the set: "combined" or "grid"; a file is a combined set.
+        fingerprint: hash of the contents, see `content_fingerprint`.
         shards: names and row counts.
     """
 
-    __test__ = False  # not a test, whatever pytest thinks of its name
+    __test__ = False  # not a test class, despite its name
 
     path: Path
     name: str
@@ -42,10 +43,10 @@ class TestData:
 
     @classmethod
     def open(cls, path: Path) -> TestData:
-        """Open a folder written by the mix stage, our single-file export, or a published file.
+        """Open a folder of the mix stage, the single file that it exports, or a published file.
 
         Raises:
-            UserError: nothing there, not a test set, or a shard that was altered.
+            UserError: there is no file, it is not a test set, or a shard was altered.
         """
         if path.is_dir():
             artifact = Artifact.open(path, SCHEMA)
@@ -73,9 +74,9 @@ class TestData:
 
 
 def content_fingerprint(shards: Iterable[tuple[str, Columns]]) -> str:
-    """SHA-256 over the mixtures: of each shard its name, then of its columns, by name, name, type, shape and values.
+    """SHA-256 over the mixtures: for each shard its name, then name, type, shape and values of its sorted columns.
 
-    A text counts as it reads, not by the width that its array happens to have.
+    Texts count by their characters, not by the width of their array.
 
     >>> narrow, wide = np.array(["S1", "S2"], "<U2"), np.array(["S1", "S2"], "<U9")
     >>> content_fingerprint([("a", {"subject": narrow})]) == content_fingerprint([("a", {"subject": wide})])

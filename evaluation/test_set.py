@@ -1,8 +1,10 @@
 """The fixed test set: every test segment mixed with noise at known SNR (protocol A6, A8).
 
-`combined` holds one mixture a segment, its SNR and number of kinds drawn from the grid; `grid` holds
-every cell of SNR times number of kinds, or with `mix.files` of SNR times draw. A draw is named by set, segment,
-SNR and number of kinds (or number of the draw), so that it depends on nothing else.
+`combined` holds one mixture per segment, with SNR and number of kinds drawn from the grid. `grid` holds
+every cell of SNR times number of kinds, or with `mix.files` of SNR times draw. `out_of_domain` is a combined set of
+people that nothing is fitted to or chosen by. `clean` holds the segments as they are: it shows what a denoiser does to
+a recording without noise. A draw is keyed by set, segment, SNR and number of kinds (or number of the draw), and depends
+on nothing else.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 SCHEMA = Schema("test-set", 1, step="cleansemg run --stages mix")
 
+CLEAN, OUT_OF_DOMAIN = "clean", "out_of_domain"
+
 LABEL_COLUMNS = (
     "segment_id", "database", "subject", "exercise", "trial", "channel", "channel_name", "window", "label",
     "repetition", "start_sample",
@@ -52,31 +56,29 @@ class Rows:
 
 @dataclass(frozen=True)
 class MixJob:
-    """What a worker needs to make one shard of mixtures."""
+    """What a worker needs to mix one shard of mixtures."""
 
     segments: Path
     parts: tuple[Rows, ...]
     library: Path
     set_name: str
-    cell: tuple[float, int] | None  # SNR in dB and number of kinds, with `mix.files` of the draw; None draws them
+    cell: tuple[float, int] | None  # SNR in dB and number of kinds (with `mix.files`: number of the draw); None: drawn
     settings: Mix
     seed: int
     fs_hz: float
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Make the test set of a configuration.
+    """Mix the test sets of a configuration.
 
     Raises:
-        UserError: no test segment, or no noise library, or a cell that no mixture can fill.
+        UserError: there is no test segment or no noise library, or a cell needs more kinds than can be drawn.
     """
-    segments = Artifact.open(layout.segments("test"), SEGMENTS)
+    sources = {name: _open_segments(layout, name) for name in settings.mix.sets}
     library = NoiseLibrary.open(layout.noise("test"))
-    if segments.manifest.count == 0:
-        raise UserError(f"{segments.folder}: holds no segment; see {layout.grades} for why recordings were dropped")
     _check_cells(settings.mix, library)
     lines, n_failures = [], 0
-    for set_name in settings.mix.sets:
+    for set_name, segments in sources.items():
         jobs = list(_jobs(segments, library, settings, set_name))
         result = run_stage(
             layout.test_data(set_name),
@@ -88,10 +90,11 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             seed=settings.seed,
             options=options,
             label=f"mix {set_name}",
-            code=of_modules(__name__, without=("cleansemg.data_pipeline",)),  # theirs is in the segments' fingerprint
+            code=of_modules(__name__, without=("cleansemg.data_pipeline",)),  # its hash is in the segments' fingerprint
             info={
                 "fs_hz": settings.segment.fs_hz,
                 "kinds": list(library.columns),
+                **({} if settings.mix.kinds is None else {"drawn_kinds": list(settings.mix.kinds)}),
                 "shard_size": settings.mix.shard_size,
             },
         )
@@ -105,16 +108,33 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     return Report("mix", tuple(lines), n_failures)
 
 
+def _open_segments(layout: Layout, set_name: str) -> Artifact:
+    """The segments that a set is made of.
+
+    Raises:
+        UserError: there is none.
+    """
+    part = OUT_OF_DOMAIN if set_name == OUT_OF_DOMAIN else "test"
+    if part == OUT_OF_DOMAIN and not layout.segments(part).exists():
+        raise UserError(f"mix.sets: '{set_name}' needs a data set with `part: {part}`; none is configured")
+    segments = Artifact.open(layout.segments(part), SEGMENTS)
+    if segments.manifest.count == 0:
+        raise UserError(f"{segments.folder}: holds no segment; see {layout.grades} for why recordings were dropped")
+    return segments
+
+
 def mix_shard(job: MixJob) -> ShardResult:
     """Mix one shard; a pure function of the job."""
     table = _gather(job)
+    if job.set_name == CLEAN:
+        return ShardResult(_without_noise(job, table), [])
     library = NoiseLibrary.open(job.library)
     floor_db = job.settings.wgn_floor_db
     recipe, snr_db, n_kinds = _draw(job, table, library)
     failures = []
     try:
         noisy, gain = mixing.mix_recipes(table["signal"], recipe, library, snr_db, job.settings.rule, floor_db)
-    except ItemError:  # a silent stretch of noise or signal has no SNR: recorded, and the rest is kept
+    except ItemError:  # silent noise or a silent signal has no SNR: it is listed as a failure, the rest is mixed
         bad = mixing.unmixable(table["signal"], recipe, library)
         failures = [Failure(f"{job.set_name}/{table['segment_id'][row]}", cause) for row, cause in bad.items()]
         keep = np.setdiff1d(np.arange(len(snr_db)), list(bad))
@@ -143,6 +163,29 @@ def mix_shard(job: MixJob) -> ShardResult:
     return ShardResult(arrays, failures)
 
 
+def _without_noise(job: MixJob, table: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The columns of a mixture for segments to which nothing is added: no kind, an SNR without bound."""
+    clean = table.pop("signal")
+    library = NoiseLibrary.open(job.library)
+    n, shape = len(clean), (len(clean), len(library.columns))
+    return {
+        **table,
+        "mixture_id": np.array([f"{CLEAN}_{segment}" for segment in table["segment_id"]]),
+        "clean": clean,
+        "noisy": clean,
+        "snr_db": np.full(n, np.inf),
+        "n_kinds": np.zeros(n, np.int64),
+        "kinds": np.zeros(shape, np.bool_),
+        "gain": np.zeros(shape),
+        "noise_piece": np.full(shape, -1, np.int32),
+        "noise_name": np.zeros(shape, "<U1"),
+        "noise_offset": np.full(shape, -1, np.int64),
+        "line_hz": np.full(n, np.nan),
+        "fs_hz": np.full(n, job.fs_hz),
+        **named_columns(library.columns, n),
+    }
+
+
 def _names(job: MixJob, ids: NDArray[Any], snr_db: NDArray[np.float64], n_kinds: NDArray[np.int64]) -> NDArray[np.str_]:
     if job.settings.files is not None and job.cell is not None:
         return np.array([f"{job.set_name}_{s}_snr{x:g}_d{job.cell[1]}" for s, x in zip(ids, snr_db, strict=True)])
@@ -152,11 +195,12 @@ def _names(job: MixJob, ids: NDArray[Any], snr_db: NDArray[np.float64], n_kinds:
 def _draw(
     job: MixJob, table: Mapping[str, NDArray[Any]], library: NoiseLibrary
 ) -> tuple[mixing.Recipe, NDArray[np.float64], NDArray[np.int64]]:
-    """What goes into each mixture, its SNR and its number of kinds."""
+    """The recipes of the mixtures, with SNRs [n] in dB and numbers of kinds [n]."""
     length = table["signal"].shape[1]
     if job.settings.files is None or job.cell is None:
         generators, snr_db, n_kinds = _conditions(job, table["segment_id"])
-        recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, length, job.settings.wgn_floor_db)
+        recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, length, job.settings.wgn_floor_db,
+                                     kinds=job.settings.kinds)  # fmt: skip
         return recipe, snr_db, n_kinds
     files = NoiseFiles(job.settings.files, library, "mix.files")
     snr, draw = job.cell
@@ -172,8 +216,8 @@ def _conditions(
 ) -> tuple[list[np.random.Generator], NDArray[np.float64], NDArray[np.int64]]:
     """The generator of each mixture, its SNR and its number of kinds.
 
-    A cell's generator is named by the cell, too. In the combined set, the generator that is named by the
-    segment first draws the cell.
+    In the grid, the cell is part of the generator's key. In the combined set, the key is the segment alone, and the
+    generator first draws the cell.
     """
     seed, name = job.seed, job.set_name
     if job.cell is not None:
@@ -187,13 +231,18 @@ def _conditions(
 
 
 def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
-    """Every cell must be able to draw as many kinds, or as many noise files, as it asks for."""
+    """Check that every cell can draw its number of kinds or of noise files.
+
+    Raises:
+        UserError: a cell cannot.
+    """
     if mix.files is not None:
         NoiseFiles(mix.files, library, "mix.files").require(mix.draws, "mix.draws")
         return
+    kinds = mixing.selected_kinds(mix.kinds, library.kinds, str(library.folder))
     for snr_db in mix.snr_db:
         for n_kinds in mix.n_kinds:
-            available = mixing.drawable(snr_db, n_kinds, mix.wgn_floor_db, library.kinds)
+            available = mixing.drawable(snr_db, n_kinds, mix.wgn_floor_db, kinds)
             if len(available) < n_kinds:
                 raise UserError(
                     f"mix.n_kinds: {n_kinds} kinds at {snr_db:g} dB, but only {len(available)} can be drawn "
@@ -205,8 +254,8 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
     ends = np.cumsum([shard.count for shard in segments.manifest.shards])  # of each shard's numbers among all segments
     n_segments = int(ends[-1])
     cells: list[tuple[str, tuple[float, int] | None, NDArray[np.int64]]]
-    if set_name == "combined":
-        cells = [("combined", None, first_to_last(n_segments, settings.mix.combined_segments))]
+    if set_name != "grid":
+        cells = [(set_name, None, first_to_last(n_segments, settings.mix.combined_segments))]
     else:
         some = first_to_last(n_segments, settings.mix.grid_segments)
         letter, numbers = ("k", settings.mix.n_kinds)
@@ -231,7 +280,7 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
 
 
 def _by_shard(numbers: NDArray[np.int64], segments: Artifact, ends: NDArray[np.int64]) -> tuple[Rows, ...]:
-    """Ascending numbers among all segments, as rows of their shards; consecutive ones as a range, which stays small."""
+    """Ascending indexes among all segments as rows of their shards; consecutive ones as a range, to save memory."""
     parts = []
     where = np.searchsorted(ends, numbers, side="right")
     for i in np.unique(where):
@@ -244,7 +293,7 @@ def _by_shard(numbers: NDArray[np.int64], segments: Artifact, ends: NDArray[np.i
 
 
 def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
-    """Signals and labels of the job's segments, in order, and where they are active, if that is known."""
+    """Signals and labels of the job's segments, in order, with the column `active` where the segments have it."""
     tables = []
     for part in job.parts:
         columns = _segments(job.segments, part.shard)
@@ -256,7 +305,7 @@ def _gather(job: MixJob) -> dict[str, NDArray[Any]]:
 
 @lru_cache(maxsize=4)
 def _segments(folder: Path, shard: str) -> Mapping[str, NDArray[Any]]:
-    """A shard of segments, checked once a process, then mapped: a subject may have 20,000 segments."""
+    """A shard of segments, checked once per process and memory-mapped: a subject may have 20,000 segments."""
     artifact = Artifact.open(folder, SEGMENTS)
     artifact.check(shard)
     return npz.map_arrays(folder / f"{shard}.npz")

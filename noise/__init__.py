@@ -1,1 +1,1 @@
-"""Every contaminant of surface EMG behind one interface, and the rule that mixes them in."""
+"""All noise sources for surface EMG behind one interface, and the rule that mixes noise into clean signals."""

@@ -1,8 +1,9 @@
-"""Baseline noise: what amplifiers and skin make while a muscle rests, as a model (docs/noise.md).
+"""A model of baseline noise, the noise of amplifiers and skin while a muscle rests (docs/noise.md).
 
-Measured on unused inputs of a 28-channel amplifier: 5.3 microvolt RMS, band-limited, power falling as f^-0.34;
-recordings of people at rest fall as f^-0.9 to f^-2.2. It is neither white nor pink. A piece is Gaussian noise of the
-power f^slope between the two corners of the amplifier's band, each a Butterworth magnitude of order 2.
+On unused inputs of a 28-channel amplifier it was measured as 5.3 microvolt RMS, band-limited, with power falling as
+f^-0.34; recordings of people at rest fall as f^-0.9 to f^-2.2. So it is neither white nor pink. A piece is Gaussian
+noise with power f^slope between the two corner frequencies of the amplifier, each with a Butterworth magnitude of
+order 2.
 """
 
 from __future__ import annotations
@@ -24,15 +25,18 @@ ORDER = 2  # of each corner
 class Baseline(NoiseSource):
     """Band-limited noise of a power law, 5.3 microvolt RMS.
 
-    Slope and corners are drawn for each piece, uniformly; the measured slopes are the default range, the corners are
-    those that surface EMG amplifiers are usually built with.
+    Slope and corner frequencies are drawn uniformly for each piece. The default slopes are the measured range; the
+    default corner frequencies are those of common surface EMG amplifiers.
 
     Args:
-        slope: range of the exponent of the power spectral density, from the people at rest to the amplifier alone.
-        high_pass_hz: range of the lower corner.
-        low_pass_hz: range of the upper corner.
-        rms_v: of every piece; mixing scales it, so it matters to those who read the pieces alone.
-        prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
+        slope: range of the exponent of the power spectral density, from people at rest to the amplifier alone.
+        high_pass_hz: range of the lower corner frequency.
+        low_pass_hz: range of the upper corner frequency.
+        rms_v: RMS of every piece in volts; mixing scales the noise, so it matters only where pieces are used directly.
+        prefix: prefix of the pieces' names, which also key their draws; two such sources need two prefixes.
+
+    Raises:
+        ValueError: a range is not low, high; the corner frequencies overlap; or `rms_v` is not positive.
     """
 
     kind = "baseline"
@@ -72,7 +76,7 @@ class Baseline(NoiseSource):
 def band_limited_noise(
     rng: np.random.Generator, n: int, fs_hz: float, slope: float, high_pass_hz: float, low_pass_hz: float
 ) -> NDArray[np.float64]:
-    """[n] samples of zero mean and unit RMS: power f^slope times the two Butterworth responses of order 2."""
+    """[n] samples with zero mean and unit RMS: power f^slope times the two Butterworth responses of order 2."""
     f_hz = np.fft.rfftfreq(n, 1 / fs_hz)[1:]
     power = f_hz**slope / (1 + (high_pass_hz / f_hz) ** (2 * ORDER)) / (1 + (f_hz / low_pass_hz) ** (2 * ORDER))
     spectrum = np.zeros(len(f_hz) + 1, np.complex128)  # nothing at 0 Hz

@@ -1,8 +1,8 @@
-"""Baseline noise cut out of recordings of people at rest: stretches that a data set labels as rest, and idle channels.
+"""Baseline noise from recordings of people at rest: stretches that a data set labels as rest, and idle channels.
 
-A channel is *idle* in a recording that a data set made of another muscle (`Recording.idle_channels`); it may hold some
-crosstalk of that muscle. Readers are entries of configs/datasets/ and are opened by name, as the room of the data sets
-lies above this one.
+A channel is *idle* in a recording of another muscle (`Recording.idle_channels`); it may hold some crosstalk of that
+muscle. Readers are entries of configs/datasets/ and are opened by name, because the package of the readers is in a
+higher layer than this one.
 """
 
 from __future__ import annotations
@@ -23,22 +23,26 @@ from cleansemg.noise.base import NoiseSource, Piece, Request
 from cleansemg.noise.wfdb_records import SHORTEST_PIECE_S, deal
 
 EDGE_S = 0.25  # left out at both ends of a rest: labels lag behind muscles
-SHORTEST_REST_S = 0.5  # what is left of one
-FADE_S = 0.05  # over which two rests of a channel are joined
+SHORTEST_REST_S = 0.5  # shortest rest without its ends
+FADE_S = 0.05  # length of the fade that joins two rests of a channel
 
 
 class RestRecordings(NoiseSource):
-    """A piece is one channel of one recording: its rests, joined, as long as a piece or the source's shortest.
+    """Yields one piece per channel of a recording: its joined rests, cut to the shorter of a piece and `longest_s`.
 
-    People are dealt to train, valid and test, 60/20/20 and at least one each, by a draw named by them. Channels take
-    turns over people, so that few pieces come from many. Two rests are joined over 50 ms by weights whose squares add
-    up to 1, which keeps the power of noise.
+    Channels with less rest give no piece. People are assigned to train, valid and test, 60/20/20 and at least one
+    each, by a random draw keyed by their names. Channels are used in turn over people, so that even few pieces come
+    from many people. Two rests are joined over 50 ms by weights whose squares add up to 1, which preserves the power
+    of noise.
 
     Args:
-        dataset: an entry of configs/datasets/, or one's own `package.module:Class`.
-        reader_parameters: over those of the entry.
-        idle: use idle channels, too.
-        longest_s: what is used of a channel at most, and how long a piece is at most.
+        dataset: an entry of configs/datasets/, or the user's own class as `package.module:Class`.
+        reader_parameters: parameters that replace those of the entry.
+        idle: whether to use idle channels, too.
+        longest_s: longest piece in seconds.
+
+    Raises:
+        ValueError: `longest_s` is shorter than the shortest piece.
     """
 
     kind = "baseline"
@@ -59,7 +63,11 @@ class RestRecordings(NoiseSource):
         self.longest_s = longest_s
 
     def pieces(self, request: Request) -> Iterator[Piece]:
-        """Pieces of the part's people; goes on after an ItemError."""
+        """Pieces of the part's people; the iterator continues after an ItemError.
+
+        Raises:
+            UserError: there are fewer than three people.
+        """
         reader, refs = self._recordings(request.folder)
         people = sorted({ref.subject for ref in refs})
         if len(people) < len(PARTS):
@@ -82,7 +90,7 @@ class RestRecordings(NoiseSource):
     def _rests(
         self, reader: Any, refs: list[Any], request: Request, n_samples: int
     ) -> Iterator[tuple[str, str, NDArray[np.float64]] | ItemError]:
-        """Person, name and rest of the channels that have enough, people in turn, as many as asked for."""
+        """Yield person, name and rest of the channels that have enough rest, people in turn, as many as requested."""
         queues = {
             person: [ref for ref in refs if ref.subject == person] for person in sorted({r.subject for r in refs})
         }
@@ -103,7 +111,7 @@ class RestRecordings(NoiseSource):
                 return
 
     def _channels(self, recording: Any, fs_hz: float, n_samples: int) -> list[tuple[str, str, NDArray[np.float64]]]:
-        """Person, name and rest of each channel of a recording that has enough of it."""
+        """Person, name and rest of each channel of a recording that has enough rest."""
         rests = []
         for row, channel in enumerate(recording.channels):
             idle = channel in recording.idle_channels
@@ -126,19 +134,24 @@ def _piece(rest: tuple[str, str, NDArray[np.float64]] | ItemError, n_samples: in
 
 
 def _rest_mask(recording: Any) -> NDArray[np.bool_]:
-    """[T] where a recording is labelled as rest; nowhere in one that has no labels."""
+    """[T] True where a recording is labelled as rest; False throughout where it has no labels."""
     if recording.label is None:
         return np.zeros(recording.signal.shape[1], np.bool_)
     return np.asarray(recording.label == 0, np.bool_)
 
 
 def joined(x: NDArray[np.float64], at_rest: NDArray[np.bool_], fs_hz: float) -> NDArray[np.float64]:
-    """The rests of one channel, without their ends, each freed of its mean, one after the other.
+    """The rests of one channel, joined: without their ends, and each without its mean.
+
+    A rest that is too short, or has a sample that is not finite, is left out.
 
     Args:
-        x: [T].
+        x: [T], any unit.
         at_rest: [T].
-        fs_hz: sampling rate.
+        fs_hz: sampling rate in hertz.
+
+    Returns:
+        [T'] in the unit of `x`; empty where no rest is usable.
     """
     edges = np.flatnonzero(np.diff(np.r_[False, at_rest, False].astype(np.int8)))
     edge, fade, shortest = (round(seconds * fs_hz) for seconds in (EDGE_S, FADE_S, SHORTEST_REST_S))

@@ -1,7 +1,7 @@
-"""Baseline wander cut out of WFDB recordings: NSTDB's record `bw`, for the TrustEMG protocol.
+"""Baseline wander from WFDB recordings: NSTDB's record `bw`, for the TrustEMG protocol.
 
-There is no column of its own for it: it stands in `Color`, which that protocol leaves empty, because its compounds hold
-baseline wander and motion at a time. Piece names begin with the record's, `bw_`.
+Baseline wander has no separate column. It uses `Color`, which that protocol leaves empty: its compounds hold baseline
+wander and motion together, so the two need different columns. Piece names begin with the record's, `bw_`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from cleansemg.noise.moa_wfdb import MotionRecords
 
 
 class BaselineWander(MotionRecords):
-    """Slow drift of electrodes on resting limbs; which part gets what as in `MotionRecords`.
+    """Slow drift of electrodes on resting limbs; the parts get their records as in `MotionRecords`.
 
     Args:
-        records, leads, notch_hz, notch_q, part_leads: as there.
+        records, leads, notch_hz, notch_q, part_leads: as in `MotionRecords`.
     """
 
     kind = "Color"

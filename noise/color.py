@@ -21,8 +21,11 @@ class Coloured(NoiseSource):
     """Pink or brown noise of unit standard deviation and zero mean.
 
     Args:
-        colours: names out of `ALPHA`, one drawn for each piece.
-        prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
+        colours: names from `ALPHA`; one is drawn for each piece.
+        prefix: prefix of the pieces' names, which also key their draws; two such sources need two prefixes.
+
+    Raises:
+        ValueError: `colours` is empty or has an unknown name.
     """
 
     kind = "Color"
@@ -44,7 +47,7 @@ class Coloured(NoiseSource):
 
 
 def power_law_noise(rng: np.random.Generator, n: int, alpha: float) -> NDArray[np.float64]:
-    """[n] samples whose power spectral density is proportional to 1/f^alpha; unit standard deviation."""
+    """[n] samples with a power spectral density proportional to 1/f^alpha, zero mean and unit standard deviation."""
     n_bins = n // 2 + 1
     spectrum = rng.standard_normal(n_bins) + 1j * rng.standard_normal(n_bins)
     spectrum[0] = 0.0  # 1/f has no value at 0 Hz: the mean is zero

@@ -1,4 +1,4 @@
-"""Synthetic ECG by ECGSYN, for when no recording is at hand.
+"""Synthetic ECG by ECGSYN, for use without ECG recordings.
 
 McSharry, Clifford, Tarassenko and Smith 2003, IEEE Trans. Biomed. Eng. 50:289: a limit cycle in the
 plane drives five Gaussian events (P, Q, R, S, T). The implementation is neurokit2's.
@@ -17,11 +17,11 @@ from cleansemg.core.seeding import generator
 from cleansemg.noise.base import NoiseSource, Piece, Request
 
 SIMULATED_HZ = 1000
-SETTLING_S = 8.0  # the model starts off its limit cycle and comes to it with a time constant of 1 s
+SETTLING_S = 8.0  # the model starts outside its limit cycle and approaches it with a time constant of 1 s
 SPARE_S = 3.0  # the model rounds the duration to whole beats
-# P, Q, R, S, T: angle (degrees), height and width (rad), the paper's table 1 but for the QRS. With the
-# paper's 0.1 rad, 0.003 to 0.012 of the power lies above 20 Hz, in ten MIT-BIH records 0.015 to 0.18. A wave
-# is as tall as height times width squared; the QRS is narrower and half as tall again.
+# Angle (degrees), height and width (rad) of P, Q, R, S, T from the paper's table 1, except for the QRS. With the
+# paper's width of 0.1 rad, 0.003 to 0.012 of the power is above 20 Hz; in ten MIT-BIH records it is 0.015 to 0.18. The
+# amplitude of a wave is height times width squared; the QRS here is narrower and 1.5 times as tall.
 QRS_WIDTH = 0.05
 QRS_HEIGHT = 1.5 * (0.1 / QRS_WIDTH) ** 2
 ANGLES = np.array([-70.0, -15.0, 0.0, 15.0, 100.0])
@@ -30,15 +30,15 @@ WIDTHS = np.array([0.25, QRS_WIDTH, QRS_WIDTH, QRS_WIDTH, 0.4])
 
 
 class EcgSyn(NoiseSource):
-    """Each piece a person of its own: mean heart rate, its variation and the shape of the waves are drawn.
+    """Simulates another person for each piece: mean heart rate, its variation and the shape of the waves are drawn.
 
     A piece's subtype is its mean heart rate ("72.4bpm").
 
     Args:
         heart_rate_bpm: lowest and highest mean heart rate, drawn uniformly.
-        heart_rate_std_bpm: lowest and highest standard deviation of the heart rate.
+        heart_rate_std_bpm: lowest and highest standard deviation of the heart rate, drawn uniformly.
         shape_spread: standard deviation of the logarithm of each wave's height; half of it for widths.
-        prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
+        prefix: prefix of the pieces' names, which also key their draws; two such sources need two prefixes.
     """
 
     kind = "ECG"

@@ -1,4 +1,4 @@
-"""ECG cut out of a folder of WFDB records, any rate: NSRDB in the published protocol (A5), or one's own.
+"""ECG from a folder of WFDB records at any rate: NSRDB in the published protocol (A5), or the user's own records.
 
 NSRDB: MIT-BIH Normal Sinus Rhythm Database, Goldberger et al. 2000, Circulation 101:e215.
 """
@@ -17,8 +17,8 @@ from cleansemg.noise import wfdb_records
 from cleansemg.noise.base import NoiseSource, Piece, Request
 from cleansemg.noise.wfdb_records import Excerpt, Lead, Resampling
 
-# The published test records are Python's random.Random(2025).sample(ids, 4) over the 18 sorted ids; the
-# other 14 are its training records, of which ours keeps the last three for validation.
+# The published test records are Python's random.Random(2025).sample(ids, 4) over the 18 sorted ids. The other 14 are
+# the published training records; this project uses the last three for validation.
 NSRDB_TEST = ("16273", "19093", "19140", "19830")
 NSRDB_VALID = ("18184", "19088", "19090")
 NSRDB_TRAIN = (
@@ -30,22 +30,25 @@ NSRDB_IDS = frozenset(NSRDB_TRAIN + NSRDB_VALID + NSRDB_TEST)
 
 
 class EcgRecords(NoiseSource):
-    """ECG of people, each record in one part only.
+    """ECG of people; each record is in one part only.
 
-    Records are dealt to train, valid and test as `records_by_part` says; MIT-BIH's 201 and 202, which are one person,
-    stay together. The rule for pieces is in `cleansemg.noise.wfdb_records`. A piece is resampled to the library's rate,
-    freed of the line and low-passed.
+    `records_by_part` assigns the records to train, valid and test; MIT-BIH's 201 and 202, which are one person, stay
+    together. `cleansemg.noise.wfdb_records` has the rule for pieces. A piece is resampled to the library's rate and
+    passes the high-pass, the notch and the low-pass.
 
     Args:
-        lead: number from 0, or name ("MLII").
-        notch_hz: line frequency to remove; None for none.
-        notch_q: its quality factor.
-        low_pass_hz: cut-off of the low-pass; without effect at rates that hold nothing above it.
-        high_pass_hz: cut-off of a high-pass; None for none.
-        order: of the high-pass and the low-pass, for one direction.
-        resampling: "polyphase", or "fourier" (zeros in the spectrum, as the published ECG-removal code does).
-        stretch_s: the seconds of each record to use; None: all of it.
+        lead: index from 0, or name ("MLII").
+        notch_hz: line frequency to remove; None: no notch.
+        notch_q: quality factor of the notch.
+        low_pass_hz: cut-off of the low-pass; no effect at rates that hold nothing above it.
+        high_pass_hz: cut-off of a high-pass; None: no high-pass.
+        order: order of the high-pass and the low-pass, for one direction.
+        resampling: "polyphase", or "fourier" (zeros in the spectrum, as in the published ECG-removal code).
+        stretch_s: first and last second of each record to use; None: the whole record.
         parts: records by part, as a published protocol lists them; None: the rule of `records_by_part`.
+
+    Raises:
+        ValueError: `resampling` or `stretch_s` is invalid, or `parts` lists no record for a part.
     """
 
     kind = "ECG"
@@ -80,7 +83,11 @@ class EcgRecords(NoiseSource):
         self.low_pass_hz = low_pass_hz
 
     def pieces(self, request: Request) -> Iterator[Piece]:
-        """Pieces of the part's records; goes on after an ItemError."""
+        """Pieces of the part's records; the iterator continues after an ItemError.
+
+        Raises:
+            UserError: the folder is absent, or lacks the records that the rule needs.
+        """
         folder, names = wfdb_records.record_names(request.folder)
         tracks, broken = [], []
         for name in self._records(folder, names, request.seed)[request.part]:
@@ -120,10 +127,10 @@ class EcgRecords(NoiseSource):
 
 
 def records_by_part(folder: Path, names: list[str], seed: int) -> dict[Part, tuple[str, ...]]:
-    """NSRDB's published parts where all names are NSRDB's, otherwise `wfdb_records.deal`; a person stays in one part.
+    """NSRDB's published parts where all names are NSRDB's, else `wfdb_records.deal`; a person stays in one part.
 
     Raises:
-        UserError: too few records for three parts.
+        UserError: there are too few records for three parts.
     """
     if set(names) <= NSRDB_IDS:
         parts = {part: tuple(name for name in ids if name in names) for part, ids in NSRDB_PARTS.items()}

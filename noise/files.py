@@ -1,7 +1,7 @@
-"""Noise files: the other way to draw noise, for protocols that list what a mixture may hold.
+"""Noise files: an alternative way to draw noise, for protocols that list what a mixture may hold.
 
-The ECG-removal and TrustEMG protocols (spec B, C, D) keep a folder of noise files, each of one kind or a compound of
-several at equal energy. A segment at an SNR takes some of them, all different, and crops each at random.
+The ECG-removal and TrustEMG protocols (spec B, C, D) have a folder of noise files, each of one kind or a compound of
+several kinds at equal energy. For each segment and SNR, some different files are drawn, and each is cropped at random.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from cleansemg.noise.pool import NoiseLibrary
 class NoiseFiles:
     """A list of noise files over the pieces of a library.
 
-    A file of one kind is one piece of the library, as often as there are files; of a compound, the pieces are drawn
-    for each mixture.
+    A file of one kind stands for one piece of the library; with more files than pieces, pieces repeat. The pieces of
+    a compound are drawn for each mixture.
 
     Attributes:
-        kinds: [files, K] bool, what each holds, columns as those of the library.
-        piece: [files] int, row in the kind's pieces for a file of one kind; -1 for a compound.
+        kinds: [files, K] bool, the kinds in each file; columns as those of the library.
+        piece: [files] int, index in the kind's pieces for a file of one kind; -1 for a compound.
     """
 
     def __init__(self, counts: Mapping[str, int], library: NoiseLibrary, where: str) -> None:
         """List the files.
 
         Args:
-            counts: kinds joined by "+" -> number of files; 0 for a single kind: one for each of its pieces.
+            counts: kinds joined by "+" -> number of files; 0 for a single kind: one file for each of its pieces.
             library: the pieces.
             where: the setting, for errors.
 
         Raises:
-            UserError: an unknown kind, one that the library does not have, a compound without a number, or nothing.
+            UserError: a kind is unknown, is not in the library or is named twice; a compound has no number; or no file
+                is listed.
         """
         kinds: list[NDArray[np.bool_]] = []
         piece: list[int] = []
@@ -66,28 +67,31 @@ class NoiseFiles:
         return len(self.kinds)
 
     def require(self, draws: int, where: str) -> None:
-        """Check that so many different files can be drawn.
+        """Check that `draws` different files can be drawn.
 
         Raises:
-            UserError: there are fewer.
+            UserError: there are fewer files.
         """
         if draws > len(self):
             raise UserError(f"{where}: {draws} draws, but {self._library.folder} gives {len(self)} noise files")
 
     def choose(self, rng: np.random.Generator, draws: int) -> NDArray[np.int64]:
-        """[draws] different files; the first ones are the same however many are drawn."""
+        """[draws] indexes of different files; the first ones are the same for any number of draws."""
         return rng.permutation(len(self))[:draws]
 
     def recipes(self, generators: Sequence[np.random.Generator], selected: NDArray[np.int64], length: int) -> Recipe:
         """Draw the pieces of compounds, and where each excerpt begins.
 
         Args:
-            generators: [n] one a mixture; each gives 10 numbers, see `cleansemg.noise.mixing.uniform_numbers`.
-            selected: [n] which file.
-            length: samples of a mixture.
+            generators: [n] one per mixture; each yields 10 numbers, see `cleansemg.noise.mixing.uniform_numbers`.
+            selected: [n] index of each mixture's file.
+            length: number of samples of a mixture.
+
+        Returns:
+            The recipes of n mixtures.
 
         Raises:
-            UserError: pieces shorter than a mixture.
+            UserError: a piece is shorter than a mixture.
         """
         counts, room = counts_and_room(self._library, length)
         uniform = uniform_numbers(generators, self._library.columns, 2)  # [n, 2, K]

@@ -1,9 +1,9 @@
-"""Kinds of noise: which there are, and the order of their columns.
+"""Kinds of noise, and the order of their columns.
 
-A kind is what a source makes (`NoiseSource.kind`); there is no list of them. Arrays with a column a kind hold the five
-of the benchmark first, whether or not a library has them, then the other kinds of the library by name. The five share
-one draw of numbers; every other kind draws from a stream of its own (`cleansemg.noise.mixing`). So a kind that a
-configuration does not use changes no byte of what is drawn without it.
+The sources define the kinds (`NoiseSource.kind`); there is no fixed list. Arrays with one column per kind have the five
+kinds of the benchmark first, whether or not a library has them, then the other kinds of the library by name. The five
+share one draw of numbers; every other kind draws from a separate stream (`cleansemg.noise.mixing`). So adding another
+kind changes nothing that is drawn for the five.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from cleansemg.core import registry
 
 BENCHMARK_KINDS = ("PLI", "ECG", "MOA", "WGN", "Color")
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # it stands in file names, between "+" and in headings of tables
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # names appear in file names, between "+" and in headings of tables
 
 
 def columns_of(kinds: Iterable[str]) -> tuple[str, ...]:
-    """The names of the columns of arrays that hold these kinds.
+    """The column names of arrays that hold these kinds.
 
     >>> columns_of(["WGN", "baseline"])
     ('PLI', 'ECG', 'MOA', 'WGN', 'Color', 'baseline')
@@ -30,17 +30,17 @@ def columns_of(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 def known_kinds() -> tuple[str, ...]:
-    """The kinds that some source of the project makes, in the order of columns."""
+    """The kinds of the project's sources, in the order of columns."""
     return columns_of(str(entry.extra["kind"]) for entry in registry.entries("noises").values())
 
 
 def named_columns(columns: Sequence[str], n: int) -> dict[str, NDArray[np.str_]]:
-    """The names of columns, as an array to store beside n rows: `kind_names` [n, K]; none for the benchmark's five."""
+    """The column names as an array to store with n rows: `kind_names` [n, K]; {} for the benchmark's five."""
     return {} if tuple(columns) == BENCHMARK_KINDS else {"kind_names": np.tile(np.array(columns), (n, 1))}
 
 
 def names_in(table: Mapping[str, NDArray[np.generic]]) -> tuple[str, ...]:
-    """The names of the columns of `kinds` in a table with one row a mixture, as `named_columns` stored them."""
+    """The column names of `kinds` in a table with one row per mixture, as `named_columns` stored them."""
     names = table.get("kind_names")
     return BENCHMARK_KINDS if names is None or not len(names) else tuple(map(str, names[0]))
 

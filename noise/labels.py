@@ -1,8 +1,8 @@
-"""What the oracle track gives a denoiser: the kinds of noise in each signal, and for the ceiling the truth.
+"""The labels of the oracle track: the kinds of noise in each signal and, for the ceiling, the clean signals.
 
-A denoiser gets the kinds that it knows (`Denoiser.known_kinds`, the benchmark's five unless it says otherwise) as
-columns of `kinds`, always in that order, and any other kind in the signals as a name in `others`. A denoiser that does
-not look there treats the signal by the kinds it knows alone.
+A denoiser gets the kinds that it knows (`Denoiser.known_kinds`, by default the benchmark's five) as
+columns of `kinds`, always in that order, and any other kind in the signals as a name in `others`. A denoiser that
+ignores `others` treats a signal only by the kinds that it knows.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class NoiseLabels:
         kinds: [n, K] bool, columns as `names`.
         line_hz: [n] power-line frequency in Hz, NaN where there is none or it is not known.
         clean: [n, L] the clean signals; only the ceiling (`wiener_oracle`) may read it.
-        names: [K] of the kinds.
-        others: [n] names of kinds that are in a signal and have no column; none where it is empty.
+        names: [K] names of the columns.
+        others: [n] names of the kinds in each signal that have no column; () where no signal has any.
     """
 
     kinds: NDArray[np.bool_]
@@ -36,13 +36,13 @@ class NoiseLabels:
     others: tuple[frozenset[str], ...] = ()
 
     def has(self, kind: str) -> NDArray[np.bool_]:
-        """[n]: which signals hold this kind."""
+        """[n] whether each signal holds this kind."""
         if kind in self.names:
             return np.asarray(self.kinds[:, self.names.index(kind)], np.bool_)
         return np.array([bool(self.others) and kind in self.others[row] for row in range(len(self.kinds))], np.bool_)
 
     def for_kinds(self, known: Sequence[str]) -> NoiseLabels:
-        """The same labels with the columns `known`; kinds that are not among these go to `others`."""
+        """The same labels with the columns `known`; other kinds are moved to `others`."""
         if self.names == tuple(known):
             return self
         unknown = [name for name in self.names if name not in known]
@@ -69,10 +69,15 @@ LabelsLike = NoiseLabels | Sequence[str] | Sequence[Iterable[str]]
 
 
 def parse_labels(labels: LabelsLike, n: int) -> NoiseLabels:
-    """Labels as users write them ("PLI+ECG", or {"PLI", "ECG"}, one a signal) to `NoiseLabels`.
+    """Convert labels as users write them to `NoiseLabels`.
+
+    Args:
+        labels: `NoiseLabels`; or for each signal a text ("PLI+ECG") or a set of kinds ({"PLI", "ECG"}); or one text for
+            all signals.
+        n: number of signals.
 
     Raises:
-        UserError: not one a signal, or an unknown kind (with the known ones).
+        UserError: the labels do not number one per signal, or a kind is unknown.
     """
     if isinstance(labels, NoiseLabels):
         if labels.kinds.shape != (n, len(labels.names)) or labels.line_hz.shape != (n,):

@@ -1,6 +1,6 @@
-"""The stage that makes noise libraries: sources of every kind to pieces of one band and rate (protocol A5).
+"""The stage that builds noise libraries: pieces of every kind in one band and at one rate (protocol A5).
 
-A library of one part is an artifact with one shard a source. `NoiseLibrary` (cleansemg.noise.pool) reads it.
+The library of one part is an artifact with one shard per source. `NoiseLibrary` (cleansemg.noise.pool) reads it.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "NoiseLibrary", "build_libraries"]
 
-Shared = dict[tuple[Part, Part], list[str]]  # two parts -> the records that both use
+Shared = dict[tuple[Part, Part], list[str]]  # pair of parts -> the records that both use
 STRETCH = re.compile(r"(?P<record>.+)@(?P<first>[\d.]+)-(?P<last>[\d.]+)s")
 
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """One source of the configuration, looked up and checked."""
+    """One source of the configuration, resolved and checked."""
 
-    key: str  # where it stands: noise.kinds.ECG[0]
+    key: str  # its place in the configuration: noise.kinds.ECG[0]
     kind: str
     entry: Entry
     parameters: dict[str, Any]
@@ -59,11 +59,11 @@ class PlannedSource:
 
     @property
     def origin(self) -> str:
-        """Two sources with one origin draw on the same records."""
+        """The folder or the class; two sources with the same origin use the same records."""
         return str(self.folder or self.entry.target)
 
     def explain(self, error: UserError) -> UserError:
-        """The error with the key of the configuration and where to get recordings."""
+        """The error, with the configuration key and where to get the recordings added."""
         where = self.entry.extra.get("where")
         key = f"{self.key}.folder" if self.folder else self.key
         return UserError(f"{self.config_file}: {key}: {error}" + (f"; where to get it: {where}" if where else ""))
@@ -71,7 +71,7 @@ class PlannedSource:
 
 @dataclass(frozen=True)
 class SourceJob:
-    """What a worker needs to make one shard."""
+    """What a worker needs to build one shard."""
 
     source: PlannedSource
     request: Request
@@ -79,12 +79,12 @@ class SourceJob:
 
 
 def build_libraries(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Make the libraries of train, valid and test.
+    """Build the libraries of train, valid and test.
 
     Raises:
-        UserError: no kind is configured; an unknown source, or one of another kind; recordings absent;
-            a kind without a single piece; a record or draw in two parts (with `protocol: published`, that is
-            labelled), or a piece name twice.
+        UserError: no kind is configured; a source is unknown or of another kind; recordings are absent; a kind has no
+            piece; a record or draw is in two parts (`protocol: published` allows and labels that); or a piece name
+            repeats.
     """
     planned = [
         _plan(kind, number, source, settings)
@@ -112,7 +112,12 @@ def build_libraries(settings: Settings, layout: Layout, options: RunOptions) -> 
 
 
 def make_source(job: SourceJob) -> ShardResult:
-    """One shard: a source's pieces, band-passed; records that fail are left out and recorded."""
+    """Build one shard: a source's pieces, band-passed; records that fail are left out and listed as failures.
+
+    Raises:
+        UserError: the source refuses the request, or its pieces are too short.
+        ValueError: the pieces have different lengths.
+    """
     pieces: list[Piece] = []
     failures: list[Failure] = []
     noise: list[np.ndarray[Any, np.dtype[np.float32]]] = []
@@ -158,9 +163,11 @@ def _plan(kind: str, number: int, source: Source, settings: Settings) -> Planned
     if source_kind != kind:
         raise UserError(f"{settings.config_file}: {key}: source '{entry.name}' makes {source_kind}, not {kind}")
     n_pieces = {**(entry.extra.get("pieces") or {}), **(source.pieces or {})}
-    missing = [part for part in PARTS if part not in n_pieces]
+    served = PARTS if source.parts is None else source.parts
+    missing = [part for part in served if part not in n_pieces]
     if missing:
         raise UserError(f"{settings.config_file}: {key}.pieces: no number for {', '.join(missing)}")
+    n_pieces = {part: n_pieces[part] if part in served else 0 for part in PARTS}
     folder = _folder(key, source, entry, cls, settings)
     plan = PlannedSource(key, kind, entry, source.parameters, n_pieces, folder, {}, settings.config_file)
     try:
@@ -213,7 +220,12 @@ def _build_part(
     for source in used:
         code |= of_entry(source.entry)
     inputs = {f"{source.shard}/{name}": digest for source in used for name, digest in source.inputs.items()}
-    info = {"part": part, "fs_hz": fs_hz, "band_hz": noise.band_hz}
+    info = {
+        "part": part,
+        "fs_hz": fs_hz,
+        "band_hz": noise.band_hz,
+        "sources": {source.shard: source.entry.name for source in used},
+    }
     return run_stage(
         layout.noise(part), SCHEMA, jobs, make_source, section=section, inputs=inputs, seed=settings.seed,
         options=options, label=f"noise {part}", code=code, info=info,
@@ -224,7 +236,7 @@ def _finish(piece: Piece, job: SourceJob) -> np.ndarray[Any, np.dtype[np.float32
     """[T] float32 of one piece in the library's band.
 
     Raises:
-        ItemError: not finite, or silent.
+        ItemError: the piece is not finite, or silent.
     """
     samples = np.asarray(piece.samples, np.float64)
     if not np.isfinite(samples).all():
@@ -238,7 +250,11 @@ def _finish(piece: Piece, job: SourceJob) -> np.ndarray[Any, np.dtype[np.float32
 
 
 def _check(results: dict[Part, StageResult], planned: list[PlannedSource]) -> Shared:
-    """Records that parts share; raises UserError for a name twice and a kind without a piece."""
+    """The records that each pair of parts shares.
+
+    Raises:
+        UserError: a piece name repeats, or a kind has no piece.
+    """
     by_shard = {source.shard: source for source in planned}
     spans: dict[tuple[str, str], list[tuple[float, float, Part]]] = defaultdict(list)
     for part, result in results.items():
@@ -269,7 +285,7 @@ def _check(results: dict[Part, StageResult], planned: list[PlannedSource]) -> Sh
 
 
 def _labels(shared: Shared) -> list[str]:
-    """A line each two parts that share records."""
+    """One line for each pair of parts that share records."""
     lines = []
     for (one, other), records in sorted(shared.items()):
         names = ", ".join(records[:4]) + (", ..." if records[4:] else "")
@@ -278,7 +294,7 @@ def _labels(shared: Shared) -> list[str]:
 
 
 def _sharing(stretches: list[tuple[float, float, Part]]) -> list[tuple[Part, Part]]:
-    """The pairs of parts that share a record, or a second of one, each pair in the order of `PARTS`."""
+    """The pairs of parts whose stretches of a record overlap, each pair in the order of `PARTS`."""
     pairs: set[tuple[Part, Part]] = set()
     reached: dict[Part, float] = {}
     for first, last, part in sorted(stretches):

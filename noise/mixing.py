@@ -1,20 +1,20 @@
-"""The mixing rule: which noise goes into a mixture, how loud, and the sum (protocol A6, A8).
+"""The mixing rule: which noise a mixture holds, at which level, and the sum (protocol A6, A8).
 
-A *recipe* says which kinds, which piece of each and where in it; `mix_recipes` finds the gains and adds.
-Arrays have one row a mixture and one column a kind, in the order of the library's `columns`. Recipe, gains and
-clean signal give the stored mixture back bit for bit (`rebuild`).
+A *recipe* lists the kinds of noise, the piece of each and the offset in it; `mix_recipes` computes the gains and adds
+the noise. Arrays have one row per mixture and one column per kind, in the order of the library's `columns`. Recipe,
+gains and clean signal reproduce the stored mixture bit for bit (`rebuild`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.errors import ItemError, UserError, did_you_mean
 from cleansemg.core.seeding import branch
 from cleansemg.noise.kinds import BENCHMARK_KINDS, columns_of
 from cleansemg.noise.pool import NoiseLibrary
@@ -22,19 +22,19 @@ from cleansemg.noise.wgn import WhiteGaussian
 
 Float64 = NDArray[np.float64]
 
-FLOORED = WhiteGaussian.kind  # the kind that `mix.wgn_floor_db` is about
+FLOORED = WhiteGaussian.kind  # the kind that `mix.wgn_floor_db` applies to
 WGN = BENCHMARK_KINDS.index(FLOORED)
 CANCELLED = 1e-12  # noise whose components cancel to this share of their energy cannot be scaled
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How mixtures are made, but for the gains.
+    """The noise of n mixtures, without the gains.
 
     Attributes:
-        kinds: [n, K] bool, which kinds are in.
-        piece: [n, K] int32, row in the kind's pieces; -1 where the kind is out.
-        offset: [n, K] int64, first sample of the excerpt in the piece; -1 where the kind is out.
+        kinds: [n, K] bool, which kinds a mixture holds.
+        piece: [n, K] int32, index in the kind's pieces; -1 where the mixture does not hold the kind.
+        offset: [n, K] int64, first sample of the excerpt in the piece; -1 where the mixture does not hold the kind.
     """
 
     kinds: NDArray[np.bool_]
@@ -45,26 +45,47 @@ class Recipe:
 def drawable(snr_db: float, n_kinds: int, floor_db: float | None, available: Iterable[str]) -> tuple[str, ...]:
     """The kinds that a mixture may draw, in the order of columns.
 
-    White noise alone below its floor is out: it would have to be louder than the floor allows.
+    White noise alone is excluded below its floor: it would have to be louder than the floor allows.
     """
     without_wgn = n_kinds == 1 and floor_db is not None and snr_db < floor_db
     present = set(available)
     return tuple(kind for kind in columns_of(present) if kind in present and not (without_wgn and kind == FLOORED))
 
 
+def selected_kinds(kinds: Collection[str] | None, available: Sequence[str], where: str) -> tuple[str, ...]:
+    """The kinds that sets of mixtures draw from: those that `mix.kinds` names, or all that there are.
+
+    Args:
+        kinds: the setting.
+        available: kinds that the library has pieces of.
+        where: the library, for errors.
+
+    Raises:
+        UserError: a kind that the library does not have.
+    """
+    if kinds is None:
+        return tuple(available)
+    for kind in kinds:
+        if kind not in available:
+            raise UserError(
+                f"mix.kinds: {where} has no piece of '{kind}'{did_you_mean(kind, available)}; add noise.kinds.{kind}"
+            )
+    return tuple(kind for kind in available if kind in kinds)
+
+
 def uniform_numbers(
     generators: Iterable[np.random.Generator], columns: Sequence[str], per_kind: int, block: int = 0
 ) -> Float64:
-    """[n, per_kind, K] the numbers that recipes are made of, in [0, 1).
+    """[n, per_kind, K] uniform numbers in [0, 1), from which recipes are drawn.
 
-    The benchmark's five kinds take theirs from the mixture's generator, together. Any other takes its own from a stream
-    named below that one by kind and block: it neither shifts the draw of the five nor that of another kind.
+    The benchmark's five kinds draw theirs together from the mixture's generator. Any other kind draws from a separate
+    stream, keyed by the mixture's stream, the kind and the block. So it does not shift the draws of other kinds.
 
     Args:
         generators: one for each mixture.
-        columns: names of the kinds.
-        per_kind: how many numbers a kind needs.
-        block: number of the block where one generator serves several in turn (a long stream).
+        columns: names of the kinds, the benchmark's five first.
+        per_kind: number of numbers per kind.
+        block: index of the block, where one generator serves several blocks in turn (a long stream).
     """
     rows = []
     for generator in generators:
@@ -82,22 +103,24 @@ def draw_recipes(
     length: int,
     floor_db: float | None,
     block: int = 0,
+    kinds: Collection[str] | None = None,
 ) -> Recipe:
-    """Draw kinds without replacement, and for each a piece and an offset, all uniformly.
+    """Draw kinds without replacement, and for each kind a piece and an offset, all uniformly.
 
     Args:
         generators: one for each mixture, keyed by its names
-            (`cleansemg.core.seeding.generator(seed, "mix", set_name, segment_id, snr_db, n_kinds)`); each gives
+            (`cleansemg.core.seeding.generator(seed, "mix", set_name, segment_id, snr_db, n_kinds)`); each yields
             15 numbers, whatever is drawn; see `uniform_numbers`.
-        snr_db: [n] or one for all.
+        snr_db: [n] or one for all, in dB.
         n_kinds: [n] or one for all.
-        library: where the noise comes from.
-        length: samples of a mixture.
+        library: the noise library.
+        length: number of samples of a mixture.
         floor_db: see `drawable`.
         block: see `uniform_numbers`.
+        kinds: those to draw from, of the library's; None: all. A kind that is left out shifts no number of the others.
 
     Raises:
-        UserError: the library has fewer kinds than a mixture asks for, or pieces shorter than a mixture.
+        UserError: the library has fewer kinds than a mixture needs, or a piece is shorter than a mixture.
     """
     uniform = uniform_numbers(generators, library.columns, 3, block)  # [n, 3, K]
     n = len(uniform)
@@ -105,23 +128,24 @@ def draw_recipes(
     wanted = np.broadcast_to(np.asarray(n_kinds, np.int64), n)
     counts, room = counts_and_room(library, length)
 
-    allowed = np.tile(counts > 0, (n, 1))
+    drawn_from = selected_kinds(kinds, library.kinds, str(library.folder))
+    allowed = np.tile([column in drawn_from for column in library.columns], (n, 1))
     if floor_db is not None:
         allowed[(wanted == 1) & (snr < floor_db), WGN] = False
     _check_enough(allowed, snr, wanted, library)
-    # the k smallest of independent uniform keys are a uniform choice of k
+    # the k smallest of independent uniform keys are a uniform random subset of size k
     keys = np.where(allowed, uniform[:, 0], np.inf)
     rank = keys.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-    kinds = rank < wanted[:, None]
+    drawn = rank < wanted[:, None]
 
-    piece = np.where(kinds, (uniform[:, 1] * counts).astype(np.int64), -1)
+    piece = np.where(drawn, (uniform[:, 1] * counts).astype(np.int64), -1)
     space = np.take_along_axis(room, np.maximum(piece, 0).T, axis=1).T  # [n, K] offsets that fit
-    offset = np.where(kinds, (uniform[:, 2] * space).astype(np.int64), -1)
-    return Recipe(kinds, piece.astype(np.int32), offset)
+    offset = np.where(drawn, (uniform[:, 2] * space).astype(np.int64), -1)
+    return Recipe(drawn, piece.astype(np.int32), offset)
 
 
 def counts_and_room(library: NoiseLibrary, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """[K] pieces of each kind, and [K, most pieces] how many offsets fit each piece.
+    """[K] number of pieces of each kind, and [K, most pieces] number of possible offsets in each piece.
 
     Raises:
         UserError: a piece is shorter than a mixture.
@@ -146,8 +170,8 @@ def component_energies(
     """[n, K] energy (sum of squares) of each noise component, before any rescaling of the sum (A6).
 
     The total, clean energy / 10^(SNR/10), is split equally over the kinds. Where the equal share would
-    put white noise below its floor (a component SNR under `floor_db`), white noise gets exactly the
-    floor's energy and the others share the rest equally.
+    make white noise louder than its floor allows (a component SNR under `floor_db`), white noise gets exactly the
+    energy at the floor, and the other kinds share the rest equally.
 
     >>> kinds = np.array([[True, False, False, True, False]])
     >>> component_energies(1.0, 0.0, kinds, -5.0)[0].tolist()
@@ -156,7 +180,7 @@ def component_energies(
     [6.837722, 0.0, 0.0, 3.162278, 0.0]
 
     Raises:
-        ValueError: white noise alone below its floor, which `drawable` excludes; or no kind at all.
+        ValueError: a mixture has white noise alone below its floor, which `drawable` excludes, or no kind at all.
     """
     energy = np.broadcast_to(np.asarray(clean_energy, np.float64), len(kinds))
     total = energy / 10.0 ** (np.asarray(snr_db, np.float64) / 10.0)
@@ -189,24 +213,26 @@ def mix_recipes(
     """Mix noise into clean signals.
 
     Args:
-        clean: [n, L] float32, in volts (any unit gives the same gains relative to the signal).
-        recipe: n rows.
-        library: what the recipe was drawn from.
-        snr_db: [n] or one for all; total, over the whole window, sums of squares without mean removal.
-        rule: `published` scales each component alone, so with several the total SNR is nominal (cross
-            terms); `exact` then scales the summed noise once, so that the total SNR holds to 1e-6 dB
+        clean: [n, L] float32, in volts (gains scale with the unit of the signal).
+        recipe: recipes of the n mixtures.
+        library: the library that the recipe was drawn from.
+        snr_db: [n] or one for all, in dB; the total SNR over the whole window, from sums of squares without mean
+            removal.
+        rule: `published` scales each component separately, so with several components the total SNR is nominal
+            (cross terms); `exact` then scales the summed noise once, so that the total SNR holds to 1e-6 dB
             in the stored float32 (measured up to 30 dB, 2000 samples; from about 35 dB on, the rounding
             of float32 alone is of that size).
-        floor_db: component SNR that white noise does not go below, before that last scaling; None: no floor.
-        names: [n] what to call mixtures in errors.
+        floor_db: lowest component SNR of white noise in dB, before that last scaling; None: no floor.
+        names: [n] names of the mixtures for errors; None: their indexes.
 
     Returns:
-        noisy [n, L] float32 and gain [n, K] float64 (0 where a kind is out):
+        noisy [n, L] float32 and gain [n, K] float64 (0 for kinds that a mixture does not hold):
         noisy = clean + sum over kinds of gain * excerpt.
 
     Raises:
-        ItemError: the first mixture whose clean segment or noise excerpt is silent or not finite.
-            `unmixable` lists them all.
+        ItemError: the clean segment or a noise excerpt of a mixture is silent or not finite (`unmixable` lists
+            all such mixtures), or its noise components cancel one another; the message names the first one.
+        ValueError: `rule` is neither of the two.
     """
     from cleansemg.noise import mixing_kernel
 
@@ -231,14 +257,17 @@ def mix_recipes(
 
 
 def unmixable(clean: NDArray[np.float32], recipe: Recipe, library: NoiseLibrary) -> dict[int, str]:
-    """Rows that `mix_recipes` refuses, each with its cause, so that a stage can record them and mix the rest."""
+    """Rows with a silent or not finite segment or excerpt, with the cause, so that a stage can mix the other rows.
+
+    `mix_recipes` also refuses rows whose noise components cancel one another; those are not listed.
+    """
     at = library.positions(recipe.piece, recipe.offset, clean.shape[1])
     clean_energy, energy = _energies(np.ascontiguousarray(clean, np.float32), at, library)
     return _causes(clean_energy, energy, recipe, library)
 
 
 def rebuild(clean: NDArray[np.float32], recipe: Recipe, gain: Float64, library: NoiseLibrary) -> NDArray[np.float32]:
-    """[n, L] the mixtures that `mix_recipes` returned, from what was stored of them, bit for bit."""
+    """[n, L] float32: the mixtures that `mix_recipes` returned, bit for bit, from the stored recipe and gains."""
     from cleansemg.noise import mixing_kernel
 
     clean = np.ascontiguousarray(clean, np.float32)

@@ -1,8 +1,8 @@
-"""Compiled inner loops of mixing: gather noise from a flat library, measure it, add it up in float64.
+"""Compiled inner loops of mixing: gather noise from a flat library, compute energies, sum in float64.
 
-`flat` holds all pieces of a library one after the other; `at[i, j]` is where the excerpt of kind j of
-mixture i begins in it, -1 where the mixture has none. No fast-math: sums keep their order, so the same
-recipe gives the same bits on every machine.
+`flat` holds all pieces of a library one after the other; `at[i, j]` is the first sample of the excerpt of kind j of
+mixture i in it, or -1 where the mixture does not hold the kind. Without fast-math, the order of sums is fixed, so the
+same recipe gives the same bits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ compiled: Any = njit(cache=True, nogil=True)
 
 @compiled  # type: ignore[untyped-decorator]
 def _sum_of_squares(x: NDArray[np.floating]) -> float:
-    # four sums at a time: a single one waits for its own last addition
+    # four independent sums: a single sum would wait for its last addition
     s0 = s1 = s2 = s3 = 0.0
     whole = len(x) - len(x) % 4
     for t in range(0, whole, 4):
@@ -71,7 +71,7 @@ def summed_energies(flat: Float32, at: Int64, gain: Float64, length: int) -> Flo
 
 @compiled  # type: ignore[untyped-decorator]
 def add_noise(clean: Float32, flat: Float32, at: Int64, gain: Float64) -> Float32:
-    """[n, L] clean plus weighted excerpts, summed in float64, rounded once."""
+    """[n, L] clean plus weighted excerpts, summed in float64 and rounded once to float32."""
     n, length = clean.shape
     noisy = np.empty((n, length), np.float32)
     total = np.empty(length)

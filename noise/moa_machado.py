@@ -1,6 +1,7 @@
 """Motion artefacts of Machado and co-workers: MATLAB files, one artefact recording each (protocol A5).
 
-Each file holds a vector `a` at 2000 Hz. Line notch, 51-point moving average, every second sample.
+Each file holds a vector `a` at 2000 Hz. It passes a line notch and a 51-point moving average, and every second sample
+is used.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ VALID_SHARE = 0.2
 
 
 class MotionMachado(NoiseSource):
-    """One piece a file: cropped at a random place where longer than a piece, repeated where shorter.
+    """Yields one piece per file: cropped at a random offset if the file is longer than a piece, repeated if shorter.
 
-    A fifth of the training files, at least one, serves validation. A piece's record is the hash of the
-    file's contents, so that one recording under two names cannot serve two parts unnoticed.
+    A fifth of the training files, at least one, is used for validation. The record of a piece is the hash of the
+    file's contents, so that one recording under two names cannot be in two parts unnoticed.
 
     Args:
-        train_folder: below the source's folder.
-        test_folder: below the source's folder.
-        notch_hz: line frequency to remove; None for none.
-        notch_q: its quality factor.
+        train_folder: name of the training folder, below the source's folder.
+        test_folder: name of the test folder, below the source's folder.
+        notch_hz: line frequency to remove; None: no notch.
+        notch_q: quality factor of the notch.
     """
 
     kind = "MOA"
@@ -55,7 +56,11 @@ class MotionMachado(NoiseSource):
         self.notch_q = notch_q
 
     def pieces(self, request: Request) -> Iterator[Piece]:
-        """Pieces of the part's files, at most as many as asked for; goes on after an ItemError."""
+        """Pieces of the part's files, at most `request.n_pieces`; the iterator continues after an ItemError.
+
+        Raises:
+            UserError: a folder is absent or has too few files.
+        """
         files = self._files(request.folder, request.part, request.seed)[: request.n_pieces]
         return map(partial(self._piece, request=request), files)
 

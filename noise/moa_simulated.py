@@ -1,6 +1,6 @@
-"""Simulated motion artefact, for when no recording is at hand.
+"""Simulated motion artefact, for use without recordings.
 
-Three mechanisms of electrode and cable motion, each an event process, summed with unit weights:
+Three mechanisms of electrode and cable motion are summed with unit weights; pops and sways are random events:
 
 - drift: stretching skin and shifting electrolyte change the half-cell potential slowly; a random walk,
   pulled back by the amplifier's AC coupling (an Ornstein-Uhlenbeck process).
@@ -8,13 +8,14 @@ Three mechanisms of electrode and cable motion, each an event process, summed wi
 - sway: a limb's impact sets electrode and cable swinging; a damped oscillation at a movement frequency.
 
 De Luca, Gilmore, Kuznetsov and Roy 2010, J. Biomech. 43:1573, find the power of movement artefact below
-20 Hz, with a tail that falls into the band of the EMG; NSTDB's `em` is alike (Moody et al. 1984), and the
-tests compare the two. Shapes and rates are this project's, not fitted to a recording.
+20 Hz, with a tail that falls into the band of the EMG; NSTDB's `em` is similar (Moody et al. 1984), and the
+tests compare the two. Shapes, rates and ranges are this project's, not fitted to a recording. The ranges are
+parameters, so that a test library can hold events whose parameters nothing else was drawn from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from cleansemg.core.seeding import generator
 from cleansemg.noise.base import NoiseSource, Piece, Request
 
 Float64 = NDArray[np.float64]
+Range = tuple[float, float]
 
 DRIFT_RETURN_S = 3.0  # time constant of an AC coupling at 0.05 Hz
 POP_RISE_S = (0.008, 0.05)
@@ -41,14 +43,29 @@ class MotionSimulated(NoiseSource):
     Args:
         pops_per_s: mean rate of electrode pops.
         sways_per_s: mean rate of swings.
+        pop_rise_s, pop_recovery_s: ranges of the two time constants of a pop, drawn for each, log-uniformly.
+        sway_hz, sway_decay_s: ranges of a swing's frequency and time constant, drawn likewise.
         prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
     """
 
     kind = "MOA"
 
-    def __init__(self, pops_per_s: float = 1.0, sways_per_s: float = 1.0, prefix: str = "MOA") -> None:
+    def __init__(
+        self,
+        pops_per_s: float = 1.0,
+        sways_per_s: float = 1.0,
+        prefix: str = "MOA",
+        pop_rise_s: Sequence[float] = POP_RISE_S,
+        pop_recovery_s: Sequence[float] = POP_RECOVERY_S,
+        sway_hz: Sequence[float] = SWAY_HZ,
+        sway_decay_s: Sequence[float] = SWAY_DECAY_S,
+    ) -> None:
         if pops_per_s < 0 or sways_per_s < 0:
             raise ValueError("pops_per_s and sways_per_s are rates, at least 0")
+        self.pop_rise_s = _range("pop_rise_s", pop_rise_s)
+        self.pop_recovery_s = _range("pop_recovery_s", pop_recovery_s)
+        self.sway_hz = _range("sway_hz", sway_hz)
+        self.sway_decay_s = _range("sway_decay_s", sway_decay_s)
         self.pops_per_s = pops_per_s
         self.sways_per_s = sways_per_s
         self.prefix = prefix
@@ -62,16 +79,16 @@ class MotionSimulated(NoiseSource):
     def _simulate(self, rng: np.random.Generator, n: int, fs_hz: float) -> Float64:
         x = _drift(rng, n, fs_hz)
         for _ in range(rng.poisson(self.pops_per_s * n / fs_hz)):
-            _add(x, int(rng.integers(n)), _pop(rng, fs_hz))
+            _add(x, int(rng.integers(n)), _pop(rng, fs_hz, self.pop_rise_s, self.pop_recovery_s))
         for _ in range(rng.poisson(self.sways_per_s * n / fs_hz)):
-            _add(x, int(rng.integers(n)), _sway(rng, fs_hz))
+            _add(x, int(rng.integers(n)), _sway(rng, fs_hz, self.sway_hz, self.sway_decay_s))
         x -= x.mean()
         scaled: Float64 = x / x.std()
         return scaled
 
 
 def _drift(rng: np.random.Generator, n: int, fs_hz: float) -> Float64:
-    """[n] stationary Ornstein-Uhlenbeck process."""
+    """[n] samples of a stationary Ornstein-Uhlenbeck process."""
     keep = np.exp(-1 / (DRIFT_RETURN_S * fs_hz))
     steps = rng.standard_normal(n) * np.sqrt(1 - keep**2)
     steps[0] = rng.standard_normal()
@@ -79,17 +96,17 @@ def _drift(rng: np.random.Generator, n: int, fs_hz: float) -> Float64:
     return drift
 
 
-def _pop(rng: np.random.Generator, fs_hz: float) -> Float64:
+def _pop(rng: np.random.Generator, fs_hz: float, rise: Range, recovery: Range) -> Float64:
     """A step up or down within `rise`, then back to zero with time constant `recovery`."""
-    rise_s, recovery_s = _log_uniform(rng, POP_RISE_S), _log_uniform(rng, POP_RECOVERY_S)
+    rise_s, recovery_s = _log_uniform(rng, rise), _log_uniform(rng, recovery)
     t_s = np.arange(round(EVENT_LENGTH * recovery_s * fs_hz)) / fs_hz
     shape: Float64 = (1 - np.exp(-((t_s / rise_s) ** 2))) * np.exp(-t_s / recovery_s)
     return _size(rng) * shape
 
 
-def _sway(rng: np.random.Generator, fs_hz: float) -> Float64:
-    """An oscillation that starts at zero and dies away."""
-    f_hz, decay_s = _log_uniform(rng, SWAY_HZ), _log_uniform(rng, SWAY_DECAY_S)
+def _sway(rng: np.random.Generator, fs_hz: float, frequency: Range, decay: Range) -> Float64:
+    """An oscillation that starts at zero and decays."""
+    f_hz, decay_s = _log_uniform(rng, frequency), _log_uniform(rng, decay)
     t_s = np.arange(round(EVENT_LENGTH * decay_s * fs_hz)) / fs_hz
     shape: Float64 = np.sin(2 * np.pi * f_hz * t_s) * np.exp(-t_s / decay_s)
     return _size(rng) * shape
@@ -99,7 +116,13 @@ def _size(rng: np.random.Generator) -> float:
     return float(rng.choice((-1.0, 1.0)) * np.exp(SIZE_SPREAD * rng.standard_normal()))
 
 
-def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+def _range(name: str, bounds: Sequence[float]) -> Range:
+    if len(bounds) != 2 or not 0 < bounds[0] <= bounds[1]:
+        raise ValueError(f"{name} is {list(bounds)}, expected low, high, both positive")
+    return float(bounds[0]), float(bounds[1])
+
+
+def _log_uniform(rng: np.random.Generator, bounds: Range) -> float:
     return float(np.exp(rng.uniform(np.log(bounds[0]), np.log(bounds[1]))))
 
 

@@ -1,7 +1,7 @@
-"""Motion artefacts cut out of WFDB recordings: NSTDB's record `em`, electrode motion on resting limbs.
+"""Motion artefacts from WFDB recordings: NSTDB's record `em`, electrode motion on resting limbs.
 
 Moody, Muldrow and Mark 1984, A noise stress test for arrhythmia detectors, Computers in Cardiology 11:381.
-Units do not matter, and NSTDB is uncalibrated: mixing scales noise to the signal.
+NSTDB is uncalibrated. That does not matter, because mixing scales noise to the signal.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from cleansemg.noise.wfdb_records import Excerpt
 
 
 class MotionRecords(NoiseSource):
-    """Electrode motion; both leads give pieces of their own, in the same part.
+    """Electrode motion; every lead gives separate pieces, all leads of a record (or stretch) in the same part.
 
-    Three records or more are dealt to train, valid and test, each to one. Of one or two, every record
+    Three or more records are assigned to train, valid and test, each to one part. With one or two records, every record
     is cut in time: its first 60 % for train, the next 20 % for valid, the last 20 % for test.
 
     Args:
-        records: names in the folder.
-        leads: numbers from 0.
-        part_leads: leads by part, each over the whole of every record, as a published protocol has it; None: the rule
+        records: names of the records in the folder.
+        leads: indexes of the leads, from 0.
+        part_leads: leads by part, each over the whole of every record, as in a published protocol; None: the rule
             above. Two leads of one record hold the same seconds, so parts then share records.
-        notch_hz: line frequency to remove; None for none.
-        notch_q: its quality factor.
+        notch_hz: line frequency to remove; None: no notch.
+        notch_q: quality factor of the notch.
+
+    Raises:
+        ValueError: there is no record or no lead, or `part_leads` lists none for a part.
     """
 
     kind = "MOA"
@@ -55,7 +58,11 @@ class MotionRecords(NoiseSource):
         self.notch_q = notch_q
 
     def pieces(self, request: Request) -> Iterator[Piece]:
-        """Pieces of the part's records or stretches; goes on after an ItemError."""
+        """Pieces of the part's records or stretches; the iterator continues after an ItemError.
+
+        Raises:
+            UserError: the folder is absent or lacks a record.
+        """
         folder = self._folder(request.folder)
         whole, names, leads = True, self.records, self.leads
         if self.part_leads is not None:

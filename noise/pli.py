@@ -1,6 +1,6 @@
-"""Power-line interference: a line frequency near 50 or 60 Hz with harmonics (protocol A5).
+"""Power-line interference: a sinusoid near 50 or 60 Hz with harmonics (protocol A5).
 
-A piece is sum over k = 1..5 of (1/k) sin(2 pi k f0 t + phi_k), brought to unit standard deviation.
+A piece is the sum over k = 1..5 of (1/k) sin(2 pi k f0 t + phi_k), scaled to unit standard deviation.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from cleansemg.noise.base import NoiseSource, Piece, Request
 
 
 class PowerLine(NoiseSource):
-    """A stationary hum; f0 is one of `lines_hz` plus a uniform deviation, phases are random.
+    """Stationary interference; f0 is one of `lines_hz` plus a uniform deviation, and phases are random.
 
     Args:
-        lines_hz: nominal frequencies, one drawn for each piece.
-        deviation_hz: the largest deviation of f0 from the nominal frequency.
-        harmonics: how many, the fundamental included; those at or above half the rate are left out.
-        prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
+        lines_hz: nominal frequencies; one is drawn for each piece.
+        deviation_hz: largest deviation of f0 from the nominal frequency.
+        harmonics: number of harmonics, the fundamental included; those at or above half the rate are left out.
+        prefix: prefix of the pieces' names, which also key their draws; two such sources need two prefixes.
         exact_hz: by part, the frequency of each piece in turn, without deviation, as a published protocol lists them;
-            None: drawn. A frequency that two parts list is a shared record.
+            None: frequencies are drawn. A frequency that two parts list is a shared record.
+
+    Raises:
+        ValueError: there is no frequency, `harmonics` is below 1, or `exact_hz` lists none for a part.
     """
 
     kind = "PLI"

@@ -1,6 +1,6 @@
-"""Noise libraries for whoever mixes: pieces of every kind in one flat array, by kind, piece and offset.
+"""Noise libraries for mixing: pieces of every kind in one flat array, addressed by kind, piece and offset.
 
-`cleansemg.noise.library` makes them; `NoiseLibrary.open` also reads the published layout, folders
+`cleansemg.noise.library` builds them. `NoiseLibrary.open` also reads the published layout: folders
 `{PLI,ECG,MOA,WGN,Color}/*.npy` in the library's folder or in `noise_pool/` below it.
 """
 
@@ -28,11 +28,11 @@ class NoiseLibrary:
     """All pieces of one part (train, valid or test), in memory.
 
     Attributes:
-        folder: where it was read from.
-        fingerprint: what its contents are known by.
-        columns: names of the columns of arrays with one a kind: the benchmark's five, then its other kinds by name.
-        kinds: those it has pieces of, in this order.
-        flat: [total] float32, every piece one after the other.
+        folder: the folder that it was read from.
+        fingerprint: a hash that identifies its contents.
+        columns: column names of arrays with one column per kind: the benchmark's five, then its other kinds by name.
+        kinds: the kinds that it has pieces of, in this order.
+        flat: [total] float32, all pieces one after the other.
     """
 
     def __init__(
@@ -42,15 +42,17 @@ class NoiseLibrary:
         line_hz: Mapping[str, Sequence[float]] | None = None,
         folder: Path = Path("(in memory)"),
         fingerprint: str = "",
+        sources: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """Put pieces together.
+        """Build a library from pieces.
 
         Args:
             pieces: for each kind, its pieces, [T] each.
-            names: for each kind, what they are called; PLI_000, PLI_001, ... by default.
+            names: for each kind, the names of the pieces; PLI_000, PLI_001, ... by default.
             line_hz: for some kinds, the power-line frequency of each piece; NaN by default.
-            folder: for errors.
+            folder: the folder, for errors.
             fingerprint: a hash of the contents by default.
+            sources: for each kind, the source of each piece; "" by default.
         """
         self.folder = folder
         self.columns = columns_of(kind for kind, of_kind in pieces.items() if len(of_kind))
@@ -68,16 +70,17 @@ class NoiseLibrary:
             kind: tuple(names[kind]) if names else tuple(f"{kind}_{i:03d}" for i in range(len(pieces[kind])))
             for kind in self.kinds
         }
+        self._sources = {kind: tuple(sources[kind]) if sources else ("",) * len(pieces[kind]) for kind in self.kinds}
         lines = line_hz or {}
         self._line_hz = np.array([hz for kind in self.kinds for hz in lines.get(kind, [np.nan] * len(pieces[kind]))])
         self.fingerprint = fingerprint or hashlib.sha256(joined.tobytes()).hexdigest()
 
     @classmethod
     def open(cls, folder: Path) -> NoiseLibrary:
-        """Open a library; one and the same object as long as its contents do not change.
+        """Open a library; recently opened ones are cached until their files change.
 
         Raises:
-            ArtifactError: absent, unfinished or altered; the message says what to run.
+            ArtifactError: the library is absent, unfinished, altered or unreadable.
         """
         folder = Path(folder)
         if not (folder / MANIFEST).exists():
@@ -87,21 +90,25 @@ class NoiseLibrary:
         return _read_artifact(folder, read_manifest(folder, SCHEMA).fingerprint, _state_of(folder, "*.npz"))
 
     def piece_names(self, kind: str) -> tuple[str, ...]:
-        """Names of a kind's pieces; empty where the library has none."""
+        """Names of a kind's pieces; () where the library has none."""
         return self._names.get(kind, ())
 
+    def piece_sources(self, kind: str) -> tuple[str, ...]:
+        """The entry of configs/noises/ that made each of a kind's pieces; "" where the library does not say."""
+        return self._sources.get(kind, ())
+
     def piece_lengths(self, kind: str) -> NDArray[np.int64]:
-        """[pieces] samples of each piece of a kind."""
+        """[pieces] number of samples of each piece of a kind."""
         column = self.columns.index(kind)
         return self._lengths[self._first[column] : self._first[column + 1]]
 
     def line_hz(self, kind: str) -> NDArray[np.float64]:
-        """[pieces] power-line frequency of each piece of a kind; NaN where unknown or not a line."""
+        """[pieces] power-line frequency in hertz of each piece of a kind; NaN where unknown or not a line."""
         column = self.columns.index(kind)
         return self._line_hz[self._first[column] : self._first[column + 1]]
 
     def line_hz_of(self, kinds: NDArray[np.bool_], piece: NDArray[np.integer]) -> NDArray[np.float64]:
-        """[n] power-line frequency of each mixture, that of its first piece that has one; NaN where none has."""
+        """[n] power-line frequency in hertz of each mixture: that of its first piece with one; NaN where none."""
         line = np.full(len(kinds), np.nan)
         for column in range(len(self.columns)):
             rows = kinds[:, column] & np.isnan(line)
@@ -113,7 +120,8 @@ class NoiseLibrary:
         """[length] samples of one piece, read-only.
 
         Raises:
-            IndexError: no such kind or piece, or an excerpt beyond its end.
+            ValueError: no column has this kind.
+            IndexError: the kind has no such piece, or the excerpt reaches beyond its end.
         """
         column = self.columns.index(kind)
         if not 0 <= piece < len(self.piece_names(kind)):
@@ -125,10 +133,10 @@ class NoiseLibrary:
         return self.flat[start : start + length]
 
     def positions(self, piece: NDArray[np.integer], offset: NDArray[np.integer], length: int) -> NDArray[np.int64]:
-        """[n, kinds] where excerpts of `length` samples begin in `flat`; -1 where `piece` is -1.
+        """[n, K] first samples in `flat` of excerpts of `length` samples; -1 where `piece` is -1.
 
         Raises:
-            IndexError: a piece that is not there, or an excerpt beyond its end.
+            IndexError: a piece does not exist, or an excerpt reaches beyond its end.
         """
         used = piece >= 0
         row = np.where(used, self._first[:-1] + piece, 0)
@@ -147,12 +155,16 @@ def _read_artifact(folder: Path, fingerprint: str, state: str) -> NoiseLibrary:
     pieces: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     names: dict[str, list[str]] = defaultdict(list)
     line_hz: dict[str, list[float]] = defaultdict(list)
-    for _, arrays in Artifact.open(folder, SCHEMA):
+    sources: dict[str, list[str]] = defaultdict(list)
+    artifact = Artifact.open(folder, SCHEMA)
+    source_of = artifact.manifest.info.get("sources", {})
+    for shard, arrays in artifact:
         for row, kind in enumerate(map(str, arrays["kind"])):
             pieces[kind].append(arrays["noise"][row])
             names[kind].append(str(arrays["name"][row]))
             line_hz[kind].append(float(arrays["line_hz"][row]))
-    return NoiseLibrary(pieces, names, line_hz, folder, fingerprint)
+            sources[kind].append(str(source_of.get(shard.name, "")))
+    return NoiseLibrary(pieces, names, line_hz, folder, fingerprint, sources)
 
 
 @lru_cache(maxsize=4)
@@ -178,6 +190,6 @@ def _published_files(pool: Path) -> list[Path]:
 
 
 def _state_of(folder: Path, pattern: str = "*/*.npy") -> str:
-    """Sizes and times of files: changes when a file does, without reading any."""
+    """Names, sizes and times of files as text: it changes when a file changes, without reading any."""
     files = sorted(folder.glob(pattern))
     return " ".join(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files)

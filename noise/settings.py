@@ -12,12 +12,20 @@ from cleansemg.noise.kinds import NAME, known_kinds
 
 
 class Source(Section):
-    """Where one kind of noise comes from; `source` is an entry of configs/noises/."""
+    """One source of a kind of noise; `source` is an entry of configs/noises/ or `package.module:Class`."""
 
     source: str
     folder: str | None = None  # below paths.data_root
+    parts: tuple[Part, ...] | None = None  # whose libraries hold its pieces; None: all three
     pieces: dict[Part, int] | None = None  # None: the entry's own counts
     parameters: dict[str, Any] = {}
+
+    @field_validator("parts")
+    @classmethod
+    def _names_a_part(cls, parts: tuple[Part, ...] | None) -> tuple[Part, ...] | None:
+        if parts is not None and not parts:
+            raise ValueError("names no part, so the source would serve nothing; leave the setting or the source out")
+        return parts
 
 
 class Noise(Section):
@@ -30,7 +38,7 @@ class Noise(Section):
     @field_validator("kinds")
     @classmethod
     def _kinds_have_sources(cls, kinds: dict[str, list[Source]]) -> dict[str, list[Source]]:
-        """A kind is one that a source of the project makes, or is made by classes outside alone."""
+        """Check the kinds: a kind has a source in the project, or all its sources are classes outside the project."""
         for kind, sources in kinds.items():
             if not NAME.fullmatch(kind):
                 raise ValueError(f"'{kind}' is not a name of a kind: letters and digits, a letter first")
@@ -40,5 +48,5 @@ class Noise(Section):
         return kinds
 
 
-# Kinds joined by "+" -> how many noise files hold them; 0 for a single kind: one for each piece in the library.
+# Kinds joined by "+" -> number of noise files that hold them; 0 for a single kind: one for each piece in the library.
 Files = dict[str, Annotated[int, Field(ge=0)]]

@@ -1,9 +1,9 @@
-"""Noise cut out of WFDB recordings: which record serves which part, where pieces lie, reading them.
+"""Noise from WFDB recordings: assigns records to parts, places pieces and reads them.
 
 Rule for pieces. A *track* is one lead of one record, or of a stretch of it. A piece is `piece_s` long, or
-as long as the shortest track if that is shorter; a track under 10 s is a failure. Pieces of a track never
-overlap, so a track of D seconds gives at most D / piece_s of them, and a short recording fewer than asked
-for. Training pieces are spread evenly, valid and test pieces lie at random positions.
+as long as the shortest track if that is shorter; a track under 10 s is a failure. Pieces of a track do not
+overlap, so a track of D seconds gives at most D / piece_s of them, and a short recording gives fewer than requested.
+Training pieces are spaced evenly; valid and test pieces have random positions.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Track:
     """One lead of one record, from `first` to before `last` in samples of the record."""
 
     path: Path  # without suffix
-    record: str  # how its origin is called: "16265", or "em@0-471s" for a stretch
+    record: str  # name of its origin: "16265", or "em@0-471s" for a stretch
     lead: int
     fs_hz: float
     first: int
     last: int
-    readable: tuple[int, int] | None = None  # samples that may be read around it; None: those from first to last alone
+    readable: tuple[int, int] | None = None  # samples that may be read as margin; None: from first to last
 
     @property
     def duration_s(self) -> float:
@@ -60,7 +60,7 @@ class Excerpt:
 
 
 def record_names(folder: Path | None) -> tuple[Path, list[str]]:
-    """The folder, checked, and the names of the records in it, sorted.
+    """The folder, and the sorted names of the records in it.
 
     Raises:
         UserError: the folder is absent or holds no header.
@@ -74,10 +74,10 @@ def record_names(folder: Path | None) -> tuple[Path, list[str]]:
 
 
 def deal(names: Sequence[str], seed: int) -> dict[Part, tuple[str, ...]]:
-    """Deal records to train, valid and test, 60/20/20 and at least one each, by a draw named by the records.
+    """Assign records to train, valid and test, 60/20/20 and at least one each, by a draw keyed by the records' names.
 
     Raises:
-        ValueError: fewer than three records.
+        ValueError: there are fewer than three records.
     """
     if len(names) < len(PARTS):
         raise ValueError(f"{len(names)} records cannot serve train, valid and test")
@@ -88,10 +88,10 @@ def deal(names: Sequence[str], seed: int) -> dict[Part, tuple[str, ...]]:
 
 
 def open_track(folder: Path, name: str, lead: Lead, part: Part | None = None) -> Track:
-    """One lead of a record, or with `part` the 60/20/20 stretch of its time that serves this part.
+    """One lead of a record; with `part`, only the 60/20/20 stretch of its time for this part.
 
     Raises:
-        ItemError: the header is unreadable, or has no such lead.
+        ItemError: the header is unreadable, lacks rate or length, or has no such lead.
     """
     try:
         record = WfdbRecord(folder / name)
@@ -111,10 +111,10 @@ def open_track(folder: Path, name: str, lead: Lead, part: Part | None = None) ->
 
 
 def stretch(track: Track, seconds: tuple[float, float]) -> Track:
-    """The seconds of a whole record that a published protocol takes; what lies around may be read as margin.
+    """The seconds of a whole record that a published protocol uses; the samples around may be read as margin.
 
     Raises:
-        ItemError: the record ends before them.
+        ItemError: the record ends before the last of these seconds.
     """
     first, last = (round(at * track.fs_hz) for at in seconds)
     if last > track.last:
@@ -125,7 +125,7 @@ def stretch(track: Track, seconds: tuple[float, float]) -> Track:
 
 
 def require_length(track: Track) -> None:
-    """Refuse a track too short to serve.
+    """Check that a track is long enough.
 
     Raises:
         ItemError: it lasts less than 10 s.
@@ -137,9 +137,9 @@ def require_length(track: Track) -> None:
 
 
 def schedule(tracks: Sequence[Track], request: Request) -> Iterator[Excerpt]:
-    """Deal `request.n_pieces` to the tracks in turn and place them, by the rule on top of this file.
+    """Distribute `request.n_pieces` over the tracks in turn and place them, by the rule at the top of this file.
 
-    Where a training record lasts a day, its pieces begin at full hours, each track at other ones.
+    Where a training record lasts a day, its pieces begin at full hours, which differ between tracks.
     """
     if not tracks:
         return
@@ -175,14 +175,14 @@ def _starts(
 
 
 def read(excerpt: Excerpt, fs_hz: float, resampling: Resampling = "polyphase") -> NDArray[np.float64]:
-    """[n + margins] samples around a piece, in physical units, at the library's rate; `trim` cuts it out.
+    """[n + margins] samples of a piece and its margins, in physical units without the mean, at the library's rate.
 
-    Margins stay inside the track, so that nothing of another part's stretch comes in. With `fourier`, the spectrum is
-    padded with zeros, as `scipy.signal.resample` does; it takes the signal for periodic, which the margins keep away
-    from the piece.
+    `trim` cuts the piece out. Margins stay inside the track, so that nothing of another part's stretch is read. With
+    `fourier`, the spectrum is padded with zeros, as in `scipy.signal.resample`; this assumes a periodic signal, and
+    the margins absorb the errors of that assumption.
 
     Raises:
-        ItemError: unreadable, or with gaps (NaN).
+        ItemError: the record is unreadable, truncated or flat, or has gaps (NaN).
     """
     track = excerpt.track
     first, last = _native_span(excerpt, fs_hz)
@@ -204,9 +204,9 @@ def read(excerpt: Excerpt, fs_hz: float, resampling: Resampling = "polyphase") -
 
 
 def _fourier(x: NDArray[np.float64], from_hz: float, to_hz: float) -> NDArray[np.float64]:
-    """Resample by zeros in the spectrum; the last value is repeated to a length whose resampled one is whole.
+    """Resample by zeros in the spectrum; the last value is repeated until the resampled length is a whole number.
 
-    A rounded length would stretch time: by a fifth of a sample in 25 s from 128 to 1000 Hz.
+    A rounded length would stretch time, by a fifth of a sample in 25 s from 128 to 1000 Hz.
     """
     from scipy import signal
 
@@ -218,7 +218,7 @@ def _fourier(x: NDArray[np.float64], from_hz: float, to_hz: float) -> NDArray[np
 
 
 def trim(samples: NDArray[np.float64], excerpt: Excerpt, fs_hz: float) -> NDArray[np.float64]:
-    """[n_samples] the piece itself, out of what `read` gave after filtering."""
+    """[n_samples] the piece, cut from the result of `read` after filtering."""
     track = excerpt.track
     first, _ = _native_span(excerpt, fs_hz)
     start = round((excerpt.start_s - (first - track.first) / track.fs_hz) * fs_hz)
@@ -227,7 +227,7 @@ def trim(samples: NDArray[np.float64], excerpt: Excerpt, fs_hz: float) -> NDArra
 
 
 def piece(excerpt: Excerpt, samples: NDArray[np.float64]) -> Piece:
-    """A piece named by record, lead and second at which it begins in the record."""
+    """The piece, named by its record, its lead and the second of the record at which it begins."""
     track = excerpt.track
     at_s = track.first / track.fs_hz + excerpt.start_s
     return Piece(samples, f"{track.path.name}_{track.lead}_{at_s:.0f}s", track.record)

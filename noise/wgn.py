@@ -12,7 +12,7 @@ class WhiteGaussian(NoiseSource):
     """Independent normal samples.
 
     Args:
-        prefix: how pieces are called, and with it their draws; two such sources need two prefixes.
+        prefix: prefix of the pieces' names, which also key their draws; two such sources need two prefixes.
     """
 
     kind = "WGN"

@@ -1,1 +1,1 @@
-"""Fitting neural denoisers and calibrating classical ones."""
+"""Training of neural denoisers and calibration of classical ones."""

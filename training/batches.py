@@ -1,4 +1,4 @@
-"""What the training loop asks of its data, and mixing ahead of the network in a background thread."""
+"""The data interface of the training loop, and prefetching: a background thread makes the next batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Batch:
-    """Mixtures and their targets, in the scale that the network works in."""
+    """Inputs and targets of a network: for denoisers, scaled mixtures and scaled clean signals.
+
+    Other models of the training loop use the same fields for inputs [n, ...] and targets [n, ...].
+    """
 
     noisy: NDArray[np.float32]  # [n, L]
     clean: NDArray[np.float32]  # [n, L]
@@ -23,7 +26,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Share:
-    """Which rows of every batch this process works on: `rank`, `rank` + `world`, ..."""
+    """The rows of every batch that belong to this process: `rank`, `rank` + `world`, ..."""
 
     rank: int = 0
     world: int = 1
@@ -32,21 +35,21 @@ class Share:
 class Source(Protocol):
     """Batches of mixtures."""
 
-    n_train: int  # mixtures an epoch
+    n_train: int  # mixtures per epoch
     n_valid: int
 
     def train(self, epoch: int, batch_size: int, share: Share) -> Iterator[Batch]:
-        """The batches of an epoch (from 0), all processes getting equally many rows of each."""
+        """Yield the batches of an epoch (from 0); all processes receive equal numbers of rows of each batch."""
 
     def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
-        """The validation batches, the same ones every time."""
+        """Yield the validation batches, the same in every epoch."""
 
 
 def split(order: NDArray[np.int64], batch_size: int, share: Share, even: bool) -> Iterator[NDArray[np.int64]]:
-    """The rows of each batch that fall to this process.
+    """Yield the rows of each batch that belong to this process.
 
-    With `even`, a last batch that the processes cannot share equally is cut; gradients are averaged
-    over processes, so unequal parts would weigh mixtures differently.
+    With `even`, each batch is shortened to a multiple of the number of processes: gradients are averaged over
+    processes, so unequal shares would give mixtures unequal weights.
     """
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
@@ -58,7 +61,7 @@ def split(order: NDArray[np.int64], batch_size: int, share: Share, even: bool) -
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:
-    """Yield `items`, making the next one in a thread while the current one is used."""
+    """Yield `items`; a thread makes the next item while the current one is used. An item None ends the iteration."""
     with ThreadPoolExecutor(1, "mixing") as pool:
         upcoming = pool.submit(next, items, None)
         while (item := upcoming.result()) is not None:

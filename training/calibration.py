@@ -1,6 +1,6 @@
-"""The stage that calibrates classical denoisers: a grid search on validation mixtures, a track at a time.
+"""The stage that calibrates classical denoisers: a grid search on validation mixtures, separately for each track.
 
-Every candidate is one shard, so that the search runs in parallel and resumes. The score is the mean improvement
+Every candidate is one shard, so the search can run in parallel and be resumed. The score is the mean improvement
 of the signal-to-noise ratio over all mixtures (the `standard` SNRimp of the evaluation).
 """
 
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 STAGE = "calibrate"
 SCHEMA = Schema("calibration", 1, step="cleansemg run --stages calibrate")
-DATA = ("cleansemg.data_pipeline",)  # its code is in the segments' fingerprint
-FLOAT32_ROUNDING = 2.0**-24  # results are stored in float32: no error counts as less than its rounding
+DATA = ("cleansemg.data_pipeline",)  # the segments' fingerprint includes its code
+FLOAT32_ROUNDING = 2.0**-24  # results are stored in float32, so the error is at least its rounding error
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,18 @@ def run(
 
     Args:
         settings: the configuration.
-        layout: where segments and noise of the run lie.
-        options: workers, and `force` to start over where another calibration lies.
-        trad_config: what to search; None: `calibrate.trad_config` beside the configuration or below configs/.
-        segments_root: folder with the segments' parts, of which `valid` is used; None: the run's.
+        layout: folders of the run's segments and noise.
+        options: workers, and `force` to replace another calibration in the folder.
+        trad_config: the search file; None: `calibrate.trad_config` beside the configuration or below configs/.
+        segments_root: folder with the parts of the segments, of which `valid` is used; None: the run's.
         noise_root: noise library; None: the run's validation noise.
-        weights: where results go; None: the run's `weights_tradition`.
-        methods: `all`, or a comma-separated choice; None: `calibrate.methods`, which may be none.
+        weights: folder of the results; None: the run's `weights_tradition`.
+        methods: `all`, or names separated by commas; None: `calibrate.methods`. Without methods, nothing is done.
 
     Raises:
-        UserError: see `search_space.read` and `calibration_set.make`; the folder holds
-            another calibration.
+        UserError: see `search_space.read`, `search_space.select` and `calibration_set.make`; or the disk is full or not
+            writable.
+        ArtifactError: segments or noise are missing, or the folder holds another calibration.
     """
     methods = ",".join(settings.calibrate.methods) if methods is None else methods
     if not methods:
@@ -86,7 +87,7 @@ def run(
     folder = weights or layout.weights_classical
     mixtures = calibration_set.make(settings, calibration, segments, noise_root or layout.noise("valid"))
     try:
-        if options.force:  # what is about to be replaced must not pass for finished
+        if options.force:  # the old file must not be mistaken for a finished result
             (folder / tradition_params.FILE).unlink(missing_ok=True)
         results = [_search(space, mixtures, calibration, settings, folder, options) for space in selected]
         summary = tradition_params.write(folder, SCHEMA, results[0].artifact.manifest)
@@ -99,9 +100,10 @@ def run(
 def snr_improvement_db(
     clean: NDArray[np.floating], noisy: NDArray[np.floating], denoised: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """SNR of the denoised minus SNR of the noisy signals, dB: three times [n, L] -> [n].
+    """SNR of the denoised minus SNR of the noisy signals, dB: three arrays [n, L] -> [n].
 
-    SNR is 10 log10(sum c^2 / sum (e - c)^2), the error counting as at least 2^-24 of the clean signal's norm.
+    SNR is 10 log10(sum c^2 / sum (e - c)^2) with clean signal c and estimate e; the norm of the error is limited to at
+    least 2^-24 of the norm of c.
 
     >>> clean = np.array([[1.0, -1.0, 1.0, -1.0]])
     >>> snr_improvement_db(clean, 2 * clean, 1.1 * clean).round(6)
@@ -122,7 +124,7 @@ def snr_improvement_db(
 def score_candidate(job: CandidateJob) -> ShardResult:
     """Denoise and score all mixtures with one candidate; a pure function of the job.
 
-    Mixtures that it cannot process are failures and have no score.
+    Mixtures that the candidate cannot process are recorded as failures; their score is NaN.
     """
     mixtures = job.mixtures
     estimates, causes = _denoise(job)
@@ -146,7 +148,7 @@ def score_candidate(job: CandidateJob) -> ShardResult:
 
 
 def _denoise(job: CandidateJob) -> tuple[NDArray[np.float32], list[str | None]]:
-    """[n, L] and a cause where it failed; the batch at once, or one by one where that fails."""
+    """Denoise the batch at once or, if that fails, one by one: estimates [n, L], and the cause of each failure."""
     denoiser = denoising.load(job.denoiser, **job.parameters)
     mixtures = job.mixtures
 
@@ -178,7 +180,7 @@ def _search(
     folder: Path,
     options: RunOptions,
 ) -> StageResult:
-    """All candidates of one method; the artifact lies in a folder of its own, so that methods can be added."""
+    """Score all candidates of one method; each method has a separate folder, so methods can be added."""
     jobs = [
         Job(
             tradition_params.shard_name(track, number),
@@ -195,7 +197,7 @@ def _search(
     info = {
         "denoiser": space.name,
         "parameters": space.fixed,
-        "search": [[name, list(values)] for name, values in space.search.items()],  # pairs: their order is the grid's
+        "search": [[name, list(values)] for name, values in space.search.items()],  # pairs keep the order of the grid
         "own_values": space.default_values(),
         "tracks": list(space.tracks),
         "calibration": conditions,

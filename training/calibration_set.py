@@ -1,7 +1,7 @@
-"""The mixtures that classical methods are calibrated on: validation segments, each with a drawn SNR and noise.
+"""The mixtures for the calibration of classical methods: validation segments, each with random SNR and noise.
 
-The draw of a mixture is named by its segment and its number, so that it is the same whatever else is chosen.
-Test noise is refused; training noise is allowed, because it is not what methods are compared on.
+The random draws of a mixture are keyed by its segment and its number, so they do not depend on other settings. Test
+noise is refused; training noise is allowed, because methods are not compared on it.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ TEST_WORD = re.compile(r"(?<![a-z])test(?![a-z])")
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """Fixed mixtures, one row each.
+    """Fixed mixtures, one row for each.
 
     Attributes:
         ids: [n] segment and number of the draw.
-        clean, noisy: [n, L] float32, volts.
-        snr_db: [n].
+        clean, noisy: [n, L] float32, V.
+        snr_db: [n] total SNR, dB.
         kinds: [n, K] bool, columns as `kind_names`.
-        line_hz: [n] power-line frequency, NaN where there is none or it is not known.
-        fs_hz: sampling rate.
+        line_hz: [n] power-line frequency, Hz; NaN without power-line noise or if unknown.
+        fs_hz: sampling rate, Hz.
         inputs: fingerprints of the segments and the noise.
-        n_subjects: how many the segments come from.
-        noise_part: "train", "valid", or "" where the library does not say.
+        n_subjects: number of subjects of the segments.
+        noise_part: "train", "valid", or "" if unknown.
         failures: segments that could not be mixed.
-        kind_names: [K] of the columns of `kinds`.
+        kind_names: [K] names of the columns of `kinds`.
     """
 
     ids: NDArray[np.str_]
@@ -64,11 +64,11 @@ class CalibrationSet:
 
 
 def make(settings: Settings, calibration: Calibration, segments_folder: Path, noise_folder: Path) -> CalibrationSet:
-    """Draw and mix.
+    """Draw and mix the calibration set.
 
     Args:
-        settings: seed, rate and the floor of white noise.
-        calibration: how many segments, which SNRs and numbers of kinds.
+        settings: seed, sampling rate and the floor of white noise.
+        calibration: number of segments and draws, SNRs, numbers of kinds.
         segments_folder: validation segments.
         noise_folder: a noise library, not the test set's.
 
@@ -124,10 +124,10 @@ def make(settings: Settings, calibration: Calibration, segments_folder: Path, no
 
 
 def part_of_noise(folder: Path) -> str:
-    """What a noise library is for: its manifest's word, or that of its name; "" where neither says.
+    """The part of a noise library, from its manifest or its name: "train", "valid", or "" if neither states it.
 
     Raises:
-        UserError: it is the test set's.
+        UserError: it is the test part.
     """
     path = Path(folder).resolve()
     names = [path.parent.name, path.name] if path.name == pool.PUBLISHED_POOL else [path.name]
@@ -139,7 +139,7 @@ def part_of_noise(folder: Path) -> str:
 
 
 def spread_over_subjects(subjects: NDArray[np.str_], at_most: int) -> NDArray[np.int64]:
-    """Rows of at most so many segments: as equally many a subject as there are, evenly spread within each.
+    """Select at most `at_most` rows: as equal numbers per subject as possible, evenly spaced within each subject.
 
     >>> spread_over_subjects(np.array(["a"] * 8 + ["b"] * 2 + ["c"] * 8), 8).tolist()
     [0, 2, 5, 8, 9, 10, 12, 15]
@@ -167,7 +167,7 @@ def _pick(values: tuple[float, ...] | tuple[int, ...], uniform: NDArray[np.float
 
 
 def _require_rate(folder: Path, schema: Schema, fs_hz: float) -> None:
-    if not (folder / MANIFEST).exists():  # a published pool of noise does not say
+    if not (folder / MANIFEST).exists():  # a published noise pool does not state its rate
         return
     rate_hz = read_manifest(folder, schema).info.get("fs_hz", fs_hz)
     if rate_hz != fs_hz:

@@ -1,7 +1,7 @@
-"""The state of a training between two epochs: all that a killed run needs to go on as if never stopped.
+"""The state of a training between two epochs: everything that an interrupted run needs to resume exactly.
 
-Plain tensors and containers only, read back with `weights_only=True`. The state of the random generator
-is not in it: every epoch seeds torch by name. Neither is the schedule, a function of the history.
+It contains only plain tensors and containers, and is read with `weights_only=True`. It contains neither the state of
+the random generator, because every epoch seeds torch by name, nor that of the schedule, a function of the history.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after the last epoch of `history`; tensors lie on the CPU."""
+    """The state after the last epoch of `history`; tensors are on the CPU."""
 
     fingerprint: str
     network: StateDict
@@ -42,7 +42,7 @@ class Checkpoint:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write atomically: a kill leaves the previous checkpoint or this one."""
+    """Write atomically: after an interruption, the file is either the previous checkpoint or this one."""
     content = {
         "fingerprint": checkpoint.fingerprint,
         "network": checkpoint.network,
@@ -56,10 +56,10 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path, fingerprint: str) -> Checkpoint | None:
-    """The checkpoint of an interrupted run; None when there is none.
+    """Read the checkpoint of an interrupted run; None if there is none.
 
     Raises:
-        UserError: it belongs to another training, or cannot be read.
+        UserError: the checkpoint belongs to another training, or cannot be read.
     """
     if not path.exists():
         return None
@@ -72,7 +72,7 @@ def load(path: Path, fingerprint: str) -> Checkpoint | None:
             optimizer=content["optimizer"],
             history=tuple(EpochResult(int(e), t, v, r) for e, t, v, r in content["history"]),
         )
-    except Exception as error:  # noqa: BLE001 - bytes that are no checkpoint raise anything, and it means one thing
+    except Exception as error:  # noqa: BLE001 - invalid files raise many types of errors
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: not a checkpoint of this project ({reason}); start over with --force") from None
     difference = relation(checkpoint.fingerprint, fingerprint)
@@ -90,5 +90,5 @@ def load(path: Path, fingerprint: str) -> Checkpoint | None:
 
 
 def copy_state(module: torch.nn.Module) -> StateDict:
-    """The weights and buffers of a module, copied to the CPU."""
+    """Copy the weights and buffers of a module to the CPU."""
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in module.state_dict().items()}

@@ -1,4 +1,4 @@
-"""The record of a training as files: losses.csv and curves.png, the same bytes for the same losses."""
+"""Write the losses of a training to losses.csv and curves.png; equal losses produce identical files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TRAIN_COLOUR, VALID_COLOUR, MUTED_COLOUR = "#0072B2", "#D55E00", "#666666"
 
 
 def write_losses(path: Path, history: Sequence[EpochResult]) -> None:
-    """Write losses.csv: one line an epoch, numbers with all their digits."""
+    """Write losses.csv: one line for each epoch, numbers in full precision."""
     rows = [f"{r.epoch},{r.train_loss!r},{r.valid_loss!r},{r.learning_rate!r}" for r in history]
     atomic_write(path, ("\n".join([HEADER, *rows]) + "\n").encode())
 
 
 def write_curves(path: Path, history: Sequence[EpochResult], best: EpochResult, loss: str, title: str) -> None:
-    """Draw training and validation loss, the best epoch, and the learning rate below them."""
+    """Draw training and validation loss and the epoch `best`, and the learning rate below; `loss` names the loss."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter

@@ -1,4 +1,4 @@
-"""One fit: what decides its weights, and the folder that holds them, its losses and its manifest."""
+"""One fit: the inputs that determine its weights, and the folder with its weights, losses and manifest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cleansemg.training.checkpoint import Checkpoint, EpochResult
     from cleansemg.training.loop import Run
 
-# Not behind a fit: what draws curves and shows progress, and what made segments, whose fingerprint is an input.
+# Code that does not affect a fit: curves, progress, and the data pipeline, whose fingerprint is an input.
 NOT_FITTING = ("cleansemg.training.curves", "cleansemg.training.progress", "cleansemg.data_pipeline")
 LOSSES, CURVES, RECIPE, CHECKPOINT = "losses.csv", "curves.png", "recipe.yaml", "checkpoint.pt"
 
@@ -33,17 +33,17 @@ class Fit:
     """One network to fit.
 
     Attributes:
-        role: what the network is, the key of its name in the file of weights: denoiser or quality_model.
-        name: of the network.
-        folder: where its files go.
-        weights: the name of the file of weights there.
-        schema: of the folder's manifest.
-        parameters: the network's.
-        recipe: how it is fitted.
-        section: the settings that decide the weights.
+        role: denoiser or quality_model; the key of the network's name in the file of weights.
+        name: name of the network.
+        folder: folder of its files.
+        weights: name of the file of weights in the folder.
+        schema: schema of the folder's manifest.
+        parameters: parameters of the network.
+        recipe: recipe of the training.
+        section: the settings that determine the weights.
         inputs: fingerprints of the data.
-        seed: of the configuration.
-        code: hashes of what the weights depend on beside the settings, by file.
+        seed: seed of the configuration.
+        code: hashes of the code that the weights depend on, by file.
     """
 
     role: str
@@ -64,13 +64,13 @@ class Fit:
 
     @property
     def run(self) -> Run:
-        """What the loop has to know."""
+        """The arguments of the training loop for this fit."""
         from cleansemg.training.loop import Run
 
         return Run(self.name, self.seed, self.fingerprint, self.folder / CHECKPOINT)
 
     def checkpoint(self) -> Checkpoint | None:
-        """The state that an interrupted fit left.
+        """Read the checkpoint of an interrupted fit; None if there is none.
 
         Raises:
             UserError: it belongs to another fit, or cannot be read.
@@ -80,10 +80,10 @@ class Fit:
         return checkpoint.load(self.folder / CHECKPOINT, self.fingerprint)
 
     def is_finished(self) -> bool:
-        """Whether the folder holds this fit, whole.
+        """Whether the folder holds this fit, complete and unaltered.
 
         Raises:
-            ArtifactError: it holds another one, or one by other code.
+            ArtifactError: the folder holds another fit, or a fit by other code.
         """
         if not (self.folder / artifact.MANIFEST).exists():
             return False
@@ -101,7 +101,7 @@ class Fit:
         return all((self.folder / n).exists() and npz.sha256(self.folder / n) == digest for n, digest in files)
 
     def prepare(self, force: bool) -> None:
-        """Make the folder look unfinished until this fit is done, and write the recipe; `force` empties it first."""
+        """Delete the manifest, so the folder counts as unfinished, and write the recipe; `force` deletes old files."""
         self.folder.mkdir(parents=True, exist_ok=True)
         old = (self.weights, LOSSES, CURVES, RECIPE, CHECKPOINT, artifact.MANIFEST) if force else (artifact.MANIFEST,)
         for name in old:
@@ -122,19 +122,19 @@ class Fit:
         """Write weights, losses, curves and, last, the manifest.
 
         Args:
-            network: holds the weights of the epoch `used`.
-            history: all epochs.
-            used: one of them.
-            loss: its name, for the curves.
-            about: what else the file of weights says about itself.
+            network: the network with the weights of the epoch `used`.
+            history: results of all epochs.
+            used: the epoch whose weights are used.
+            loss: name of the loss, for the curves.
+            about: further metadata for the file of weights.
 
         Returns:
-            What the file of weights says about itself.
+            The metadata in the file of weights.
         """
         from cleansemg.training.curves import write_curves, write_losses
 
         info = {
-            self.role: self.name,  # this and the parameters are what the network is built from
+            self.role: self.name,  # the network is built from this name and the parameters
             "parameters": dict(self.parameters),
             "recipe": self.recipe.model_dump(mode="json"),
             "seed": self.seed,
@@ -169,7 +169,7 @@ class Fit:
         return info
 
     def describe(self) -> str:
-        """One line about the finished fit."""
+        """Describe the finished fit in one line."""
         info = json.loads((self.folder / artifact.MANIFEST).read_text())["info"]
         return (
             f"{info['epochs']} epochs, epoch {info['epoch']} used, its validation loss {info['valid_loss']:.5g}; "

@@ -1,7 +1,7 @@
-"""Mixtures that are the same in every epoch: every segment, at every SNR, with some noise files, perhaps in frames.
+"""Mixtures that are the same in every epoch: each segment at each SNR with several noise files, optionally in frames.
 
-The training sets of the ECG-removal and TrustEMG protocols (spec B, C, D). A mixture is numbered by segment, SNR, draw
-and frame, and its draw is named by part, segment, SNR and draw, so that it depends on nothing else.
+They are the training sets of the ECG-removal and TrustEMG protocols (spec B, C, D). A mixture is numbered by segment,
+SNR, draw and frame. Its random draws are keyed only by part, segment, SNR and draw.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 
 
 class FixedSet:
-    """The mixtures of one part; `len` counts them."""
+    """The mixtures of one part; `len` is their number."""
 
     def __init__(self, part: str, segments: Segments, library: NoiseLibrary, settings: Settings) -> None:
         """Number the mixtures.
 
         Args:
             part: "train" or "valid".
-            segments: clean ones.
-            library: noise of that part.
-            settings: `train.fixed` must be set.
+            segments: the clean segments.
+            library: the noise of that part.
+            settings: the configuration; `train.fixed` must be set.
 
         Raises:
+            ValueError: `train.fixed` is not set.
             UserError: fewer noise files than draws, frames that do not fit, or no number of draws for the part.
         """
         fixed = settings.train.fixed
@@ -57,16 +58,16 @@ class FixedSet:
         return int(np.prod(self._shape))
 
     def mix(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Some mixtures.
+        """Make the mixtures with the given numbers.
 
         Args:
-            numbers: [n] which.
+            numbers: [n] numbers of mixtures.
 
         Returns:
-            noisy and clean, [n, frame] each, in the unit of the segments. The SNR is that of the whole segment.
+            noisy and clean, [n, frame] each, in the unit of the segments (V). The SNR refers to the whole segment.
 
         Raises:
-            UserError: a segment or its noise is silent.
+            UserError: a segment or its noise is silent or not finite.
         """
         row, snr, draw, frame = np.unravel_index(numbers, self._shape)
         ids = self._segments.ids[row]

@@ -1,7 +1,7 @@
 """The training loop: the same on a CPU, one GPU, or many under `accelerate launch`.
 
-A run that is killed and started again ends with the same weights, bit for bit, as one that ran through:
-batches and torch's generator are keyed by the epoch, and everything else is in the checkpoint.
+An interrupted and resumed run ends with the same weights, bit for bit, as an uninterrupted one: batches and torch's
+generator are keyed by the epoch, and everything else is in the checkpoint.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cleansemg.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Run:
-    """One training: what it is called, under which seed, and where its state lies between epochs."""
+    """One training: its name, seed and fingerprint, and the path of its checkpoint."""
 
     name: str
     seed: int
@@ -43,7 +43,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished training."""
+    """A finished training: the weights of the best epoch, and the results of all epochs."""
 
     best: StateDict
     history: tuple[EpochResult, ...]
@@ -54,18 +54,19 @@ class Fitted:
 
 
 def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerator: Accelerator) -> Fitted:
-    """Fit a network, going on from `run.checkpoint` where that is there.
+    """Fit a network; resume from `run.checkpoint` if it exists.
 
     Args:
-        network: [n, L] -> [n, L], initialised.
-        source: the mixtures.
-        recipe: how.
-        run: name, seed, fingerprint and the file of the checkpoint, which every epoch replaces.
+        network: an initialised network, for denoisers [n, L] -> [n, L].
+        source: the batches.
+        recipe: the recipe.
+        run: name, seed, fingerprint and the path of the checkpoint, which every epoch replaces.
         accelerator: device and processes.
 
     Raises:
-        UserError: the loss is no longer finite (the checkpoint of the last good epoch stays), the
-            checkpoint belongs to another training, or the batch does not divide over the processes.
+        UserError: the loss is not finite (the checkpoint of the last finished epoch stays), the checkpoint belongs to
+            another training, the batch size is not a multiple of the number of processes, or recipe and network
+            define different losses.
     """
     share = Share(accelerator.process_index, accelerator.num_processes)
     if recipe.batch_size % share.world:
@@ -110,8 +111,8 @@ def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerato
 
 @contextlib.contextmanager
 def reproducible(threads: int) -> Iterator[None]:
-    """Inside, torch uses `threads` threads and deterministic algorithms, and may be seeded freely."""
-    # cuBLAS reads this when it starts; without it its sums depend on what runs beside them
+    """Context with `threads` torch threads and deterministic algorithms; it restores torch's random state."""
+    # cuBLAS reads this at start; without it, its sums depend on what runs concurrently
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before_threads = torch.get_num_threads()
     before_mode = torch.get_deterministic_debug_mode()
@@ -119,8 +120,8 @@ def reproducible(threads: int) -> Iterator[None]:
     before_fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # torch would fill fresh memory with NaN; bfloat16 convolutions on processors with AMX (oneDNN of torch 2.13)
-    # multiply the padding of their weight gradients, which is such memory, by zero, and all becomes NaN
+    # otherwise torch fills new memory with NaN. On processors with AMX, bfloat16 convolutions (oneDNN of torch 2.13)
+    # multiply such memory, the padding of their weight gradients, by zero, so the gradients become NaN
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     try:
@@ -154,7 +155,7 @@ def _train_epoch(
     progress: TrainingProgress,
     epoch: int,
 ) -> float:
-    """One pass over the batches; the mean loss over the mixtures."""
+    """Train on all batches of an epoch; return the mean loss over the mixtures."""
     objective.train()
     total, count = 0.0, 0
     for batch in prefetch(batches):
@@ -165,7 +166,7 @@ def _train_epoch(
         if recipe.clip_norm is not None:
             accelerator.clip_grad_norm_(objective.parameters(), recipe.clip_norm)
         optimizer.step()
-        value = float(loss.detach())  # waits for the device, so that the time below is the network's
+        value = float(loss.detach())  # waits for the device, so the time below is that of the network
         _require_finite(value, "training", run, epoch, optimizer.param_groups[0]["lr"])
         rows = len(batch.noisy)
         total += value * rows
@@ -175,11 +176,11 @@ def _train_epoch(
 
 
 def _validate(objective: nn.Module, batches: Iterator[Batch], accelerator: Accelerator) -> float:
-    """The mean loss over the validation mixtures."""
-    bare = accelerator.unwrap_model(objective)  # the wrapper would wait for processes that have a batch less
+    """Return the mean loss over the validation mixtures."""
+    bare = accelerator.unwrap_model(objective)  # the wrapper would wait for processes with one batch less
     bare.eval()
     if accelerator.num_processes > 1:
-        for buffer in bare.buffers():  # running means of batch normalisation: the saved ones are rank 0's
+        for buffer in bare.buffers():  # running means of batch normalisation; the checkpoint holds those of rank 0
             broadcast(buffer, from_process=0)
     total, count = 0.0, 0
     with torch.no_grad():

@@ -1,11 +1,11 @@
-"""Mixtures for training, made while the network works, and the fixed ones that it is validated on.
+"""Mixtures for training, made while the network trains, and the fixed mixtures for validation.
 
-Protocol A6: a total SNR drawn uniformly, 1 to 5 kinds of noise, mixed exactly. The draw of a mixture is
-named by its segment and by how often that segment has been passed before; so all models see the same
-mixtures, whatever their batch size, the number of processes, or how the segments lie in shards.
+Protocol A6: the total SNR is drawn uniformly, the number of kinds from 1 to the number of kinds in the library (5 in
+the benchmark), and noise is scaled to the exact SNR. The draws of a mixture are keyed by its segment and the number of
+earlier passes over the segments. So all models train on the same mixtures, independent of batch size, number of
+processes and shards.
 
-With `train.fixed`, the mixtures are the numbered ones of `fixed_mixtures`; an epoch passes them in random
-order.
+With `train.fixed`, the mixtures are those of `fixed_mixtures`; an epoch uses them in random order.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ class Mixtures:
     """Batches for `cleansemg.training.loop`.
 
     Attributes:
-        n_train: mixtures an epoch.
-        n_valid: validation mixtures.
-        section: the settings that decide the mixtures.
+        n_train: number of mixtures per epoch.
+        n_valid: number of validation mixtures.
+        section: the settings that determine the mixtures.
         inputs: fingerprints of segments and noise.
     """
 
     def __init__(
         self, train: Segments, valid: Segments, noise: dict[str, NoiseLibrary], settings: Settings, clip: bool
     ) -> None:
-        """Use `open`, which also checks that training and validation share nothing."""
+        """Prefer `open`, which also checks that training and validation are disjoint."""
         wanted = settings.train
         self._train, self._valid, self._noise = train, valid, noise
         self._seed, self._snr_db, self._clip = settings.seed, wanted.snr_db, clip
@@ -76,12 +76,12 @@ class Mixtures:
 
     @classmethod
     def open(cls, settings: Settings, layout: Layout, clip: bool) -> Mixtures:
-        """The mixtures of a configuration.
+        """Open the mixtures of a configuration.
 
         Raises:
             ArtifactError: segments or noise are missing; the message says what to run.
-            UserError: training and validation share a subject or a noise record (allowed, and labelled in the tables,
-                with `protocol: published`), or a count or SNR is refused.
+            UserError: training and validation share a subject or a noise record (allowed with `protocol: published` and
+                labelled in the tables), or a number of mixtures or the range of SNR is invalid.
         """
         wanted = settings.train
         for key, count in (
@@ -100,7 +100,7 @@ class Mixtures:
         return cls(train, valid, noise, settings, clip)
 
     def train(self, epoch: int, batch_size: int, share: Share) -> Iterator[Batch]:
-        """The batches of an epoch (from 0)."""
+        """Yield the batches of an epoch (from 0); see `Source.train`."""
         rows, passes = self.epoch_rows(epoch)
         for batch in split(np.arange(len(rows)), batch_size, share, even=True):
             if self._fixed:
@@ -112,7 +112,7 @@ class Mixtures:
             yield self._mix(self._train, rows[batch], self._noise["train"], names)
 
     def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
-        """The validation batches, the same ones every time."""
+        """Yield the validation batches, the same in every epoch."""
         for batch in split(self._valid_rows, batch_size, share, even=False):
             if self._fixed:
                 yield self._scaled(*self._fixed["valid"].mix(batch))
@@ -121,10 +121,10 @@ class Mixtures:
             yield self._mix(self._valid, batch, self._noise["valid"], names)
 
     def epoch_rows(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """[n_train] rows of an epoch in their order, and the pass over the segments that each belongs to.
+        """Rows [n_train] of an epoch in order, and the pass over the segments that each row belongs to [n_train].
 
-        Passes follow one another without a gap, each in a permutation of its own; an epoch takes the next
-        `n_train` of them. With one epoch a pass, which is the default, the pass is the epoch.
+        Passes follow one another without a gap, each in another permutation; an epoch uses the next `n_train` rows. By
+        default an epoch is exactly one pass.
         """
         n = self._n["train"]
         position = np.arange(epoch * self.n_train, (epoch + 1) * self.n_train)
@@ -156,7 +156,7 @@ class Mixtures:
 
 
 def require_disjoint(what: str, train: set[str], valid: set[str], setting: str) -> None:
-    """Raise UserError when training and validation share something; names the first few."""
+    """Raise UserError if two parts share an item; the message names the first three."""
     shared = sorted(train & valid)
     if shared:
         more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
@@ -167,7 +167,7 @@ def require_disjoint(what: str, train: set[str], valid: set[str], setting: str) 
 
 
 def _records(layout: Layout, part: str) -> set[str]:
-    """What the pieces of a noise library come from, as source/record; sources are told apart by their shards."""
+    """The records that the pieces of a noise library come from, as shard/record; raises UserError if there are none."""
     library = Artifact.open(layout.noise(part), pool.SCHEMA)
     known = {f"{shard.name}/{record}" for shard, arrays in library for record in arrays["record"]}
     if not known:

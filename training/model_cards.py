@@ -1,4 +1,4 @@
-"""What the two commands for maintainers share: copy a finished fit to the pretrained weights, describe its data."""
+"""Shared code of the two commands for maintainers: copy a finished fit to the pretrained weights, describe its data."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
 
 def copy_weights(weights: Path, schema: Schema, picture: Path, folder: Path, name: str, at_most_bytes: int) -> Path:
-    """Copy a finished fit's weights and a picture; returns the new file of weights.
+    """Copy the weights and a figure of a finished fit; return the path of the new file of weights.
 
     Args:
-        weights: the file in the folder of the fit.
-        schema: of that folder.
-        picture: PNG.
-        folder: of pretrained weights.
-        name: of the new files.
-        at_most_bytes: larger files are not shipped.
+        weights: the file of weights in the folder of the fit.
+        schema: schema of that folder.
+        picture: a PNG file.
+        folder: folder of the pretrained weights.
+        name: name of the new files, without extension.
+        at_most_bytes: maximum size of the file of weights.
 
     Raises:
-        UserError: the fit is not there, or its weights were altered or are too large to be shipped.
+        ArtifactError: the fit is absent or unfinished.
+        UserError: its weights were altered or are too large.
     """
     manifest = read_manifest(weights.parent, schema)
     content = weights.read_bytes()
@@ -43,19 +44,19 @@ def copy_weights(weights: Path, schema: Schema, picture: Path, folder: Path, nam
 
 
 def write_card(path: Path, text: str) -> str:
-    """Write the card beside its weights; returns the line that says so."""
+    """Write the model card beside its weights; return a line with the paths and the size."""
     card = path.with_suffix(".md")
     npz.atomic_write(card, text.encode())
     return f"{path.stem}: {path} ({path.stat().st_size / 1e6:.2f} MB), {card}"
 
 
 def describe_file(path: Path) -> str:
-    """Name, size and hash."""
+    """Describe a file by name, size and hash."""
     return f"`{path.name}`, {path.stat().st_size / 1e6:.2f} MB, SHA-256 `{npz.sha256(path)}`"
 
 
 def describe_data(settings: Settings) -> str:
-    """The data sets and sources of noise, with their parameters."""
+    """Describe the data sets and the sources of noise, with the parameters of the data sets."""
     names = (
         f"{name} ({describe_values(dataset.parameters)})" if dataset.parameters else name
         for name, dataset in settings.enabled_datasets.items()
@@ -65,7 +66,7 @@ def describe_data(settings: Settings) -> str:
 
 
 def describe_licence(settings: Settings) -> str:
-    """Of the weights, and of what they were fitted to."""
+    """Describe the licences of the weights and of the training data."""
     if is_simulated(settings):
         return "the project's (MIT); no recording of a person is in the data"
     return "the project's (MIT); sources and licences of the recordings are in configs/datasets/ and docs/noise.md"
@@ -77,12 +78,12 @@ def is_simulated(settings: Settings) -> bool:
 
 
 def describe_values(values: Mapping[str, Any]) -> str:
-    """As `a 1, b "x"`."""
+    """Format values as `a 1, b "x"`."""
     return ", ".join(f"{key} {json.dumps(value)}" for key, value in values.items())
 
 
 def name_of_configuration(settings: Settings) -> str:
-    """Its path from the project's root, or its file name where it lies elsewhere."""
+    """Path of the configuration relative to the root of the project; its file name if it is elsewhere."""
     path = configuration.locate(Path(settings.config_file)).resolve()
     root = registry.project_root()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

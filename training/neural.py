@@ -1,4 +1,4 @@
-"""The stage that fits the neural denoisers of a configuration, each into its own folder of weights."""
+"""The stage that fits the neural denoisers of a configuration; each has a separate folder of weights."""
 
 from __future__ import annotations
 
@@ -45,22 +45,23 @@ def run(
     models: Sequence[str] | None = None,
     recipe_overrides: Mapping[str, Any] | None = None,
 ) -> Report:
-    """Fit networks; one that is finished under the same settings is left as it is.
+    """Fit networks; a network that was fitted with the same settings is not fitted again.
 
     Args:
         settings: the configuration.
-        layout: where segments and noise lie, and weights go.
-        options: `force` starts over where another training's files lie; `workers` fit networks side by side
-            on a CPU, each on `train.threads` of them. Neither changes a result.
+        layout: folders of segments, noise and weights.
+        options: `force` replaces the files of another training. On a CPU, `workers` / `train.threads` networks are
+            fitted in parallel, with `train.threads` threads each. Neither affects a result.
         models: names or aliases; None: `train.models`.
-        recipe_overrides: values of the recipe that win over every file.
+        recipe_overrides: values that override the recipe of every file.
 
     Raises:
-        UserError: no such model, not a network, a refused recipe, segments or noise missing or not
-            disjoint, a folder with another training's results, a loss that is no longer finite.
+        UserError: an unknown model, a model without a network, an invalid recipe, parts that are not disjoint, or a
+            loss that is not finite.
+        ArtifactError: segments or noise are missing, or a folder holds the results of another training.
     """
-    # Idle threads of torch's OpenMP otherwise spin, and where another program wants the cores a step of two
-    # threads takes up to ten times as long. Read when torch is first imported; changes no result.
+    # Otherwise idle OpenMP threads of torch spin; if other programs need the cores, a step with two threads then needs
+    # up to ten times as long. torch reads this at its first import; it does not affect results.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     named = settings.train.models if models is None else models
     entries = list({entry.name: entry for entry in (registry.find("denoisers", name) for name in named)}.values())
@@ -70,7 +71,7 @@ def run(
         _require_network(entry)
     resolved = [resolve_recipe(entry, settings, recipe_overrides) for entry in entries]
 
-    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # what `accelerate launch` passes on
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # set by `accelerate launch`
     if asked != "no":
         raise UserError(f"accelerate asks for mixed precision '{asked}': it is the recipe's, --recipe precision=bf16")
     accelerator = _accelerator()
@@ -89,7 +90,7 @@ def run(
 
 @dataclass(frozen=True)
 class Training:
-    """What a worker needs to fit one network."""
+    """The arguments of a worker that fits one network."""
 
     entry: Entry
     recipe: Recipe
@@ -100,7 +101,7 @@ class Training:
 
 
 def _at_once(settings: Settings, options: RunOptions, accelerator: Accelerator) -> int:
-    """How many networks are fitted side by side: the workers, `train.threads` of them for each; one on a GPU."""
+    """Number of networks that are fitted in parallel: `workers` / `train.threads` on a CPU, 1 on a GPU."""
     if accelerator.num_processes > 1 or accelerator.device.type != "cpu":
         return 1
     return max(1, options.workers // settings.train.threads)
@@ -109,21 +110,21 @@ def _at_once(settings: Settings, options: RunOptions, accelerator: Accelerator) 
 def _accelerator() -> Accelerator:
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
-    # The published SDEMG and skip-all TrustEMG-Net hold blocks that never run, so never get a gradient.
+    # The published SDEMG and skip-all TrustEMG-Net contain blocks that never run and therefore have no gradient.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    # The recipe's own precision is applied in the loop: Accelerate would fix one for all models.
+    # The loop applies the precision of the recipe; Accelerate would use one precision for all models.
     return Accelerator(mixed_precision="no", kwargs_handlers=[unused])
 
 
 def _has_wide_registers() -> bool:
-    """AVX-512 or the like: without them bfloat16 is emulated (AVX2: 4 to 10 times slower than float32)."""
+    """Whether the CPU has AVX-512 or similar; otherwise bfloat16 is emulated, with AVX2 4 to 10 times slower."""
     import torch
 
     return torch.backends.cpu.get_cpu_capability() not in {"DEFAULT", "AVX2"}
 
 
 def _train_beside_others(training: Training) -> str:
-    setup_logging(training.quiet)  # a process of its own starts without
+    setup_logging(training.quiet)  # a new process has no logging set up
     return _train_one(training, _accelerator())
 
 
@@ -139,10 +140,10 @@ def _train_one(training: Training, accelerator: Accelerator) -> str:
 
 
 def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of one model, from all layers in their order of precedence.
+    """The recipe of one model, merged from all layers in order of precedence.
 
     Raises:
-        UserError: an unknown key or a refused value, or `train.overrides` names no model.
+        UserError: an unknown key, an invalid value, or an unknown model in `train.overrides`.
     """
     layers: list[recipes.Layer] = [
         (f"configs/denoisers/{entry.name}.yaml, training", entry.extra.get("training") or {}),
@@ -158,7 +159,7 @@ def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, 
 
 
 def _fitted_with(entry: Entry) -> dict[str, Any]:
-    """What fine-tuning must keep, or the pretrained weights are of no use: their loss, scaling and optimiser."""
+    """Recipe values of the pretrained weights that fine-tuning uses by default, such as loss, scaling, optimiser."""
     from cleansemg.core import weight_files
     from cleansemg.denoising import loading
 
@@ -185,8 +186,8 @@ def _train(
     finished = False
     if not options.force:
         finished = fit.is_finished()
-        fit.checkpoint()  # refuses another training's before anything changes
-    accelerator.wait_for_everyone()  # all have looked before one of them changes anything
+        fit.checkpoint()  # raises for a checkpoint of another training, before anything changes
+    accelerator.wait_for_everyone()  # all processes have checked before one of them changes anything
     if main:
         log.info("%s: recipe %s", entry.name, recipes.describe(recipe))
     if finished:
@@ -222,7 +223,7 @@ def _train(
 
 
 def _fit_of(entry: Entry, recipe: Recipe, settings: Settings, layout: Layout, source: Mixtures) -> Fit:
-    """The network's parameters: its YAML's, its small form's, or those of the weights that it starts from."""
+    """Describe the fit; the network's parameters are those of its YAML, its small form, or the pretrained weights."""
     from cleansemg.core import weight_files
     from cleansemg.denoising import loading
 
@@ -235,7 +236,7 @@ def _fit_of(entry: Entry, recipe: Recipe, settings: Settings, layout: Layout, so
         small = entry.extra.get("small") or {}
         parameters = {**entry.parameters, **(small if settings.train.form == "small" else {})}
     parameters["clip"] = recipe.normalise_clip
-    if settings.noise.band_hz is None:  # its inputs have a mean, as part of the noise that it learns to take away
+    if settings.noise.band_hz is None:  # the inputs have a mean: part of the noise to remove
         parameters["centre"] = False
     section = {
         "model": [entry.name, entry.target, parameters],
@@ -249,7 +250,7 @@ def _fit_of(entry: Entry, recipe: Recipe, settings: Settings, layout: Layout, so
 
 
 def _write_published(entry: Entry, layout: Layout, state: StateDict, info: dict[str, Any]) -> None:
-    """The same weights under the file name that the published commands use, where the method has one."""
+    """Write the same weights under the file name of the published commands, if the method has one."""
     from cleansemg.core import weight_files
 
     name = entry.extra.get("published_name")

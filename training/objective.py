@@ -1,9 +1,9 @@
-"""What a network is fitted to: its loss on a batch, as one module, so that it works over many devices, too.
+"""The training objective: a network and its loss on a batch, as one module that also works on several devices.
 
-- l1, l2: mean absolute or squared error of the scaled waveform;
-- snr: minus the SNR of the output in dB, mean over mixtures, which is what the benchmark reports
+- l1, l2: mean absolute or mean squared error of the scaled waveform;
+- snr: negative SNR of the output in dB, mean over mixtures, the measure that the benchmark reports
   (scale-dependent; Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019);
-- own: the network's `training_loss(noisy, clean)`, for one that is not fitted by its output (diffusion).
+- network: the network's `training_loss(noisy, clean)`, for networks whose loss is not one of their output (diffusion).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch import nn
 from cleansemg.core.errors import UserError
 from cleansemg.training.recipe import Recipe
 
-QUIET = 1e-4  # of the mixture's energy: a clean signal below it is not fitted any closer than 40 dB under the mixture
+QUIET = 1e-4  # of the mixture's energy; errors more than 40 dB below the mixture hardly count
 
 
 def snr_loss(estimate: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
-    """Minus the mean SNR in dB.
+    """Negative mean SNR in dB, a scalar.
 
-    A small part of the mixture's energy is added to both energies, so that a perfect output has a finite loss
-    and no mixture outweighs the others.
+    A small fraction of the mixture's energy is added to the energies of signal and error, so that a perfect output has
+    a finite loss and no mixture dominates the mean.
 
     Args:
-        estimate: [n, L].
-        clean: [n, L].
-        noisy: [n, L].
+        estimate: [n, L], output of the network.
+        clean: [n, L], target.
+        noisy: [n, L], mixture.
     """
     floor = QUIET * noisy.square().sum(dim=1)  # [n]
     error = (estimate - clean).square().sum(dim=1) + floor
@@ -46,7 +46,7 @@ class Objective(nn.Module):
     """A network and its loss: (noisy [n, L], clean [n, L]) -> scalar.
 
     Raises:
-        UserError: the recipe's loss is not one that this network can be fitted to.
+        UserError: recipe and network define different losses.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Which candidate of a grid wins, and what the scores cannot tell: ties, idle parameters, winners at an edge."""
+"""Selection of the best candidate of a grid, and its limits: ties, idle parameters, winners at an edge of the grid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cleansemg.core.fingerprint import canonical_json
 
 Parameters = Mapping[str, Any]
 
-TIE_DB = 1e-6  # scores this close are one score
+TIE_DB = 1e-6  # scores that differ by at most this are equal
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Choice:
     Attributes:
         winner: index in the grid.
         ties: indices of the other candidates with the winner's score.
-        idle: searched parameters that change no score.
-        edges: by parameter, "lowest" or "highest" where the winner and all ties have that value of its grid.
+        idle: searched parameters that do not affect any score.
+        edges: parameter -> "lowest" or "highest", if the winner and all ties have that value of the grid.
     """
 
     winner: int
@@ -40,19 +40,19 @@ def choose(
     n_failed: Sequence[int],
     default: Parameters,
 ) -> Choice | None:
-    """The candidate with the highest score among those with the fewest failures.
+    """Select the candidate with the highest score among those with the fewest failures.
 
-    A tie goes to the method's default values, where they are in the grid, otherwise to the first of the grid.
+    On a tie, the candidate with the method's default values wins; if it is not among the ties, the first in the grid.
 
     Args:
         grid: candidates.
-        search: values by parameter.
-        scores_db: a score each; NaN where it processed nothing.
-        n_failed: mixtures that each could not process.
-        default: the searched parameters as they are without a calibration.
+        search: parameter -> searched values.
+        scores_db: score of each candidate; NaN if it processed no mixture.
+        n_failed: number of mixtures that each candidate could not process.
+        default: values of the searched parameters without a calibration.
 
     Returns:
-        None where no candidate processed anything.
+        The choice; None if no candidate processed a mixture.
 
     >>> grid = [{"k": 3}, {"k": 4}, {"k": 5}]
     >>> choose(grid, {"k": [3, 4, 5]}, [1.0, 2.0, 2.0], [0, 0, 0], {"k": 5})
@@ -73,7 +73,7 @@ def choose(
 def idle_parameters(
     grid: Sequence[Parameters], search: Mapping[str, Sequence[Any]], scores_db: Sequence[float]
 ) -> tuple[str, ...]:
-    """Searched parameters whose value changes no score, whatever the others are (pitfall 10).
+    """Searched parameters that do not affect any score, for all values of the other parameters (pitfall 10).
 
     >>> grid = [{"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": 2, "b": 2}]
     >>> idle_parameters(grid, {"a": [1, 2], "b": [1, 2]}, [0.5, 0.5, 0.7, 0.7])

@@ -1,8 +1,8 @@
 """Command line: copy trained networks to the pretrained weights, `denoising/weights/`, each with its model card.
 
-For maintainers, after `training/train_neural.py --config configs/weights.yaml` and a run of `configs/demo.yaml`
-that evaluated those weights on people that are not in their training; and for those fine-tuned on the open recordings,
-after `cleansemg run --config configs/open.yaml`, with `--folder denoising/weights/open` (docs/weights.md).
+For maintainers. Use it after `training/train_neural.py --config configs/weights.yaml` and a run of `configs/demo.yaml`
+that evaluates these weights on people outside the training data; for weights fine-tuned on the open recordings, after
+`cleansemg run --config configs/open.yaml`, with `--folder denoising/weights/open` (docs/weights.md).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main(
 
 
 def describe(settings: Settings, layout: Layout, name: str, path: Path, results: Path | None) -> str:
-    """The model card of a network, as Markdown."""
+    """Return the model card of a network, as Markdown; with `results`, it includes scores of that run's Table 1."""
     source = layout.weights(name)
     recipe = yaml.safe_load((source / RECIPE).read_text())
     entry = registry.find("denoisers", name)
@@ -106,9 +106,12 @@ def describe(settings: Settings, layout: Layout, name: str, path: Path, results:
 
 
 def _scores(results: Path, name: str, fitted_there: bool) -> list[str]:
-    """The rows of this network and of the best classical method, from a run's Table 1.
+    """Format the rows of this network and of the best blind classical method in Table 1 of a run.
 
-    `fitted_there`: the run is the one that fitted these weights, and so has evaluated them.
+    `fitted_there`: whether this run fitted the weights itself, and therefore evaluated them.
+
+    Raises:
+        UserError: Table 1 is absent or has no row for the network, or the run evaluated other weights.
     """
     table = results / "tables" / "table1.csv"
     if not table.exists():
@@ -151,7 +154,7 @@ def _advice(settings: Settings) -> str:
 
 
 def classical_methods() -> set[str]:
-    """Names of the denoisers that are not fitted."""
+    """Names of the denoisers without training."""
     return {name for name, entry in registry.entries("denoisers").items() if "training" not in entry.extra}
 
 

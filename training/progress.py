@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar with the loss and the time left, plain lines where nobody watches."""
+"""Progress of a training: a bar with loss and remaining time in a terminal, plain log lines otherwise."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PLAIN_INTERVAL_S = 15.0  # a log file gets a line within an epoch at most this often
+PLAIN_INTERVAL_S = 15.0  # minimum interval between plain lines within an epoch
 
 
 class TrainingProgress:
-    """Counts mixtures, and the share of the time that the network was busy. Silent with `--quiet`."""
+    """Shows the number of trained mixtures and the fraction of time in the network; silent with `--quiet`."""
 
     def __init__(self, name: str, epochs: int, first_epoch: int, mixtures_per_epoch: int, shown: bool = True) -> None:
         self._name = name
@@ -48,7 +48,7 @@ class TrainingProgress:
         self._stack.close()
 
     def advance(self, mixtures: int, loss: float, busy_s: float) -> None:
-        """A batch is done; `busy_s` is what forward, backward and update took."""
+        """Count a finished batch; `busy_s` is the time for forward pass, backward pass and update, s."""
         self._done += mixtures
         self._epoch_samples += mixtures
         self._busy_s += busy_s
@@ -64,7 +64,7 @@ class TrainingProgress:
             )  # fmt: skip
 
     def trained(self) -> None:
-        """The batches of an epoch are done, its validation begins."""
+        """Call after the training batches of an epoch, before its validation: computes the speed."""
         wall_s = max(time.monotonic() - self._epoch_started, 1e-9)
         self._speed = (
             f"{self._epoch_samples / wall_s:.0f} mixtures a second "
@@ -73,7 +73,7 @@ class TrainingProgress:
         )
 
     def epoch_done(self, result: EpochResult, best: EpochResult) -> None:
-        """The line of an epoch."""
+        """Show the line of a finished epoch and reset the counters of the epoch."""
         line = (
             f"{self._name}: epoch {result.epoch} of {self._epochs}, train {result.train_loss:.5g}, "
             f"valid {result.valid_loss:.5g} (best {best.valid_loss:.5g}, epoch {best.epoch}), "

@@ -1,6 +1,7 @@
-"""How a network is fitted: the values, where each comes from, and the rules on them.
+"""The training recipe of a network: its values, their sources, and their limits.
 
-Precedence: command line > `train.overrides.MODEL` > `train.recipe` > the model's own YAML > the defaults here.
+Precedence: command line > `train.overrides.MODEL` > `train.recipe` > for fine-tuning, some values of the pretrained
+weights > the YAML of the model > the defaults here.
 The defaults are the benchmark's common recipe (docs/training.md).
 """
 
@@ -23,30 +24,31 @@ from pydantic import (
 
 from cleansemg.core.errors import UserError, did_you_mean
 
-Layer = tuple[str, Mapping[str, Any]]  # where the values come from, the values
+Layer = tuple[str, Mapping[str, Any]]  # source of the values (for errors), the values
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 
 class _Values(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-    later: ClassVar[frozenset[str]] = frozenset()  # fields that came after the first networks were fitted
+    later: ClassVar[frozenset[str]] = frozenset()  # fields added after the first networks were fitted
 
     @model_serializer(mode="wrap")
     def _without_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A later field is written where it is not the default, so that old fingerprints stay valid."""
+        """Leave out fields of `later` that have their default value, so that old fingerprints stay valid."""
         values: dict[str, Any] = handler(self)
         default = {name: field.get_default() for name, field in type(self).model_fields.items()}
         return {k: v for k, v in values.items() if k not in self.later or getattr(self, k) != default[k]}
 
 
 class Schedule(_Values):
-    """How the learning rate falls.
+    """Schedule of the learning rate.
 
-    plateau: times `factor` after more than `patience` epochs in a row without a better validation loss.
-    steps: times `factor` after each number of finished epochs in `milestones`.
+    plateau: multiply by `factor` after more than `patience` consecutive epochs without a better validation loss.
+    steps: multiply by `factor` after each number of finished epochs in `milestones`.
     cosine: half a cosine over all epochs, from the learning rate down to `floor` times it; during the first
-        `warmup_epochs` a straight line from `warmup_from` times it up to where the cosine then is.
+        `warmup_epochs`, a straight line from `warmup_from` times the learning rate to the cosine at the end of the
+        warm-up.
     """
 
     later = frozenset({"floor", "warmup_epochs", "warmup_from"})
@@ -71,7 +73,7 @@ class Schedule(_Values):
 
 
 class Recipe(_Values):
-    """Everything about fitting one network that is not the network and not the data."""
+    """All settings of the training of one network, except network and data."""
 
     later = frozenset({"momentum"})
 
@@ -83,26 +85,26 @@ class Recipe(_Values):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     batch_size: Count = 64  # over all processes
     epochs: Count = 150
-    patience: Count | None = 20  # epochs without a better validation loss before it stops; None: never
+    patience: Count | None = 20  # epochs without a better validation loss before training stops; None: never stop early
     clip_norm: Positive | None = 10.0  # of the gradient over all parameters; None: no clipping
     schedule: Schedule = Schedule()
     normalise_clip: bool = True  # clip noisy and clean to [-1, 1] after scaling
-    precision: Literal["float32", "bf16"] = "float32"  # of the network's arithmetic; weights stay float32
+    precision: Literal["float32", "bf16"] = "float32"  # of the computation; weights stay float32
 
     @field_validator("loss", mode="before")
     @classmethod
     def _as_older_weights_call_it(cls, value: Any) -> Any:
-        """The recipes in the pretrained weights say `own` for the loss that the network itself defines."""
+        """Accept `own`, the name in older pretrained weights for the loss `network`."""
         return "network" if value == "own" else value
 
 
 def resolve(layers: Sequence[Layer]) -> Recipe:
-    """Merge the layers, the first being the weakest, and check the result.
+    """Merge the layers and check the result; later layers override earlier ones.
 
     Mappings (`schedule`) merge key by key.
 
     Raises:
-        UserError: an unknown key or a refused value; names the layer that it came from.
+        UserError: an unknown key or an invalid value; the message names its layer.
     """
     merged: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -115,10 +117,10 @@ def resolve(layers: Sequence[Layer]) -> Recipe:
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """`learning_rate=1e-3`, `schedule.kind=none`, as given to --recipe; the value is YAML.
+    """Parse the values of --recipe, such as `learning_rate=1e-3` or `schedule.kind=none`; values are YAML.
 
     Raises:
-        UserError: not key=value, or the value is not YAML.
+        UserError: a text is not key=value, its value is not YAML, or a key is both a value and a section.
     """
     tree: dict[str, Any] = {}
     for text in texts:
@@ -141,7 +143,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def describe(recipe: Recipe) -> str:
-    """One line: every value of the recipe."""
+    """Format all values of the recipe in one line."""
     parts = [f"{key}={_plain(getattr(recipe, key))}" for key in Recipe.model_fields if key != "schedule"]
     parts += [f"schedule.{key}={_plain(getattr(recipe.schedule, key))}" for key in Schedule.model_fields]
     return " ".join(parts)
@@ -167,7 +169,7 @@ def _merge(
 
 
 def _number(value: Any) -> Any:
-    """YAML reads 1e-3 (no point) as text; take it as the number that it looks like."""
+    """Convert texts such as 1e-3, which YAML does not read as a number, to a number."""
     if isinstance(value, str):
         try:
             return float(value)

@@ -1,6 +1,6 @@
 """Learning rate and early stopping as functions of the validation losses so far.
 
-Nothing here has a state of its own, so a resumed run cannot differ from one that ran through.
+These functions have no state, so a resumed run cannot differ from an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from cleansemg.training.recipe import Recipe
 
-PLATEAU_THRESHOLD = 1e-4  # a loss is better when it is lower by this fraction of the best (as torch's default)
+PLATEAU_THRESHOLD = 1e-4  # a loss is better if it is lower than the best by more than this fraction (torch's default)
 
 
 def learning_rate(recipe: Recipe, valid_losses: Sequence[float]) -> float:
-    """The learning rate of the epoch after the ones with these validation losses.
+    """The learning rate of the epoch that follows the epochs with these validation losses.
 
-    The same as torch's `ReduceLROnPlateau`, `MultiStepLR` and `CosineAnnealingLR`, stepped once after every epoch.
+    Equal to torch's `ReduceLROnPlateau`, `MultiStepLR` and, without warm-up, `CosineAnnealingLR`, with one step after
+    every epoch.
     """
     schedule = recipe.schedule
     rate = recipe.learning_rate
@@ -42,7 +43,7 @@ def learning_rate(recipe: Recipe, valid_losses: Sequence[float]) -> float:
 
 
 def _cosine(recipe: Recipe, epoch: int) -> float:
-    """The part of the learning rate in an epoch, from 0."""
+    """The factor of the learning rate in an epoch, numbered from 0."""
     schedule = recipe.schedule
 
     def falling(at: int) -> float:
@@ -55,12 +56,12 @@ def _cosine(recipe: Recipe, epoch: int) -> float:
 
 
 def best_epoch(valid_losses: Sequence[float]) -> int:
-    """Index of the lowest loss, the first of equals."""
+    """Index of the lowest loss, the first one on a tie."""
     return min(range(len(valid_losses)), key=lambda epoch: valid_losses[epoch])
 
 
 def is_finished(recipe: Recipe, valid_losses: Sequence[float]) -> bool:
-    """Whether all epochs are done, or `patience` of them brought no better validation loss."""
+    """Whether all epochs are done, or the last `patience` epochs had no better validation loss."""
     if len(valid_losses) >= recipe.epochs:
         return True
     if recipe.patience is None or not valid_losses:

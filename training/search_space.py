@@ -1,9 +1,9 @@
-"""What a calibration searches: `configs/config_tradition.yaml`, checked, and the grid of every method in it.
+"""The search space of a calibration: reads and checks `configs/config_tradition.yaml`, and builds the grids.
 
     {calibration: {segments: 200, draws: 1, snr_db: [...], n_kinds: [...]},
      methods: {NAME: {parameters: {...}, search: {PARAMETER: [value, ...]}}}}
 
-A method's candidates are all combinations of its searched values; `parameters` holds for every one of them.
+The candidates of a method are all combinations of its searched values; `parameters` applies to all of them.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ class _Values(BaseModel):
 
 
 class Calibration(_Values):
-    """The validation mixtures that candidates are scored on."""
+    """The validation mixtures on which candidates are scored."""
 
-    segments: Count = 200  # at most so many, spread evenly over subjects
-    draws: Count = 1  # mixtures a segment
+    segments: Count = 200  # maximum number, evenly distributed over subjects
+    draws: Count = 1  # mixtures per segment
     snr_db: Annotated[tuple[float, ...], Field(min_length=1)] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
     n_kinds: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
 
 
 class Method(_Values):
-    """One method: values that are given, and values to choose from."""
+    """One method: fixed values, and values to search."""
 
     parameters: Parameters = {}
     search: Annotated[dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]], Field(min_length=1)]
@@ -59,7 +59,7 @@ class Method(_Values):
 
 
 class SearchFile(_Values):
-    """The whole file."""
+    """The search file."""
 
     calibration: Calibration = Calibration()
     methods: dict[str, Method]
@@ -70,10 +70,10 @@ class SearchSpace:
     """The grid of one method.
 
     Attributes:
-        name: what `denoising.load` takes.
-        entry: its entry, with the parameters of its own YAML.
-        fixed: parameters of every candidate, over the entry's.
-        search: values by parameter, in the order of the file.
+        name: name for `denoising.load`.
+        entry: registry entry, with the parameters of its YAML.
+        fixed: parameters of every candidate; they override those of the entry.
+        search: parameter -> searched values, in the order of the file.
         tracks: "blind", "oracle" or both.
     """
 
@@ -88,13 +88,13 @@ class SearchSpace:
         return combinations(self.search)
 
     def default_values(self) -> Parameters:
-        """The searched parameters as they are without a calibration: of the method's YAML, or of its class."""
+        """Default values of the searched parameters, from the method's YAML or, if absent there, from its class."""
         defaults = {name: p.default for name, p in inspect.signature(load_class(self.entry.target)).parameters.items()}
         return {name: self.entry.parameters.get(name, defaults.get(name)) for name in self.search}
 
 
 def combinations(search: Mapping[str, Sequence[Any]]) -> list[Parameters]:
-    """Every combination of values.
+    """Return every combination of values; the last parameter changes fastest.
 
     >>> combinations({"k": [3, 4], "alpha": [500, 2000]})[:2]
     [{'k': 3, 'alpha': 500}, {'k': 3, 'alpha': 2000}]
@@ -103,11 +103,11 @@ def combinations(search: Mapping[str, Sequence[Any]]) -> list[Parameters]:
 
 
 def read(path: Path) -> tuple[Calibration, dict[str, SearchSpace]]:
-    """Read and check a search file; every candidate is built once, so that a mistake is found before the work.
+    """Read and check a search file; every candidate is built once, so mistakes are reported before the search.
 
     Raises:
-        UserError: no such file, not YAML, an unknown key, method or parameter (with the nearest), a refused
-            value, a method twice, or one with a network.
+        UserError: the file is absent or not YAML; an unknown key, method or parameter; an invalid value; a method that
+            occurs twice; or a method with a network.
     """
     file = _read_file(path)
     spaces: dict[str, SearchSpace] = {}
@@ -120,10 +120,10 @@ def read(path: Path) -> tuple[Calibration, dict[str, SearchSpace]]:
 
 
 def select(spaces: Mapping[str, SearchSpace], methods: str, path: Path) -> list[SearchSpace]:
-    """`all`, or a comma-separated choice of names and aliases.
+    """Select search spaces by `methods`: `all`, or names and aliases separated by commas.
 
     Raises:
-        UserError: a method that the file has no search for, or no method at all.
+        UserError: a method without a search in the file, or no method.
     """
     if methods.strip() == ALL:
         names = list(spaces)
@@ -154,7 +154,7 @@ def _read_file(path: Path) -> SearchFile:
 
 
 def _explain(error: ValidationError) -> str:
-    problems = error.errors()  # a misspelt key also leaves a needed one out: the misspelling is the cause
+    problems = error.errors()  # a misspelt key also causes an error for the missing key; report the misspelling
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     location = [str(part) for part in first["loc"]]
     where = ".".join(location) or "the file"

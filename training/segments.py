@@ -1,4 +1,4 @@
-"""Clean segments of one part, by row: labels in memory, signals read from the shards as they are used."""
+"""Clean segments of one part, by row: labels are in memory, signals are read from the shards on demand."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cleansemg.data_pipeline.segmentation import SCHEMA
 
 
 class Segments:
-    """The segments of a part, ordered by id, so that nothing depends on how they lie in shards.
+    """The segments of a part, ordered by id, so results do not depend on the shards.
 
     Attributes:
-        folder: the artifact's.
-        fingerprint: the artifact's.
-        ids: [n] sorted.
+        folder: folder of the artifact.
+        fingerprint: fingerprint of the artifact.
+        ids: [n] segment ids, sorted.
         subjects: [n] "database/subject".
-        length: samples of a segment.
+        length: length of a segment, samples.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open an artifact of segments, checking every shard once.
+        """Open an artifact of segments and check every shard once.
 
         Raises:
             ArtifactError: absent, unfinished or altered; the message says what to run.
-            UserError: it holds no segment.
+            UserError: the artifact holds no segment.
         """
         artifact = Artifact.open(folder, SCHEMA)
         if artifact.manifest.count == 0:
@@ -51,7 +51,7 @@ class Segments:
         return len(self.ids)
 
     def signals(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """[len(rows), L] the signals of some rows, in volts."""
+        """Read the signals of some rows, [len(rows), L], V."""
         signals = np.empty((len(rows), self.length), np.float32)
         for i, row in enumerate(rows):
             signals[i] = self._signals[self._shard[row]][self._row[row]]

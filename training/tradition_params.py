@@ -1,7 +1,7 @@
-"""`tradition_params.json`: the scores of every candidate, the winners, and what the search could not tell.
+"""`tradition_params.json`: the scores of every candidate, the winners, and warnings about the search.
 
-The file is a function of the finished calibrations in its folder, one sub-folder a method; those made on other
-mixtures than the last one are left out, and the report says so.
+The file is a function of the finished calibrations in its folder, one sub-folder for each method. Calibrations on other
+mixtures than the latest one are left out, with a warning in the report.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ Scores = Mapping[str, NDArray[Any]]
 
 
 def shard_name(track: str, number: int) -> str:
-    """The shard of a candidate."""
+    """Name of the shard of a candidate."""
     return f"{track}_{number:05d}"
 
 
 def describe(parameters: Mapping[str, Any]) -> str:
-    """`cutoff_hz=20 order=4`."""
+    """Format parameters as `cutoff_hz=20 order=4`."""
     return " ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
                     for name, value in parameters.items())  # fmt: skip
 
 
 def write(folder: Path, schema: Schema, latest: Manifest) -> tuple[str, ...]:
-    """Write the file from the calibrations in `folder` that share their mixtures with `latest`.
+    """Write the file from the calibrations in `folder` that have the same mixtures as `latest`.
 
     Returns:
-        Lines for the report: a winner a method and track, warnings, and where the file is.
+        Lines for the report: the winner of each method and track, warnings, and the path of the file.
     """
     methods: dict[str, Any] = {}
     lines: list[str] = []
@@ -72,7 +72,7 @@ def _mixtures(manifest: Manifest) -> Any:
 
 
 def _summarise(artifact: Artifact, track: str) -> tuple[dict[str, Any], list[str]]:
-    """What the file says of one method on one track, and the lines of the report."""
+    """The entry of one method on one track for the file, and its lines for the report."""
     info = artifact.manifest.info
     search = dict(info["search"])
     grid = combinations(search)
@@ -132,7 +132,7 @@ def _warnings(
 
 
 def _scores(table: Scores) -> dict[str, Any]:
-    """The scores of one candidate; null where there is nothing to average."""
+    """The scores of one candidate, by SNR and kind, too; None if there is nothing to average."""
     improvement = table["SNRimp"]
     by_snr = {f"{snr_db:g}": _or_none(_mean(improvement[table["snr_db"] == snr_db]))
               for snr_db in np.unique(table["snr_db"])}  # fmt: skip
@@ -148,7 +148,7 @@ def _scores(table: Scores) -> dict[str, Any]:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """The mean of what was processed; NaN where nothing was."""
+    """Mean of the finite values; NaN if there are none."""
     done = values[np.isfinite(values)]
     return float(done.mean()) if len(done) else float("nan")
 

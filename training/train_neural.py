@@ -58,10 +58,10 @@ def main(
 
 
 def _given(assignments: list[str], options: dict[str, Any]) -> dict[str, Any]:
-    """The recipe values of the command line.
+    """Collect the recipe values of the command line.
 
     Raises:
-        UserError: a value is given twice, by --recipe and by its own option.
+        UserError: a value is set twice, by --recipe and by a separate option; or see `parse_assignments`.
     """
     given = parse_assignments(assignments)
     for key, value in options.items():

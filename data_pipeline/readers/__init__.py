@@ -1,1 +1,1 @@
-"""Readers of recordings: one file a format, one YAML in configs/datasets/ a database."""
+"""Readers of recordings: one module per format, one YAML file in configs/datasets/ per database."""

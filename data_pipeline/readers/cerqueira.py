@@ -1,8 +1,8 @@
-"""Cerqueira 2024: arm movements repeated until fatigue, with the fatigue that the person reports.
+"""Cerqueira 2024: arm movements repeated until fatigue, with the fatigue that each person reports.
 
 Cerqueira, Vilas Boas, Figueiredo, Santos 2024, Sensors 24:8081, doi:10.3390/s24248081; Zenodo 13860256. Thirteen
-people, twelve trials each (odd ones with the right arm, even ones with the left), four muscles of that arm; every
-sensor has its own column of time. Reports (0 none, 1 moderate, 2 severe) lie in files of their own, about 50 a second.
+people, twelve trials each (odd ones with the right arm, even ones with the left), four muscles of that arm. Every
+sensor has a separate time column. The reports (0 none, 1 moderate, 2 severe) are in separate files, about 50 a second.
 """
 
 from __future__ import annotations
@@ -34,28 +34,29 @@ TRIAL = re.compile(r"trial_(\d+)\.csv", re.IGNORECASE)  # those of subjects 1 an
 MUSCLES = {"BICEPS": "biceps", "ANTERIOR": "deltoid_anterior", "MEDIUS": "deltoid_medius",
            "POSTERIOR": "deltoid_posterior"}  # fmt: skip
 RATE_TOLERANCE = 0.005  # relative
-REACH_S = 0.5  # how far a report holds before the first and after the last one
+REACH_S = 0.5  # the first report also holds this long before it, the last one this long after it
 Files = dict[tuple[int, int], Member]  # by subject and trial
 
 
 class CerqueiraReader(FileReader):
-    """Reads `sEMG_data` and `self_perceived_fatigue_index`, unpacked at any depth, or as the zips of zips they come in.
+    """Reads `sEMG_data` and `self_perceived_fatigue_index`, unpacked at any depth or in the nested zips as published.
 
-    `label` is 1 + the report, and 0 where there is none; `repetition` is the trial. One recording a subject and trial.
+    There is one recording per subject and trial. `label` is 1 + the report, and 0 where there is no report;
+    `repetition` is the number of the trial where there is a report, else 0.
 
     Args:
-        database: its name.
-        folder: where both lie.
-        fs_hz: sampling rate; a file whose clock says another is refused.
-        unit: of the signal.
+        database: name of the database.
+        folder: folder that holds both.
+        fs_hz: sampling rate in hertz; a file whose time column gives another rate is refused.
+        unit: unit of the signal, see `volts_per_unit`.
         exclude: pairs of subject and trial that are left out.
         muscle_order: sort the channels by muscle, as the header names them; otherwise they stay in the order of the
-            columns, which is another one for the left arm than for the right.
+            columns, which differs between the left and the right arm.
         max_lost: fraction of rows that may be cut (at the end of a signal, where a clock stops) or skipped (reports
-            whose clock goes back); beyond, the trial is refused.
+            whose clock goes back); a trial that would lose more is refused.
 
     Raises:
-        ValueError: a unit, pair or fraction that makes no sense.
+        ValueError: an unknown unit, a malformed pair, or a fraction out of range.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class CerqueiraReader(FileReader):
             other = files.get(which_trial[1])
             if other is not None and other.depth == member.depth:
                 raise UserError(f"{self.database}: '{other.key}' and '{member.key}' are the same trial; move one away")
-            if other is None or member.depth < other.depth:  # what is unpacked is read in place of its archive
+            if other is None or member.depth < other.depth:  # an unpacked file is preferred to its archive
                 files[which_trial[1]] = member
         if not files_of[0]:
             raise UserError(
@@ -118,8 +119,8 @@ class CerqueiraReader(FileReader):
         return files_of
 
     def _read(self, ref: RecordingRef) -> Recording:
-        """Rows of zeros or NaN at the end are cut with a warning, and so is what follows the first row at which
-        a sensor's clock stands still or a value is missing.
+        """Cut, with a warning, rows of zeros or NaN at the end, and everything from the first row at which
+        a sensor's clock does not advance or a value is missing.
         """
         if self._reports is None:
             self.list()
@@ -179,7 +180,7 @@ class CerqueiraReader(FileReader):
             raise ItemError(f"{drift_s:.2f} s of samples are missing inside")
 
     def _label(self, key: str, time_s: FloatArray) -> NDArray[np.int64]:
-        """[T] 1 + the last report up to each sample."""
+        """[T] 1 + the last report up to each sample; 0 where there is none within `REACH_S`."""
         try:
             table = _table(self.folder, key)[1]
             if table.shape[1] < 2:
@@ -203,7 +204,7 @@ class CerqueiraReader(FileReader):
 
 
 def _trial(key: str) -> tuple[int, tuple[int, int]] | None:
-    """0 for signals or 1 for reports, and subject and trial; None for other files (maximal contractions, notebooks)."""
+    """0 (signals) or 1 (reports), with subject and trial; None for other files (maximal contractions, notebooks)."""
     *folders, name = key.lower().split("/")
     trial = TRIAL.fullmatch(name)
     subjects = [match[1] for match in map(SUBJECT.fullmatch, folders) if match]
@@ -229,7 +230,10 @@ def _table(folder: Path, key: str) -> tuple[list[str], FloatArray]:
 
 
 def _order(header: Sequence[str], trial: int) -> tuple[list[int], list[str]]:
-    """Which sensor measures which muscle; from headers like `R BICEPS BRACHII: EMG 1 [V]`."""
+    """Indexes of the sensors in the order of `MUSCLES`, and the names of the muscles.
+
+    The headers read like `R BICEPS BRACHII: EMG 1 [V]`.
+    """
     values = [name.upper() for name in header[1::2]]
     columns = []
     for word in MUSCLES:

@@ -1,7 +1,7 @@
-"""Standing, starting, walking and stopping, out of two footswitch signals: a rule, as the recordings carry no labels.
+"""A rule that labels standing, starting, walking and stopping from two footswitch signals.
 
-The rule uses only the moments at which a switch changes, and the rises of its signal, so the voltages of the contacts
-do not matter. docs/downstream/gait.md shows a stretch with its labels.
+The recordings come without labels. The rule uses only the moments at which a switch changes, and the rises of its
+signal, so the voltages of the contacts do not matter. docs/downstream/gait.md shows an example with its labels.
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ NONE, STAND, START, WALK, STOP = range(5)
 STATES = ("stand", "start", "walk", "stop")  # of the labels 1 to 4
 
 BIN_S = 0.01
-LAG = 3  # bins over which a signal is compared with itself: an edge may take up to about 0.1 s
-LOW, HIGH = 0.4, 0.6  # of the range: a rise goes from below the one to above the other
-REFRACTORY_S = 0.3  # no leg makes two cycles within it
+LAG = 3  # bins between two values that are compared: an edge may last up to about 0.1 s
+LOW, HIGH = 0.4, 0.6  # fractions of the range: a rise goes from below LOW to above HIGH
+REFRACTORY_S = 0.3  # shortest time between two cycles of a leg
 
 
 @dataclass(frozen=True)
 class StateRule:
-    """The numbers of the rule.
+    """The parameters of the rule.
 
     Attributes:
-        change_fraction: of a switch signal's range; a larger step within 30 ms is a change.
+        change_fraction: fraction of a switch signal's range; a larger step within 30 ms is a change.
         smallest_change: in the unit of the signal (V); smaller steps are noise, whatever the range.
         longest_pause_s: a longer time without a change of either foot ends a bout of walking.
-        transition_cycles: gait cycles at the beginning of a bout that are `start`, and at its end `stop`.
+        transition_cycles: number of gait cycles at the beginning of a bout labelled `start`, and at its end `stop`.
         shortest_stand_s: a shorter time without a change is not standing.
-        guard_s: on either side of a change, which is not standing either.
+        guard_s: time before and after a bout that is not standing either.
+
+    Raises:
+        ValueError: a parameter is out of range.
     """
 
     change_fraction: float = 0.2
@@ -62,19 +65,20 @@ class _Leg:
 def gait_states(switches: NDArray[np.float64], fs_hz: float, rule: StateRule) -> NDArray[np.int64]:
     """Label every sample.
 
-    A *bout* is a stretch of changes of either foot with no pause longer than `longest_pause_s`. Its gait cycles are
-    counted by the rises of the leg that has more of them. The first `transition_cycles` with what precedes them are
-    `start`, the last ones with what follows are `stop`, the rest is `walk`. A bout that begins or ends with the
-    recording was cut there: it has no `start` or no `stop`. A bout with fewer cycles than two transitions and one of
-    walking is a step aside and gets no label. Standing is everything without a change for `shortest_stand_s`.
+    A *bout* is a series of changes of either foot with no pause longer than `longest_pause_s`. Its gait cycles are
+    counted by the rises of the leg that has more of them. The first `transition_cycles`, with what precedes them in
+    the bout, are `start`; the last ones, with what follows them, are `stop`; the rest is `walk`. A bout with less than
+    `shortest_stand_s` before it or after it in the recording counts as cut there and has no `start` or no `stop`. A
+    bout with fewer cycles than two transitions and one cycle of walking (a step aside) gets no label. `stand` is every
+    stretch of at least `shortest_stand_s` outside the bouts and their guards.
 
     Args:
         switches: [n_legs, T] without NaN.
-        fs_hz: their rate.
-        rule: its numbers.
+        fs_hz: their sampling rate in hertz.
+        rule: the parameters.
 
     Returns:
-        [T]: 0 none, 1 stand, 2 start, 3 walk, 4 stop.
+        [T]: 0 none, 1 stand, 2 start, 3 walk, 4 stop; all 0 for a recording of at most `LAG` bins.
     """
     n_samples = switches.shape[1]
     width = max(1, round(BIN_S * fs_hz))
@@ -111,13 +115,13 @@ def gait_states(switches: NDArray[np.float64], fs_hz: float, rule: StateRule) ->
 
 def _leg(bins: NDArray[np.float64], bin_s: float, rule: StateRule) -> _Leg:
     """Changes and rises of one signal [n_bins, width]."""
-    level = np.median(bins, axis=1)  # single samples that jump are no contact
+    level = np.median(bins, axis=1)  # single outlying samples are not a contact
     low, span = float(level.min()), float(np.ptp(level))
     step = np.abs(level[LAG:] - level[:-LAG])
     changes = np.flatnonzero(step > max(rule.change_fraction * span, rule.smallest_change))
     if span <= rule.smallest_change:
         return _Leg(changes, np.empty(0, np.int64))
-    # with hysteresis: the last clear side at each bin, 1 above HIGH, 0 below LOW
+    # hysteresis: 1 above HIGH, 0 below LOW, -1 (not clear) between them
     side = np.where(level > low + HIGH * span, 1, np.where(level < low + LOW * span, 0, -1))
     clear = np.flatnonzero(side >= 0)
     rises = clear[1:][np.diff(side[clear]) == 1]

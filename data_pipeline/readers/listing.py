@@ -1,4 +1,4 @@
-"""Finding the files of a database by name, and telling recordings apart."""
+"""Lists the files of a database by name, and checks that recordings can be told apart."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class ListedFile:
 
 
 def compile_pattern(pattern: str, required: Sequence[str] = ()) -> re.Pattern[str]:
-    """A regular expression from a YAML.
+    """Compile a regular expression from a YAML file.
 
     Raises:
-        ValueError: not a regular expression, or without a named group that is required.
+        ValueError: it is not a regular expression, or lacks a required named group.
     """
     try:
         compiled = re.compile(pattern)
@@ -38,7 +38,10 @@ def compile_pattern(pattern: str, required: Sequence[str] = ()) -> re.Pattern[st
 
 
 def match_key(key: str, patterns: Iterable[re.Pattern[str]]) -> dict[str, str] | None:
-    """The named groups of the first pattern that is the whole file name (the whole key, for patterns with a `/`)."""
+    """The named groups of the first pattern that matches the whole file name; None where no pattern matches.
+
+    A pattern with a `/` must match the whole key.
+    """
     for pattern in patterns:
         match = pattern.fullmatch(key if "/" in pattern.pattern else key.rpartition("/")[2])
         if match:
@@ -47,7 +50,11 @@ def match_key(key: str, patterns: Iterable[re.Pattern[str]]) -> dict[str, str] |
 
 
 def require_folder(database: str, folder: Path) -> None:
-    """Raise UserError, with where to get the database, when its folder is absent."""
+    """Check that the folder of a database exists.
+
+    Raises:
+        UserError: it does not; the message says where to get the database.
+    """
     if not folder.is_dir():
         raise UserError(
             f"{database}: no folder {folder}; {where_to_get(database)}"
@@ -56,7 +63,7 @@ def require_folder(database: str, folder: Path) -> None:
 
 
 def where_to_get(database: str) -> str:
-    """`get it from ...; `, as the database's YAML says, or nothing."""
+    """The text `get it from ...; ` from the database's YAML file; empty where the file does not say."""
     entry = registry.entries("datasets").get(database)
     where = entry.extra.get("where") if entry else None
     return f"get it from {where}; " if where else ""
@@ -66,7 +73,7 @@ def find_files(database: str, folder: Path, patterns: Sequence[re.Pattern[str]])
     """All files below `folder`, at any depth, whose names match, sorted by path.
 
     Raises:
-        UserError: no folder, or no such file in it.
+        UserError: the folder is absent, or no file in it matches.
     """
     require_folder(database, folder)
     files = []
@@ -88,7 +95,7 @@ def sorted_refs(refs: Iterable[RecordingRef], hint: str = "") -> list[RecordingR
     """Sort by subject and exercise.
 
     Raises:
-        UserError: two recordings with the same subject and exercise, whose segments could not be told apart.
+        UserError: two recordings have the same subject and exercise, so their segments could not be told apart.
     """
     ordered = sorted(refs, key=lambda ref: (ref.subject, ref.exercise, ref.key))
     for one, other in itertools.pairwise(ordered):
@@ -101,12 +108,12 @@ def sorted_refs(refs: Iterable[RecordingRef], hint: str = "") -> list[RecordingR
 
 
 def trial_label(groups: Mapping[str, str], labels: Mapping[str, int]) -> int:
-    """The label of a recording that is one trial: the group `label`, looked up in `labels` or taken as a number.
+    """The label of a recording that is one trial: the group `label`, looked up in `labels` or read as a number.
 
-    Without such a group it is 1, as 0 is rest.
+    Without such a group the label is 1, because 0 means rest.
 
     Raises:
-        ItemError: a text that `labels` does not have.
+        ItemError: the text is neither in `labels` nor a whole number.
     """
     text = groups.get("label", "1")
     if text in labels:

@@ -1,7 +1,7 @@
 """Long-lasting walking (PhysioNet semg 1.0.1): ten leg muscles and two footswitches, labelled by `gait_states`.
 
-Di Nardo, Morbidoni and Fioretti 2024, doi:10.13026/grdj-qx06. A record has 14 signals, for each leg a footswitch, a
-knee goniometer and five muscles. The rate is the header's.
+Di Nardo, Morbidoni and Fioretti 2024, doi:10.13026/grdj-qx06. A record has 14 signals: for each leg a footswitch, a
+knee goniometer and five muscles. The header states the sampling rate.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ NO_MUSCLE = re.compile(r"foot|switch|baso|gonio|knee", re.IGNORECASE)
 
 
 class LongWalkingReader(RecordingReader):
-    """Reads every `.hea` below the folder; labels are 1 stand, 2 start, 3 walk, 4 stop, 0 none of them.
+    """Reads every `.hea` file below the folder; labels are 1 stand, 2 start, 3 walk, 4 stop, 0 none of them.
 
     Args:
-        database: its name.
-        folder: where its files lie, at any depth.
+        database: name of the database.
+        folder: folder that holds its files, at any depth.
         pattern: regular expression of the header's name, with a group `subject`.
         footswitches: names or positions of the two footswitch signals.
         muscles: names or positions of the EMG signals.
-        n_signals: that every record must have, so that positions mean the same in all; None where signals are
-            picked by name.
-        rule: values over those of `gait_states.StateRule`.
+        n_signals: number of signals that every record must have, so that positions mean the same in all; None: not
+            checked, for signals that are selected by name.
+        rule: values that replace the defaults of `gait_states.StateRule`.
 
     Raises:
-        ValueError: parameters that make no sense.
+        ValueError: a parameter is invalid.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class LongWalkingReader(RecordingReader):
         try:
             names = WfdbRecord(self.folder / ref.key).names
         except ItemError:
-            return  # reading the signals then says better what is wrong
+            return  # reading the signals then gives a clearer error
         if names and self.n_signals is not None and len(names) != self.n_signals:
             raise ItemError(
                 f"{self.database}: {ref.key}: has {len(names)} signals ({', '.join(names)}), expected "
@@ -114,10 +114,10 @@ class LongWalkingReader(RecordingReader):
             )
 
     def _gapless(self, tracks: NDArray[np.float64], names: Sequence[str], fs_hz: float, ref: RecordingRef) -> int:
-        """Samples before the tail in which a track has no value.
+        """Number of samples up to the first sample from which on a track [T] has no value.
 
         Raises:
-            ItemError: a track without any value, or with a gap before that.
+            ItemError: a track has no value at all, or a gap before that sample.
         """
         missing = ~np.isfinite(tracks)
         present = [np.flatnonzero(~row) for row in missing]

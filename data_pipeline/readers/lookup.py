@@ -1,4 +1,4 @@
-"""From a database's name in the configuration to its reader."""
+"""Builds the reader of a database from its name in the configuration."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ def open_reader(name: str, settings: Settings) -> RecordingReader:
     """Build the reader of one database.
 
     Args:
-        name: an entry of configs/datasets/, or one's own `package.module:Class`.
-        settings: `datasets.NAME` may give another folder (below `paths.data_root`, or absolute) and
-            parameters over those of the entry.
+        name: an entry of configs/datasets/, or the user's own class as `package.module:Class`.
+        settings: `datasets.NAME` may name another folder (below `paths.data_root`, or absolute) and
+            parameters that replace those of the entry.
 
     Raises:
-        UserError: an unknown name, a refused parameter, or no folder; says where to get the database.
+        UserError: the name is unknown, a parameter is refused, or the folder is absent; the message then says where
+            to get the database.
     """
     entry = registry.find("datasets", name)
     dataset = settings.datasets.get(name, Dataset())

@@ -1,8 +1,9 @@
 """EMGLAB N2001: clinical needle EMG as pairs of a text header and a binary file.
 
-Known: the name, N2001 + group (A amyotrophic lateral sclerosis, M myopathy, C control) + subject + muscle + record;
-23,437.5 Hz; 16-bit samples; one signal a pair. `.hea` is a WFDB header (`N2001A01BB01.bin 16+20 13.1070/uV`: samples
-begin after 20 bytes, and 20 more bytes follow them). What a header does not say, or says wrongly, is a parameter.
+A file name is N2001 + group (A amyotrophic lateral sclerosis, M myopathy, C control) + subject + muscle + record. The
+rate is 23,437.5 Hz; samples have 16 bits; a pair holds one signal. `.hea` is a WFDB header
+(`N2001A01BB01.bin 16+20 13.1070/uV`: the samples begin after 20 bytes, and 20 more bytes follow them). What a header
+does not state, or states wrongly, is a parameter of the reader.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ NAME = r"N2001(?P<subject>(?P<label>[AMC])\d{2})(?P<exercise>(?P<muscle>[A-Z]{2}
 ORDERS = {"little": "<i2", "big": ">i2"}
 ORDER_OF_FORMAT = {"16": "little", "61": "big"}  # WFDB's 16-bit formats
 RATE_TOLERANCE = 0.005
-ROUGH = 1.0  # var(step) / var(sample): EMG at 23 kHz is below 0.5, bytes in the wrong order give 2
+ROUGH = 1.0  # var(difference) / var(sample): below 0.5 for EMG at 23 kHz, about 2 for bytes in the wrong order
 
 
 class N2001Reader(FileReader):
     """Reads every pair below the folder; a pair is one trial of one channel, named after its muscle.
 
     Args:
-        database: its name.
-        folder: where its files lie, at any depth.
+        database: name of the database.
+        folder: folder that holds its files, at any depth.
         pattern: regular expression of the file names, with groups `subject`, `label`, `exercise`, and perhaps
             `muscle` and `repetition`.
-        labels: {group letter: its number}.
-        fs_hz: checked against the header.
-        byte_order: little, big, or header: what the header's format says (16 little, 61 big).
-        skip_bytes: of the binary file, before the first sample; None: the offset that the header states.
-        unit: volts that a code stands for; None: the header's gain.
+        labels: {group letter: its label}; None: C 1, M 2, A 3.
+        fs_hz: sampling rate in hertz; a header that states another is refused.
+        byte_order: little, big, or header: by the format that the header states (16 little, 61 big).
+        skip_bytes: number of bytes before the first sample; None: the offset that the header states.
+        unit: volts per ADC code; None: the header's gain.
 
     Raises:
-        ValueError: parameters that make no sense.
+        ValueError: a parameter is invalid.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class N2001Reader(FileReader):
         )
 
     def _codes(self, content: bytes, record: WfdbRecord) -> NDArray[np.float64]:
-        """[T] codes of the binary file; what follows the samples that the header announces is left out."""
+        """[T] codes of the binary file; bytes after the samples that the header announces are left out."""
         order = ORDER_OF_FORMAT.get(record.header.fmt[0]) if self.byte_order == "header" else self.byte_order
         if order is None:
             raise ItemError("the header gives no 16-bit format (16 or 61); say byte_order: little or big")

@@ -1,4 +1,4 @@
-"""Files of a database that is handed out as zips of zips, whether or not these have been unpacked."""
+"""Reads the files of a database that is distributed as nested zip archives, unpacked or not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cleansemg.core.errors import ItemError, UserError
 from cleansemg.data_pipeline.recording import content_fingerprint
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # zipfile on bad files
-INSIDE = ".zip/"  # what separates an archive from its member in a key
+INSIDE = ".zip/"  # separates an archive from its member in a key
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Member:
 
 
 def find_members(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
-    """All files below `folder` and in the zips there whose key is wanted, in order of paths.
+    """All files below `folder`, and in the zip archives there, whose key is wanted; sorted by the path on disk.
 
     Raises:
         UserError: an archive that cannot be read.
@@ -64,10 +64,10 @@ def _open_zip(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
 @contextlib.contextmanager
 def open_member(folder: Path, key: str) -> Iterator[IO[bytes]]:
-    """The bytes of a file, through the archives of its key.
+    """Open a file for reading; its key names the archives around it.
 
     Raises:
-        ItemError: it is not there, or an archive is damaged.
+        ItemError: the file does not exist, or an archive is damaged.
     """
     names = key.split(INSIDE)
     names = [f"{name}.zip" for name in names[:-1]] + names[-1:]

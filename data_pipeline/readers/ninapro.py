@@ -1,4 +1,4 @@
-"""Ninapro databases: one MATLAB file a subject and exercise, with a label and a repetition for every sample.
+"""Ninapro databases: one MATLAB file per subject and exercise, with a label and a repetition for every sample.
 
 Format: https://ninapro.hevs.ch; Atzori et al. 2014, doi:10.1038/sdata.2014.53.
 """
@@ -27,13 +27,13 @@ RATE_TOLERANCE = 0.005  # relative; 1926 and 1925.93 Hz are the same clock
 
 
 class NinaproReader(FileReader):
-    """Reads `S1_E1_A1.mat` and the like, anywhere below the folder.
+    """Reads files named like `S1_E1_A1.mat`, at any depth below the folder.
 
     Args:
-        database: its name.
-        folder: where its files lie, at any depth.
-        fs_hz: sampling rate; a file that states another is refused.
-        unit: of the signal, see `volts_per_unit`.
+        database: name of the database.
+        folder: folder that holds its files, at any depth.
+        fs_hz: sampling rate in hertz; a file that states another is refused.
+        unit: unit of the signal, see `volts_per_unit`.
         file_patterns: regular expressions of file names, with groups `subject`, `exercise` and
             perhaps `acquisition`.
         signal_key: the variable that holds the signal, [T, C] or [C, T].
@@ -41,12 +41,12 @@ class NinaproReader(FileReader):
             of each label are numbered.
         rate_keys: variables that may state the sampling rate.
         exercises: numbers of the exercises to read; None: all.
-        name_acquisitions: tell recordings apart by acquisition, too ("E1A2" in place of "E1").
+        name_acquisitions: add the acquisition to the name of the exercise ("E1A2" instead of "E1").
         max_length_difference: samples by which labels may be shorter or longer than the signal; all
             are then cut to the shortest.
 
     Raises:
-        ValueError: a pattern or a unit that makes no sense.
+        ValueError: a pattern or the unit is invalid.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class NinaproReader(FileReader):
         return sorted_refs(refs, "" if self.name_acquisitions else ", or set name_acquisitions: true")
 
     def _read(self, ref: RecordingRef) -> Recording:
-        """A run at the end where every channel is NaN is cut, and logged; other NaN stay for the quality control."""
+        """Cut the samples at the end where every channel is NaN, and log it; quality control handles other NaN."""
         path = self.folder / ref.key
         present = [variable.name for variable in list_variables(path) if variable.trusted]
         label_key = _first(self.label_keys, present, "labels")
@@ -152,7 +152,7 @@ class NinaproReader(FileReader):
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Names for a message; those of a damaged file may be of any length and letters."""
+    """Names in a form that is safe for a message: a damaged file may hold names of any length and characters."""
     shown = ", ".join(name if name.isidentifier() and len(name) < 64 else ascii(name[:20]) for name in names[:10])
     return (shown + (", ..." if names[10:] else "")) or "nothing"
 
@@ -166,7 +166,10 @@ def _first(keys: Sequence[str], present: Sequence[str], what: str) -> str:
 
 
 def _channels_first(values: NDArray[Any], key: str, n_labels: int, tolerance: int) -> NDArray[np.float64]:
-    """[T, C] or [C, T] to [C, T] float64; the labels tell which axis is time, or else its length does."""
+    """Convert [T, C] or [C, T] to [C, T] float64.
+
+    Time is the axis with as many samples as there are labels; where that fits both axes or neither, the longer one.
+    """
     if values.dtype.kind not in "fiu" or values.ndim != 2 or not values.size:
         raise ItemError(f"'{key}' is no table of numbers (shape {values.shape}, {values.dtype})")
     fits = [abs(size - n_labels) <= tolerance for size in values.shape]

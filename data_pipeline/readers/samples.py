@@ -1,4 +1,4 @@
-"""What every reader does with samples and labels once they are out of the file."""
+"""What the readers share: handling of samples and labels after they are read from a file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import ItemError
 
-WHOLE = 2.0**53  # from here on, float64 has no fractions, and int64 soon ends
+WHOLE = 2.0**53  # from here on, float64 cannot hold every whole number
 
 
 def whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
-    """Labels as they come (column, row or 1-D; integers or floats) to [T] int64.
+    """Convert labels (a column, a row or 1-D; integers or floats) to [T] int64.
 
     Raises:
-        ItemError: several rows and columns, or a value that is no whole number.
+        ItemError: there are several rows and columns, or a value is not a whole number.
     """
     array = np.asarray(values)
     if array.size != max(array.shape, default=0):
@@ -26,20 +26,20 @@ def whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
         flat = array.reshape(-1).astype(np.float64)
     except (TypeError, ValueError):
         raise ItemError(f"'{name}' does not hold numbers ({array.dtype})") from None
-    bad = np.flatnonzero(~(np.abs(flat) < WHOLE) | (flat != np.round(flat)))  # NaN is below nothing
+    bad = np.flatnonzero(~(np.abs(flat) < WHOLE) | (flat != np.round(flat)))  # NaN fails this comparison
     if bad.size:
         raise ItemError(f"'{name}' is {flat[bad[0]]} at sample {bad[0]}, expected whole numbers")
     return flat.astype(np.int64)
 
 
 def count_repetitions(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the runs of each label from 1; 0 at rest.
+    """Number the runs of each label from 1.
 
     Args:
         label: [T], 0 at rest.
 
     Returns:
-        [T]: k in the k-th run of a label.
+        [T]: k in the k-th run of a label, 0 at rest.
 
     >>> count_repetitions(np.array([0, 1, 1, 0, 2, 0, 1])).tolist()
     [0, 1, 1, 0, 1, 0, 2]
@@ -58,10 +58,10 @@ def count_repetitions(label: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def length_with_values(signal: NDArray[np.float64]) -> int:
-    """Samples up to the last one at which any channel has a value.
+    """Number of samples up to the last one at which any channel has a value; 0 where all are NaN.
 
-    Loggers pad short files at the end; one such NaN would spread through a filter over a whole channel.
-    Gaps inside, or of some channels only, are left for the quality control to see.
+    Loggers pad short files at the end with NaN; a filter would spread one such NaN over the whole channel.
+    Gaps inside, or gaps of some channels only, stay in the signal: quality control reports them.
 
     Args:
         signal: [C, T].

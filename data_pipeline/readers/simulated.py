@@ -1,4 +1,4 @@
-"""The built-in data set: simulated surface EMG, laid out as a gesture data base, with nothing to download."""
+"""The built-in data set: simulated surface EMG in the layout of a gesture database; it needs no download."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ LONGEST_RAMP_S = 0.5
 
 
 class SimulatedReader(SimulationReader):
-    """Simulates what it reads: subjects, channels, gestures and repetitions drawn by seed.
+    """Simulates its recordings: subjects, channels, gestures and repetitions are drawn from the seed.
 
-    One recording a subject and exercise: rest, then every gesture with all its repetitions, each followed
-    by rest. `label` counts gestures from 1 through all exercises and is 0 at rest, where the signal is
-    exactly 0. The model is described in docs/simulation.md.
+    There is one recording per subject and exercise: rest, then every gesture with all its repetitions, each followed
+    by rest. `label` numbers the gestures from 1 through all exercises and is 0 at rest, where the signal is
+    exactly 0. docs/simulation.md describes the model.
 
     Args:
-        database: the name the recordings carry.
-        folder: not used; there is nothing to read.
-        n_subjects, n_channels, n_gestures, n_repetitions, n_exercises: how much; gestures per exercise.
-        contraction_s, rest_s: durations; ramps up and down are within the contraction, at most 0.5 s each.
-        fs_hz: sampling rate, at least 1000 Hz.
-        seed: all draws.
+        database: name of the database in the recordings.
+        folder: not used.
+        n_subjects, n_channels, n_gestures, n_repetitions, n_exercises: how many; `n_gestures` is per exercise.
+        contraction_s, rest_s: durations in seconds; a contraction includes its two ramps of at most 0.5 s each.
+        fs_hz: sampling rate in hertz, 1000 to 20,000.
+        seed: decides all draws.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
 
     decisive = (

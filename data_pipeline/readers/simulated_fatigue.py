@@ -1,4 +1,4 @@
-"""The open fatigue set: simulated contractions that are held until they fail, with nothing to download."""
+"""The open fatigue data set: simulated contractions that are held until the muscle fails; it needs no download."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ from cleansemg.data_pipeline.simulation.motor_units import MotorUnitPool
 from cleansemg.data_pipeline.simulation.population import draw_limb
 from cleansemg.data_pipeline.simulation.potentials import Potentials
 
-N_STATES = 7  # of the potentials from fresh to failure: 5 % of conduction velocity apart
+N_STATES = 7  # states of the potentials from fresh to failure: steps of about 5 % in conduction velocity
 PERCEIVED_AT = (0.35, 0.70)  # states F from which a person reports moderate and severe fatigue
-PERCEPTION_SPREAD = 0.05  # of these between persons, standard deviation
+PERCEPTION_SPREAD = 0.05  # standard deviation of these states between persons
 RAMP_S = 0.5
 
 
 class SimulatedFatigueReader(SimulationReader):
-    """Simulates what it reads: one recording a subject and trial.
+    """Simulates its recordings, one per subject and trial.
 
-    In trial k a person holds a force until the prime mover, muscle (k - 1) mod C, fails; the others help with less,
-    and tire less. `label` is 0 at rest, where the signal is exactly 0, and otherwise 1 + the fatigue that the person
-    reports (0 none, 1 moderate, 2 severe), which follows the state of the prime mover. `repetition` is the trial.
+    In trial k a person holds a force until the prime mover, muscle (k - 1) mod C, fails; the other muscles help with
+    less force and tire less. `label` is 0 at rest, where the signal is exactly 0, and otherwise 1 + the fatigue that
+    the person reports (0 none, 1 moderate, 2 severe), which follows the state of the prime mover. `repetition` is the
+    number of the trial, 0 at rest.
 
     Args:
-        database: the name the recordings carry.
-        folder: not used; there is nothing to read.
-        n_subjects, n_trials, n_channels: how much.
-        longest_s: a contraction ends here even if the muscle has not failed.
-        rest_s: silence before and after.
-        fs_hz: sampling rate, at least 1000 Hz.
-        seed: all draws.
+        database: name of the database in the recordings.
+        folder: not used.
+        n_subjects, n_trials, n_channels: how many; `n_trials` is per subject.
+        longest_s: longest contraction in seconds; it ends then even if the muscle has not failed.
+        rest_s: rest before and after the contraction in seconds.
+        fs_hz: sampling rate in hertz, 1000 to 20,000.
+        seed: decides all draws.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
 
     decisive = ("n_channels", "longest_s", "rest_s", "fs_hz", "seed")
@@ -122,7 +123,7 @@ class SimulatedFatigueReader(SimulationReader):
         )
 
     def _forces(self, subject: str, trial: int) -> NDArray[np.float64]:
-        """[C] fractions of the maximum: the prime mover's, and what the others do beside it."""
+        """[C] forces of the prime mover and of the other muscles, as fractions of the maximum."""
         rng = generator(self.seed, "simulated fatigue", subject, "force", trial)
         prime = rng.uniform(0.50, 0.65)
         force = prime * rng.uniform(0.45, 0.80, self.n_channels)
@@ -134,7 +135,7 @@ class SimulatedFatigueReader(SimulationReader):
 def _limb(
     seed: int, subject: str, n_channels: int, fs_hz: float, parameters: FatigueParameters
 ) -> tuple[tuple[MotorUnitPool, ...], tuple[tuple[Potentials, ...], ...]]:
-    """Pools of a limb's muscles, and of each muscle the potentials in every state."""
+    """The motor-unit pools of a limb's muscles, and the potentials of each muscle in every state."""
     limb = draw_limb(seed, subject, n_channels)
     states = [tired(limb, float(state), parameters).potentials(fs_hz) for state in np.linspace(0, 1, N_STATES)]
     return tuple(muscle.pool for muscle in limb.muscles), tuple(zip(*states, strict=True))

@@ -28,23 +28,24 @@ LABELS = {name: number for number, name in enumerate(CONDITIONS, 1)}
 
 
 class SimulatedNeuromuscularReader(SimulationReader):
-    """Simulates people of three groups, each with several contractions at a constant force.
+    """Simulates people of three groups; each person makes several contractions at a constant force.
 
-    A recording is one trial, cut to where the force is held; its label is 1 control, 2 myopathy,
-    3 neuropathy, as in emgdb. The model is described in docs/downstream/neuromuscular.md.
+    A recording is one trial, cut to the time in which the force is held; its label is 1 control, 2 myopathy,
+    3 neuropathy, as in emgdb. docs/downstream/neuromuscular.md describes the model.
 
     Args:
-        database: the name the recordings carry.
-        folder: not used; there is nothing to read.
-        n_per_group: people in each of the three groups.
-        n_contractions: recordings a person.
-        hold_s: duration of a recording.
-        force: lowest and highest force, fractions of a healthy maximum; a contraction's is drawn between.
-        fs_hz: sampling rate, at least 1000 Hz.
-        seed: all draws.
+        database: name of the database in the recordings.
+        folder: not used.
+        n_per_group: number of people in each of the three groups.
+        n_contractions: number of recordings per person.
+        hold_s: duration of a recording in seconds.
+        force: lowest and highest force as fractions of a healthy maximum; the force of a contraction is drawn
+            between them.
+        fs_hz: sampling rate in hertz, 1000 to 20,000.
+        seed: decides all draws.
 
     Raises:
-        ValueError: a parameter out of range.
+        ValueError: a parameter is out of range.
     """
 
     decisive = ("hold_s", "force", "fs_hz", "seed")
@@ -101,7 +102,7 @@ class SimulatedNeuromuscularReader(SimulationReader):
         )
 
 
-@lru_cache(maxsize=2)  # the contractions of a person follow one another
+@lru_cache(maxsize=2)  # the contractions of one person are read one after the other
 def _patient(seed: int, subject: str, fs_hz: float) -> tuple[PatientMuscle, Potentials]:
     patient = draw_patient_muscle(seed, subject, subject[:-2])
     return patient, patient.potentials(fs_hz)

@@ -1,4 +1,4 @@
-"""What the readers of simulated sets share: parameters within ranges, recordings without files, fingerprints."""
+"""What the readers of simulated data sets share: range checks of parameters, recordings without files, fingerprints."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cleansemg.core.fingerprint import canonical_json
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 
 MAX_SEED = 2**63 - 1
-LOWEST_FS_HZ, HIGHEST_FS_HZ = 1000.0, 20_000.0  # below, the band of surface EMG (to 450 Hz) would not fit
+LOWEST_FS_HZ, HIGHEST_FS_HZ = 1000.0, 20_000.0  # a lower rate cannot hold the band of surface EMG (to 450 Hz)
 
 
 class SimulationReader(RecordingReader):
-    """A reader that simulates what it reads.
+    """A reader that simulates its recordings.
 
     Attributes:
-        model_version: rises when the same parameters give another signal.
-        decisive: attributes that decide a signal; how many people and recordings there are does not.
-        exercise_key: what an exercise is called in the fingerprint.
-        extent: what there is, for the message about a recording that there is not.
+        model_version: is raised when the same parameters give another signal.
+        decisive: names of the attributes that decide a signal; the numbers of people and recordings do not.
+        exercise_key: name of the exercise in the fingerprint.
+        extent: text about the existing recordings, for the error about one that does not exist.
     """
 
     model_version: ClassVar[int] = 1
@@ -31,14 +31,18 @@ class SimulationReader(RecordingReader):
     extent: str
 
     def list(self) -> Sequence[RecordingRef]:
-        """One reference a person and exercise; nothing is simulated yet."""
+        """One reference per person and exercise; nothing is simulated yet."""
         return [
             RecordingRef(self.database, person, exercise, f"{person}/{exercise}", self._fingerprint(person, exercise))
             for person, exercise in self._recordings()
         ]
 
     def read(self, ref: RecordingRef) -> Recording:
-        """Simulate one recording; the same reference always gives the same signal."""
+        """Simulate one recording; the same reference always gives the same signal.
+
+        Raises:
+            ItemError: the data set has no such recording.
+        """
         if (ref.subject, ref.exercise) not in self._recordings():
             raise ItemError(f"{ref.database}/{ref.key}: not simulated; {self.extent}")
         return self._simulate(ref)
@@ -57,14 +61,22 @@ class SimulationReader(RecordingReader):
 
 
 def whole_number(name: str, value: object, low: int, high: int) -> int:
-    """A parameter that counts; ValueError where it is no whole number in its range."""
+    """Check a parameter that is a count.
+
+    Raises:
+        ValueError: it is not a whole number from `low` to `high`.
+    """
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}: expected a whole number from {low} to {high}")
     return value
 
 
 def number(name: str, value: object, low: float, high: float) -> float:
-    """A parameter that measures; ValueError where it is no number in its range."""
+    """Check a parameter that is a quantity.
+
+    Raises:
+        ValueError: it is not a number from `low` to `high`.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}: expected a number from {low:g} to {high:g}")
     return float(value)

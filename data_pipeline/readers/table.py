@@ -33,34 +33,34 @@ class TableReader(FileReader):
     """Reads tables whose rows are samples and whose columns are channels.
 
     Args:
-        database: its name.
-        folder: where its files lie, at any depth.
+        database: name of the database.
+        folder: folder that holds its files, at any depth.
         pattern: regular expression of the file name (of the path below the folder, if it has a `/`);
-            named groups say what the name tells: `subject` (required), and any of `exercise`,
+            its named groups are what the name says: `subject` (required), and any of `exercise`,
             `label`, `repetition`, `channel` (the only channel that holds a trial).
-        other_channels: with a group `channel`, "drop" the others, or keep them as "idle": they show
-            how quiet they are while another muscle works, see docs/data-pipeline.md.
-        fs_hz: sampling rate; None: what the npz file states (`fs_key`).
-        unit: V, mV, uV, nV, or the number of volts that 1 stands for, see `volts_per_unit`.
-        offset: subtracted before scaling, in the file's unit (middle of an ADC's codes).
+        other_channels: with a group `channel`, "drop" the other channels, or retain them as "idle": they show
+            the noise floor while another muscle works, see docs/data-pipeline.md.
+        fs_hz: sampling rate in hertz; None: the rate that the npz file states (`fs_key`).
+        unit: V, mV, uV, nV, or the number of volts per unit of the file, see `volts_per_unit`.
+        offset: value subtracted before scaling, in the file's unit (middle of an ADC's codes).
         columns: {index from 0 or name in the header: channel name}, or a list of indexes or names;
-            None: every column that is not named below.
+            None: every column except the label, repetition and time columns.
         header_lines, delimiter, decimal: see `table_files.Layout`.
-        sheets: regular expression of the sheets of an .xlsx to read, each a recording, with groups as
+        sheets: regular expression of the names of the .xlsx sheets to read; each sheet is a recording; groups as
             in `pattern`.
-        sheets_per_file: how many sheets must match; another number is an error of that file.
+        sheets_per_file: how many sheets must match; another number is an error of that file; None: at least one.
         exercise: template of the exercise's name from the groups, e.g. "M{label}R{repetition}"; None:
-            the group, else the sheet, else the file name without suffix.
-        labels: {text of the group `label`: its number}, where the text is no number.
-        label_column, repetition_column: columns with one whole number a sample, 0 at rest. Without
-            them a recording is one trial. Without repetitions alone, the runs of a label are numbered.
-        time_column, time_unit: a column to check `fs_hz` against.
-        subject_prefix: put before the subject.
-        trailing_gaps: rows at the end without a value in any channel are dropped, or an error.
+            the group `exercise`, else the sheet, else the file name without suffix.
+        labels: {text of the group `label`: its number}, where the text is not a number.
+        label_column, repetition_column: columns with one whole number per sample, 0 at rest. Without a label column,
+            a recording is one trial. Without only a repetition column, the runs of each label are numbered.
+        time_column, time_unit: the column that `fs_hz` is checked against, and its unit: s, ms or us.
+        subject_prefix: text added before the subject.
+        trailing_gaps: rows at the end without a value in any channel are dropped ("drop") or an error ("error").
         signal_key, fs_key: names in an npz file; the signal is [T], [T, C] or [C, T].
 
     Raises:
-        ValueError: parameters that make no sense.
+        ValueError: a parameter is invalid.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class TableReader(FileReader):
     def list(self) -> Sequence[RecordingRef]:
         """All recordings; see `RecordingReader.list`.
 
-        A workbook that cannot be opened, or lacks a sheet, is listed too: reading it gives the error.
+        A workbook that cannot be opened, or lacks a sheet, is listed, too: `read` raises its error.
         """
         refs = []
         for file in find_files(self.database, self.folder, [self.pattern]):
@@ -258,7 +258,7 @@ class TableReader(FileReader):
             ) from None
 
     def _channels(self, table: Table, special: Sequence[int | None], channel: str | None) -> dict[int, str]:
-        """Columns to keep, by index, with the names of their channels."""
+        """The columns to read: index -> name of the channel."""
         if self.columns is None:
             indexes = [index for index in range(table.width) if index not in special]
             channels = {i: table.names[i] if i < len(table.names) else f"ch{i + 1}" for i in indexes}

@@ -1,4 +1,4 @@
-"""WFDB folders (PhysioNet): every header is a recording, its rate and units are the header's.
+"""WFDB folders (PhysioNet): every header is a recording; the header states rate and units.
 
 Format: https://physionet.org/physiotools/wag/header-5.htm; Moody and Goldberger.
 """
@@ -24,23 +24,23 @@ ANY_RECORD = r"(?P<subject>.+)\.hea"
 
 
 class WfdbReader(FileReader):
-    """Reads every `.hea` below the folder.
+    """Reads every `.hea` file below the folder.
 
     Args:
-        database: its name.
-        folder: where its files lie, at any depth.
+        database: name of the database.
+        folder: folder that holds its files, at any depth.
         pattern: regular expression of the header's name, with groups `subject` and perhaps `exercise`,
             `label` and `repetition`. Without `exercise`, the record's name is the exercise.
-        channels: names or indexes of the signals to keep; None: all.
-        unit: of signals whose header gives no unit of voltage.
-        fs_hz: checked against the header; None: whatever the header says.
+        channels: names or indexes of the signals to read; None: all.
+        unit: unit of signals whose header states no unit of voltage.
+        fs_hz: rate in hertz to check against the header; None: any rate is accepted.
         labels: {text of the group `label`: its number}.
         annotations: suffix of the annotation files that label samples ("atr"); None: a recording is
             one trial.
-        annotation_labels: {symbol or note of an annotation: number from there to the next such one}.
+        annotation_labels: {symbol or note of an annotation: the label from there to the next annotation listed here}.
 
     Raises:
-        ValueError: parameters that make no sense.
+        ValueError: a parameter is invalid.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class WfdbReader(FileReader):
         return self.scale
 
     def _annotated(self, record: WfdbRecord, extension: str, n: int, per_frame: int) -> NDArray[np.int64]:
-        """[T] labels: each annotation that has a number holds until the next that has one."""
+        """[T] labels: an annotation with a number holds until the next one with a number; 0 before the first."""
         notes = record.annotations(extension)
         label = np.zeros(n, np.int64)
         known = 0
@@ -148,6 +148,6 @@ class WfdbReader(FileReader):
 
 
 def _fingerprint(header: Path) -> str:
-    """Of the header with the signals and annotations beside it, which share its name."""
+    """One hash of the header and of the files beside it that share its name (signals, annotations)."""
     parts = [content_fingerprint(path) for path in sorted(header.parent.iterdir()) if path.stem == header.stem]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:32]

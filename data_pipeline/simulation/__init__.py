@@ -1,1 +1,1 @@
-"""A surface-EMG generator whose clean signal is clean: motor-unit pools, volume conductor, contractions, people."""
+"""A surface-EMG simulator, free of noise: motor-unit pools, volume conductor, contractions, people."""

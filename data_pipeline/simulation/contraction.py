@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from cleansemg.data_pipeline.simulation.motor_units import FloatArray, MotorUnitPool
 
-CONTROL_HZ = 1000.0  # resolution of force and excitation; spikes themselves fall anywhere between
-DEVIATION_LIMIT = 3.0  # intervals never stray further, in standard deviations
+CONTROL_HZ = 1000.0  # sampling rate of force and excitation; discharge times are not limited to this grid
+DEVIATION_LIMIT = 3.0  # largest deviation of an interval from its mean, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,17 @@ class SpikeTrains:
     n_units: int
 
     def of(self, unit: int) -> FloatArray:
-        """Discharge times of one unit."""
+        """[s] discharge times of one unit in seconds from the start of the contraction."""
         return np.asarray(self.time_s[self.unit == unit])
 
 
 @dataclass(frozen=True)
 class Contraction:
-    """A trapezoid of force: up, held, down."""
+    """A trapezoid of force: a ramp up, a plateau, a ramp down.
+
+    Raises:
+        ValueError: a parameter is out of range, or the two ramps are longer than the contraction.
+    """
 
     force: float  # fraction of the maximum during the plateau
     duration_s: float
@@ -49,13 +53,13 @@ class Contraction:
             raise ValueError("common_drive must not be negative, common_drive_hz must be positive")
 
     def profile(self) -> FloatArray:
-        """Force [K] at `CONTROL_HZ`, zero at both ends."""
+        """Force [K] at `CONTROL_HZ` as fractions of the maximum; zero at both ends."""
         time_s = np.arange(round(self.duration_s * CONTROL_HZ) + 1) / CONTROL_HZ
         edge_s = np.minimum(time_s, self.duration_s - time_s)
         return np.asarray(self.force * np.clip(edge_s / self.ramp_s, 0, 1))
 
     def drive(self, pool: MotorUnitPool, rng: np.random.Generator) -> FloatArray:
-        """Excitation [K] at `CONTROL_HZ` that holds the profile, with the common drive on it."""
+        """Excitation [K] at `CONTROL_HZ` that produces the profile, times the fluctuation of the common drive."""
         excitation = pool.excitation(self.profile())
         width = CONTROL_HZ / (2 * np.pi * self.common_drive_hz)
         wander = gaussian_filter1d(rng.standard_normal(excitation.size), width, mode="wrap")
@@ -70,14 +74,14 @@ def discharge(
 
     Each unit is a renewal process: the interval after a spike at t is drawn from a normal law with mean
     1 / FR_i(E(t)) and the unit's own coefficient of variation (Fuglevand et al. 1993). A unit that is
-    recruited fires within its first interval, at a random moment, so that units start unsynchronised.
+    recruited first fires at a random moment within one mean interval, so that units start unsynchronised.
 
     Args:
         pool: the motor units.
         excitation: [K] at `CONTROL_HZ`.
-        first_s: no spike falls before.
-        last_s: no spike falls after; with `first_s`, what keeps rest silent.
-        rng: all draws.
+        first_s: earliest discharge time in seconds.
+        last_s: latest discharge time in seconds; both limits keep the rest before and after silent.
+        rng: generator of all draws.
     """
     p = pool.parameters
     duration_s = excitation.size / CONTROL_HZ

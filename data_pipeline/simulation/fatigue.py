@@ -1,7 +1,7 @@
-"""Muscles that tire: conduction velocity and firing rates fall, the drive rises, until the force cannot be held.
+"""Muscle fatigue: conduction velocity and firing rates fall and the drive rises, until the force cannot be held.
 
-Symbols: F the state of a muscle, 0 fresh to 1 at the moment at which it fails; F rises in proportion to time, by the
-inverse of the endurance time at its force. What follows F:
+Symbols: F is the state of a muscle, from 0 (fresh) to 1 (the moment at which it fails). F rises linearly with time and
+reaches 1 at the endurance time of the force. What depends on F:
 
 - conduction velocity falls, in large (fast, fatigable) units more than in small ones (De Luca 1984, Crit Rev
   Biomed Eng 11:251-279; Merletti, Knaflitz, De Luca 1990, J Appl Physiol 69:1810-1820);
@@ -10,8 +10,8 @@ inverse of the endurance time at its force. What follows F:
 - the drive rises, so that more units are recruited and the force is held (Fuglevand, Zackowski, Huey, Enoka
   1993, J Physiol 460:549-572).
 
-So the spectrum is compressed and the amplitude grows. The widening of the intracellular potential, the wisdom of the
-muscle (slower twitches) and blood flow are not modelled.
+So the spectrum is compressed and the amplitude grows. Not modelled are the widening of the intracellular potential,
+the slower twitches ("muscle wisdom") and blood flow.
 """
 
 from __future__ import annotations
@@ -27,17 +27,21 @@ from cleansemg.data_pipeline.simulation.population import Limb, Muscle
 from cleansemg.data_pipeline.simulation.potentials import Potentials
 from cleansemg.data_pipeline.simulation.synthesis import render
 
-WEAKEST_FORCE = 0.15  # below, a contraction can be held for very long (Rohmert 1960)
+WEAKEST_FORCE = 0.15  # a weaker contraction can be held for very long (Rohmert 1960)
 
 
 @dataclass(frozen=True)
 class FatigueParameters:
-    """How much changes between fresh and failure."""
+    """Changes from the fresh muscle to failure.
+
+    Raises:
+        ValueError: a parameter is out of range.
+    """
 
     velocity_fall: float = 0.30  # of conduction velocity, relative, mean over units
     velocity_fall_range: float = 0.15  # last unit minus first
     rate_fall: float = 0.25  # of firing rates at the same drive, relative
-    force_rise: float = 0.30  # the drive becomes that of a force so much higher, relative
+    force_rise: float = 0.30  # the drive rises to that of a force higher by this fraction
 
     def __post_init__(self) -> None:
         if not 0 <= self.velocity_fall_range / 2 <= self.velocity_fall <= 0.5 or self.velocity_fall_range > 0.5:
@@ -47,12 +51,12 @@ class FatigueParameters:
 
 
 def endurance_s(force: float) -> float:
-    """How long a force, a fraction of the maximum, can be held: Rohmert 1960, Int Z angew Physiol 18:123-164.
+    """Endurance time in seconds of a force, a fraction of the maximum (Rohmert 1960, Int Z angew Physiol 18:123-164).
 
-    Minutes = -1.5 + 2.1 / f - 0.6 / f^2 + 0.1 / f^3; forces under 15 % count as that.
+    Its value in minutes is -1.5 + 2.1 / f - 0.6 / f^2 + 0.1 / f^3; forces below 15 % count as 15 %.
 
     Raises:
-        ValueError: a force that is not a fraction of the maximum.
+        ValueError: the force is not within 0 to 1.
 
     >>> round(endurance_s(0.5), 1)
     66.0
@@ -84,17 +88,17 @@ def contract_until_tired(
     signal: FloatArray,
     rng: np.random.Generator,
 ) -> SpikeTrains:
-    """Add one fatiguing contraction of one muscle to `signal`, in place; returns who fired when.
+    """Add one fatiguing contraction of one muscle to `signal`, in place; returns the discharges.
 
     Args:
         pool: the muscle's motor units.
-        shapes: their potentials in states that are evenly spaced from F = 0 to 1; a discharge has those of the
-            nearest.
-        contraction: what it does; its force is what the fresh muscle does.
-        endurance: seconds until F = 1, where it stays.
+        shapes: their potentials in states that are evenly spaced from F = 0 to 1; a discharge has the potential of
+            the nearest state.
+        contraction: the contraction; its force is that of the fresh muscle.
+        endurance: seconds until F = 1; F stays at 1 afterwards.
         parameters: what changes with F.
         signal: [C, T] in volts, T at least the duration of the contraction.
-        rng: all draws.
+        rng: generator of all draws.
 
     Raises:
         ValueError: `signal` is too short.
@@ -110,8 +114,8 @@ def contract_until_tired(
     fluctuation = np.divide(drifting, fresh, out=np.ones_like(fresh), where=fresh > 0)
     excitation = pool.excitation(np.minimum(profile * (1 + parameters.force_rise * state), 1)) * fluctuation
 
-    # Renewal processes are simulated in a time that runs slower the more the muscle is tired: all intervals
-    # grow by the same factor, whatever the drive.
+    # The renewal processes run in a warped time that slows down as the muscle tires: all intervals grow by the
+    # same factor, whatever the drive.
     clock_s = np.concatenate([[0], np.cumsum(1 - parameters.rate_fall * state)[:-1]]) / CONTROL_HZ
     even_s = np.arange(int(clock_s[-1] * CONTROL_HZ) + 1) / CONTROL_HZ
     last_s = n_samples / shapes[0].fs_hz - max(shape.after_s for shape in shapes)

@@ -1,4 +1,4 @@
-"""The motor-unit pool: who is recruited when, how fast it fires, and how much force that gives.
+"""The motor-unit pool: when each unit is recruited, how fast it fires, and how much force it produces.
 
 Fuglevand, Winter and Patla 1993, J Neurophysiol 70:2470-2488. Symbols: RTE recruitment threshold
 excitation, RR range of thresholds, PFR peak firing rate, MFR minimum firing rate, g_e gain of firing
@@ -20,7 +20,11 @@ LINEAR_UP_TO = 0.4  # T times rate below which twitches add up linearly (Fugleva
 
 @dataclass(frozen=True)
 class PoolParameters:
-    """What defines a pool; a neuropathy or a myopathy changes these."""
+    """Parameters of a pool; a neuropathy or a myopathy changes them.
+
+    Raises:
+        ValueError: a parameter is out of range.
+    """
 
     n_units: int = 120
     recruitment_range: float = 30.0  # RR: last threshold over first
@@ -31,7 +35,7 @@ class PoolParameters:
     twitch_range: float = 100.0  # RP: last twitch force over first
     longest_contraction_s: float = 0.090  # T of the first unit
     contraction_range: float = 3.0  # longest T over shortest
-    isi_cv: tuple[float, float] = (0.10, 0.30)  # a unit's coefficient of variation lies between
+    isi_cv: tuple[float, float] = (0.10, 0.30)  # range of the units' coefficients of variation of intervals
 
     def __post_init__(self) -> None:
         if self.n_units < 2:
@@ -104,10 +108,10 @@ class MotorUnitPool:
         return np.asarray(self._raw_force(excitation) / self._raw_force(self.maximum_excitation))
 
     def excitation(self, force: FloatArray | float) -> FloatArray:
-        """The excitation [...] that holds a force [...], a fraction of the maximum from 0 to 1.
+        """The excitation [...] that produces a force [...], a fraction of the maximum from 0 to 1.
 
         Raises:
-            ValueError: a force outside 0 to 1.
+            ValueError: a force is outside 0 to 1.
         """
         wanted = np.asarray(force, np.float64)
         if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
@@ -123,7 +127,10 @@ class MotorUnitPool:
         return drive[rising], reached[rising]
 
     def _raw_force(self, excitation: FloatArray | float) -> FloatArray:
-        """Sum over units of rate times twitch area (e P T) times the gain of partly fused twitches."""
+        """Mean force [...] in units of the smallest twitch: the sum over units of rate times twitch area (e P T).
+
+        The area is multiplied by the gain of partly fused twitches.
+        """
         rate = self.rate_hz(excitation)
         column = (slice(None), *(None,) * (rate.ndim - 1))
         stimulation = self.contraction_s[column] * rate  # T / ISI

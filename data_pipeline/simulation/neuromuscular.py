@@ -1,12 +1,11 @@
 """Muscle after loss of motor neurons, and after loss of muscle fibres.
 
-Neuropathy: motor units are lost and the others adopt their fibres by collateral sprouting, so that units are
-fewer and larger; sprouts end at scattered end-plates and conduct unevenly, so that potentials are longer;
-the few units left fire fast. Myopathy: the number of units stays, each loses fibres, the others vary in
-diameter and are shortened by segments that died, so that potentials are smaller, shorter and
-polyphasic; more units are recruited early for the same force. Directions after Stalberg et al. 2019,
-Clin Neurophysiol 130:1688-1729 and Preston and Shapiro, Electromyography and Neuromuscular Disorders; the amounts
-are ours.
+Neuropathy: motor units are lost, and the others adopt their fibres by collateral sprouting, so units are fewer and
+larger. Sprouts end at scattered end-plates and conduct unevenly, so potentials are longer. The few remaining units
+fire fast. Myopathy: the number of units stays the same, but each loses fibres; the remaining fibres vary in diameter
+and are shortened by necrotic segments, so potentials are smaller, shorter and polyphasic. More units are recruited
+early for the same force. The directions follow Stalberg et al. 2019, Clin Neurophysiol 130:1688-1729 and Preston and
+Shapiro, Electromyography and Neuromuscular Disorders; the amounts are assumptions of this project.
 """
 
 from __future__ import annotations
@@ -32,9 +31,10 @@ class PatientMuscle:
     Attributes:
         condition: one of `CONDITIONS`.
         muscle: its pool and fibres.
-        effort: what a force that is a fraction of a healthy maximum asks of this muscle, relatively.
-        tissue: what lies over it.
-        along_m: the electrodes' distance from the end-plates.
+        effort: factor from a force, as a fraction of a healthy maximum, to the same force as a fraction of this
+            muscle's maximum.
+        tissue: the volume conductor between muscle and electrodes.
+        along_m: distance of the electrodes from the end-plates along the fibres, in metres.
     """
 
     condition: str
@@ -44,16 +44,16 @@ class PatientMuscle:
     along_m: float
 
     def potentials(self, fs_hz: float) -> Potentials:
-        """Of all units at the one electrode pair."""
+        """The potentials of all units at the one electrode pair, at the sampling rate `fs_hz`."""
         field = LeadField.of(self.tissue, ElectrodePair())
         return potentials(self.muscle.fibres, field, np.array([[0.0, self.along_m]]), fs_hz)
 
 
 def draw_patient_muscle(seed: int, subject: str, condition: str) -> PatientMuscle:
-    """One person of a group; what does not belong to the condition is drawn alike for all groups.
+    """Draw one person of a group; what the condition does not change has the same distribution in all groups.
 
     Raises:
-        ValueError: an unknown condition.
+        ValueError: the condition is unknown.
     """
     if condition not in CONDITIONS:
         raise ValueError(f"condition is '{condition}': expected one of {', '.join(CONDITIONS)}")
@@ -74,7 +74,7 @@ def draw_patient_muscle(seed: int, subject: str, condition: str) -> PatientMuscl
             rate_gain_hz=2.0,
         )
         shape = MuscleParameters(
-            largest_unit_fibres=fibres * float(rng.uniform(0.8, 1.0)) / left,  # most orphans find a new unit
+            largest_unit_fibres=fibres * float(rng.uniform(0.8, 1.0)) / left,  # most fibres of lost units are adopted
             half_length_m=half_length_m,
             mean_velocity_m_per_s=velocity,
             end_plate_spread_m=float(rng.uniform(8e-3, 11e-3)),
@@ -87,7 +87,7 @@ def draw_patient_muscle(seed: int, subject: str, condition: str) -> PatientMuscl
         pool = PoolParameters(n_units=n_units, recruitment_range=float(rng.uniform(8, 14)))
         shape = MuscleParameters(
             largest_unit_fibres=fibres * left,
-            fibres_drawn=8,  # few fibres near the electrode: their waves stand apart
+            fibres_drawn=8,  # few fibres are near the electrode: their potentials stay separate
             half_length_m=half_length_m * float(rng.uniform(0.55, 0.75)),
             mean_velocity_m_per_s=velocity - 0.05e6 * (WHOLE_DIAMETER_M - diameter_m),
             mean_diameter_m=diameter_m,

@@ -1,4 +1,4 @@
-"""People: limbs that differ in fat, muscles, motor units and electrode places, and the gestures they make.
+"""People: limbs that differ in fat, muscles, motor units and electrode positions, and the gestures they make.
 
 Every draw is keyed by the seed and the names of what is drawn, so that a subject, a muscle or a gesture
 is the same whatever else is simulated.
@@ -16,20 +16,25 @@ from cleansemg.data_pipeline.simulation.motor_units import FloatArray, MotorUnit
 from cleansemg.data_pipeline.simulation.potentials import Fibres, Potentials, potentials
 from cleansemg.data_pipeline.simulation.volume_conductor import ElectrodePair, LeadField, Tissue
 
-# Of one unit in its territory. Fuglevand et al. 1993 take 20 per mm2; wider territories even out the large units.
+# Fibre density of one unit in its territory. Fuglevand et al. 1993 use 20 per mm2; this lower density widens the
+# territories and evens out the large units.
 FIBRES_PER_M2 = 10e6
 WEAKEST, STRONGEST = 0.04, 0.90  # force of any muscle in any gesture, fractions of its maximum
 
 
 @dataclass(frozen=True)
 class MuscleParameters:
-    """One muscle: its shape, and how its fibres follow the size of their motor unit."""
+    """One muscle: its shape, and how its fibres depend on the size of their motor unit.
+
+    Raises:
+        ValueError: a parameter is out of range.
+    """
 
     half_width_m: float = 10e-3  # of the elliptic cross-section
     half_depth_m: float = 8e-3
-    cover_m: float = 2e-3  # from the fat to the nearest fibre: fascia
+    cover_m: float = 2e-3  # fascia between the fat and the nearest fibre
     largest_unit_fibres: float = 1400.0  # innervation number of the last unit
-    fibres_drawn: int = 20  # that represent a unit
+    fibres_drawn: int = 20  # number of fibres that represent a unit
     half_length_m: float = 55e-3  # end-plate to tendon
     end_plate_spread_m: float = 4e-3  # standard deviations
     tendon_spread_m: float = 5e-3
@@ -68,7 +73,7 @@ class Limb:
     muscles: tuple[Muscle, ...]
 
     def potentials(self, fs_hz: float) -> list[Potentials]:
-        """The potentials of every muscle at every channel, near or far."""
+        """The potentials of every muscle at every channel, near or far, at the sampling rate `fs_hz`."""
         field = LeadField.of(self.tissue, self.pair)
         return [potentials(muscle.fibres, field, self._electrodes_from(muscle), fs_hz) for muscle in self.muscles]
 
@@ -86,8 +91,14 @@ def draw_muscle(
 ) -> Muscle:
     """Place the units of a pool in a muscle, and the fibres of each unit in its territory.
 
-    A unit's number of fibres is proportional to its twitch force, its territory a disc that holds them at
-    10 fibres per square millimetre, its diameter and conduction velocity rise with its rank.
+    The number of fibres of a unit is proportional to its twitch force. Its territory is a disc with 10 fibres per
+    square millimetre. Fibre diameter and conduction velocity rise with the rank of the unit.
+
+    Args:
+        rng: generator of all draws.
+        pool: the motor units; None: the default pool.
+        muscle: shape and fibres; None: the defaults.
+        around_m: position of the muscle around the limb, in metres.
     """
     pool = pool or MotorUnitPool()
     m = muscle or MuscleParameters()
@@ -117,7 +128,7 @@ def draw_muscle(
 
 
 def draw_limb(seed: int, subject: str, n_channels: int) -> Limb:
-    """One subject: a limb with one muscle under each channel, side by side."""
+    """Draw the limb of one subject, with one muscle under each channel, side by side."""
     rng = generator(seed, "simulated", subject, "limb")
     tissue = Tissue(fat_m=float(rng.uniform(2.5e-3, 6.5e-3)))
     circumference_m = float(rng.uniform(0.22, 0.29))
@@ -144,7 +155,10 @@ def draw_limb(seed: int, subject: str, n_channels: int) -> Limb:
 
 
 def gesture_force(seed: int, gesture: int, n_muscles: int) -> FloatArray:
-    """[M] force of each muscle in a gesture, the same for every person: prime movers over co-contraction."""
+    """[M] force of each muscle in a gesture as fractions of its maximum; the same for every person.
+
+    Prime movers contract strongly, the other muscles weakly (co-contraction).
+    """
     rng = generator(seed, "simulated", "gesture", gesture)
     force = rng.uniform(0.06, 0.14, n_muscles)
     movers = rng.uniform(size=n_muscles) < 0.25
@@ -153,7 +167,7 @@ def gesture_force(seed: int, gesture: int, n_muscles: int) -> FloatArray:
 
 
 def trial_force(seed: int, subject: str, gesture: int, repetition: int, n_muscles: int) -> FloatArray:
-    """[M] the same for one person and repetition: 20 % between persons, 8 % between repetitions."""
+    """[M] `gesture_force` for one person and repetition; it varies 20 % between persons, 8 % between repetitions."""
     person = generator(seed, "simulated", subject, "gesture", gesture).normal(0, 0.20, n_muscles)
     again = generator(seed, "simulated", subject, "gesture", gesture, repetition).normal(0, 0.08, n_muscles)
     force = gesture_force(seed, gesture, n_muscles) * np.exp(person + again)
@@ -161,15 +175,15 @@ def trial_force(seed: int, subject: str, gesture: int, repetition: int, n_muscle
 
 
 def _spread_normal(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
-    """Standard normal [U, F], one from each F-th of the law in a row, in random order.
+    """Standard normal values [U, F]; each row has one value from each of F quantile intervals, in random order.
 
-    So a few fibres stand for the many of a unit: their ends do not bunch into steps of the potential.
+    So a few fibres represent the many of a unit: their ends do not cluster, which would put steps into the potential.
     """
     order = rng.permuted(np.broadcast_to(np.arange(shape[1]), shape), axis=1)
     return np.asarray(np.clip(ndtri((order + rng.uniform(size=shape)) / shape[1]), -2.5, 2.5))
 
 
 def _in_disc(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-    """Points [..., 2] spread evenly over the unit disc."""
+    """Points [..., 2] distributed uniformly over the unit disc."""
     radius, angle = np.sqrt(rng.uniform(size=shape)), rng.uniform(0, 2 * np.pi, size=shape)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)

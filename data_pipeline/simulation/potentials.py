@@ -4,12 +4,12 @@ The intracellular action potential is Rosenfalck's (1969), V_m(s) = 96 s^3 exp(-
 behind the front. A fibre of radius a carries the current s_i pi a^2 d2V/dz2 per length, from its
 end-plate towards both tendons, and ends there (Farina and Merletti 2001), so that the total
 current is zero at every moment. With g(z) the lead field, the derivative of the electrode's sensitivity
-along the fibre, and u the way from the end-plate z_0,
+along the fibre, and u the distance from the end-plate z_0,
 
     phi(t) = s_i pi a^2 [ int_0^L1 V_m'(v t - u) g(z_0 + u) du - int_0^L2 V_m'(v t - u) g(z_0 - u) du ]
 
-which in u = v tau is a causal convolution: the ways of all fibres of a unit are summed first and
-convolved once. A standing end-effect at the tendons and the silence at the end-plate come out of it.
+which in u = v tau is a causal convolution: the lead fields along the paths ("ways") of all fibres of a unit are
+summed first and convolved once. The standing end-effect at the tendons and the silence at the end-plate follow from it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from cleansemg.data_pipeline.simulation.volume_conductor import STEP_M, FloatArr
 
 INTRACELLULAR_S_PER_M = 1.01  # Rosenfalck 1969
 SPIKE_LENGTH_M = 20e-3  # behind the front, within which V_m returns to rest (to 2e-5 of its peak)
-INTERNAL_HZ = 16_000.0  # potentials are made at this rate or above, then taken at 1 / rate phases
-PASS_FRACTION, STOP_FRACTION = 0.35, 0.45  # of the sampling rate: nothing above the second is left
-LEAD_S = 0.010  # room before the discharge for the ringing of that low-pass
+INTERNAL_HZ = 16_000.0  # potentials are computed at this rate or above, then sampled at every sub-sample phase
+PASS_FRACTION, STOP_FRACTION = 0.35, 0.45  # fractions of the sampling rate: nothing above the second is left
+LEAD_S = 0.010  # time before the discharge for the ringing of that low-pass
 TAIL_S = 0.010
 FADE_S = 0.002
 
@@ -72,17 +72,17 @@ class Potentials:
 
     @property
     def before_s(self) -> float:
-        """How long before a discharge its potential may be non-zero."""
+        """Longest time in seconds before a discharge at which its potential may be non-zero."""
         return self.lead / self.fs_hz
 
     @property
     def after_s(self) -> float:
-        """How long after a discharge its potential may be non-zero."""
+        """Longest time in seconds after a discharge at which its potential may be non-zero."""
         return float((self.waveform.shape[-1] - self.lead + 1) / self.fs_hz)
 
 
 def intracellular_slope(behind_m: FloatArray) -> FloatArray:
-    """V_m'(s) in V/m at a distance behind the front, Rosenfalck 1969; 0 ahead of it.
+    """V_m'(s) in V/m at a distance in metres behind the front (Rosenfalck 1969); 0 ahead of the front.
 
     >>> bool(abs(np.trapezoid(intracellular_slope(np.linspace(0, 0.05, 5001)), dx=1e-5)) < 1e-6)
     True
@@ -95,10 +95,10 @@ def potentials(fibres: Fibres, lead_field: LeadField, electrodes_m: FloatArray, 
     """The potential of each unit at each electrode pair, for every sub-sample phase.
 
     Args:
-        fibres: of one muscle.
-        lead_field: of the electrode pairs, all alike.
-        electrodes_m: [C, 2] positions of the pairs relative to the muscle: across, along.
-        fs_hz: sampling rate; the result holds nothing above 0.45 of it.
+        fibres: the fibres of one muscle.
+        lead_field: the lead field of the electrode pairs, which are all alike.
+        electrodes_m: [C, 2] positions of the pairs relative to the muscle in metres: across, along.
+        fs_hz: sampling rate in hertz; the result holds nothing above 0.45 of it.
     """
     n_phases = int(np.ceil(INTERNAL_HZ / fs_hz))
     internal_hz = n_phases * fs_hz
@@ -145,7 +145,7 @@ def _band_limit(fraction: FloatArray) -> FloatArray:
 
 
 def _fade(n_samples: int, fs_hz: float) -> FloatArray:
-    """Take both ends of a waveform to zero, where only the ringing of the low-pass is left."""
+    """[n_samples] weights that fade both ends of a waveform to zero: only the ringing of the low-pass is there."""
     n = max(1, round(FADE_S * fs_hz))
     edge = (1 - np.cos(np.pi * (np.arange(n) + 0.5) / n)) / 2
     fade = np.ones(n_samples)
@@ -173,7 +173,7 @@ def _ways_loop(
     n_travel: int,
     internal_hz: float,
 ) -> NDArray[np.float64]:
-    """[U, C, n_travel] mean over a unit's fibres of the lead field that its two waves pass, at each moment."""
+    """[U, C, n_travel] lead field at the two travelling waves of a fibre at each moment, mean over a unit's fibres."""
     n_units, n_fibres = depth_m.shape
     n_channels = electrodes_m.shape[0]
     n_across, n_along = table.shape[1], table.shape[2]
@@ -205,7 +205,7 @@ def _ways_loop(
                         k = int(z)
                         if z < 0 or k >= n_along - 1:
                             break
-                        # Trapezoid weights, with the part of a step at the tendon: no jump with the grid.
+                        # Trapezoid weights; the last step ends at the tendon, so nothing jumps with the grid.
                         weight = 0.5 if n == 0 else min(1.0, steps + 0.5 - n)
                         if weight <= 0:
                             break

@@ -1,4 +1,4 @@
-"""Spike trains and potentials to a signal: every discharge adds its unit's potential to every channel."""
+"""Builds signals from spike trains and potentials: every discharge adds its unit's potential to every channel."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def contract(
     signal: FloatArray,
     rng: np.random.Generator,
 ) -> SpikeTrains:
-    """Add one contraction of one muscle to `signal`, in place; returns who fired when.
+    """Add one contraction of one muscle to `signal`, in place; returns the discharges.
 
-    No potential leaves `signal`: units fire only where their whole potential fits, so that what lies
-    before and after stays exactly silent.
+    Units fire only where their whole potential fits into the contraction, so the samples before and after it are
+    not changed.
 
     Args:
         pool: the muscle's motor units.
         shapes: their potentials.
-        contraction: what it does.
+        contraction: the force over time.
         signal: [C, T] in volts, T at least the duration of the contraction.
-        rng: all draws.
+        rng: generator of all draws.
 
     Raises:
-        ValueError: `signal` is too short or has other channels than `shapes`.
+        ValueError: `signal` is too short or does not have the channels of `shapes`.
     """
     n_samples = round(contraction.duration_s * shapes.fs_hz)
     if signal.shape[0] != shapes.waveform.shape[2] or signal.shape[1] < n_samples:
@@ -47,10 +47,10 @@ def contract(
 
 
 def render(trains: SpikeTrains, shapes: Potentials, signal: FloatArray) -> None:
-    """Add the potentials of all discharges to `signal` [C, T], in place.
+    """Add the potentials of all discharges to `signal` [C, T] in volts, in place.
 
     Raises:
-        ValueError: a potential would leave the signal.
+        ValueError: a potential does not fit into the signal.
     """
     if trains.time_s.size == 0:
         return

@@ -1,4 +1,4 @@
-"""What a bipolar skin electrode sees of a point current in the muscle: fat over anisotropic muscle.
+"""The volume conductor, fat over anisotropic muscle: the potential of a point current at a bipolar skin electrode.
 
 Farina and Merletti 2001, IEEE Trans Biomed Eng 48:637-646, without the skin layer. The fibres run along
 z, x runs across them along the skin, y into the depth. Fat is a plane layer of thickness h, muscle the
@@ -22,16 +22,20 @@ from scipy.special import j1
 FloatArray = NDArray[np.float64]
 
 STEP_M = 1e-3  # grid across and along; the shallowest kernel is 3 mm wide
-ACROSS_STEPS = 320  # periods of the transform, wide enough that images fade
+ACROSS_STEPS = 320  # periods of the transform in grid steps, wide enough that periodic images are negligible
 ALONG_STEPS = 512
-REACH_ACROSS_M = 0.09  # beyond, an electrode sees nothing of a fibre
+REACH_ACROSS_M = 0.09  # an electrode records nothing of a fibre farther away
 REACH_ALONG_M = 0.16
 SHALLOWEST_M, DEEPEST_M, N_DEPTHS = 0.5e-3, 30e-3, 36
 
 
 @dataclass(frozen=True)
 class Tissue:
-    """Conductivities: Farina and Merletti 2001 (anisotropy 5, fat to muscle 0.5)."""
+    """Fat thickness and conductivities; these are from Farina and Merletti 2001 (anisotropy 5, fat to muscle 0.5).
+
+    Raises:
+        ValueError: a parameter is out of range.
+    """
 
     fat_m: float = 3e-3  # thickness of fat and skin
     muscle_across_s_per_m: float = 0.1
@@ -50,6 +54,9 @@ class ElectrodePair:
     """Two discs along the fibres, 10 mm apart as in compact wireless sensors.
 
     SENIAM (Hermens et al. 2000) recommends 20 mm, or a quarter of the fibre length where that is less.
+
+    Raises:
+        ValueError: a parameter is out of range.
     """
 
     spacing_m: float = 10e-3
@@ -64,7 +71,7 @@ class ElectrodePair:
 
 @dataclass(frozen=True)
 class LeadField:
-    """The derivative along the fibre of the pair's sensitivity, tabulated.
+    """A table of the derivative of the electrode pair's sensitivity along the fibre.
 
     Attributes:
         log_depth: [D] natural logarithms of the depths below the fat, evenly spaced.

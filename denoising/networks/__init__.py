@@ -1,1 +1,1 @@
-"""The neural denoisers: one file a network, and the blocks that several of them share."""
+"""The neural denoisers: one file for each network, and the blocks that several networks share."""

@@ -1,4 +1,5 @@
-"""CNN_waveform of the TrustEMG and CleanSEMG benchmarks: 2,689,848 parameters, each 200 samples on their own.
+"""CNN_waveform of the TrustEMG and CleanSEMG benchmarks: 2,689,848 parameters; it denoises each chunk of 200
+samples separately.
 
 Source: the public code of TrustEMG-Net (Wang et al.). The signal is cut into chunks of 200 samples:
 
@@ -6,10 +7,10 @@ Source: the public code of TrustEMG-Net (Wang et al.). The signal is cut into ch
     dense    3072 -> 400, dropout 0.5
     dense    400 -> 200                      linear
 
-Every layer but the last is followed by batch normalisation and ReLU. The paper's supplement lists channels 16, 32,
-64, 128 in place of the code's (475,464 parameters); that is the small form. Where 200 does not divide a length, the
-last chunk ends with the signal, overlaps the one before it, and gives the samples that are left. In training, all
-chunks of a batch are normalised together. Module names are those of the published checkpoints.
+Batch normalisation and ReLU follow every layer except the last. The paper's supplement lists the channels 16, 32, 64,
+128 (475,464 parameters) instead of those in the code; they are the small form here. If the length is not a multiple of
+200, the last chunk ends at the end of the signal and overlaps the previous one; only its last samples are used. In
+training, batch normalisation runs over all chunks of a batch. Module names are those of the published checkpoints.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Dense(nn.Module):
 
 
 class CNNNetwork(nn.Module):
-    """[n, L] -> [n, L]; L of at least 200."""
+    """[n, L] -> [n, L]; L must be at least 200."""
 
     def __init__(self, size: CNNSize) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class CNNNetwork(nn.Module):
         rest = length % CHUNK
         whole = x[:, : length - rest]
         chunks = whole if not rest else torch.cat([whole, x[:, -CHUNK:]], dim=1)
-        y: torch.Tensor = self.encoder(chunks.reshape(-1, 1, CHUNK))  # [n m, c, 6], m chunks a signal
+        y: torch.Tensor = self.encoder(chunks.reshape(-1, 1, CHUNK))  # [n m, c, 6], m chunks per signal
         y = self.FC(y.flatten(1)).reshape(len(x), -1)  # [n, 200 m]
         if rest:
             y = torch.cat([y[:, : length - rest], y[:, -rest:]], dim=1)
@@ -89,7 +90,7 @@ class CNN(NeuralDenoiser):
 
     @classmethod
     def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
-        """`CNN_waveform_best.pth`: the names are our own, the size that of the file."""
+        """Read `CNN_waveform_best.pth`: it has the same tensor names as here; the shapes in the file give the sizes."""
         default = CNNSize()
         channels = encoder_channels(state, [f"encoder.{i}" for i in range(len(default.channels))], default.channels)
         if channels is None:

@@ -1,14 +1,14 @@
-"""Diffusion on signals: the noise levels, the levels that training draws, and the samplers.
+"""Diffusion on signals: the noise levels, the draw of levels for training, and the samplers.
 
 Sources: DDPM (Ho et al., NeurIPS 2020), cosine schedule (Nichol and Dhariwal, ICML 2021), continuous levels (WaveGrad,
 Chen et al., ICLR 2021), DDIM (Song et al., ICLR 2021), steps uniform in log-SNR (DPM-Solver, Lu et al., NeurIPS 2022).
 
     x_0    the clean signal, within [-1, 1]
     T      number of steps
-    n_t    level of step t, sqrt(alpha_bar): what is left of the signal; n_0 = 1 (clean) falls to n_T, about 0
+    n_t    level of step t, sqrt(alpha_bar): the gain of the signal; it falls from n_0 = 1 (clean) to n_T, about 0
     x_t    n_t x_0 + s_t eps, with s_t = sqrt(1 - n_t^2) and eps white, of unit variance
 
-Steps count from 1 to T here, so the public code's step t is t + 1.
+Steps are numbered from 1 to T here; step t of the public code is step t + 1 here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,18 @@ Draw = Callable[[], torch.Tensor]  # white noise of unit variance, [L] or [n, L]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a diffusion model turns its noise into an estimate; changes no weights."""
+    """How a diffusion model samples an estimate; these settings do not affect the weights.
+
+    Raises:
+        UserError: an unknown sampler, or a value out of range.
+    """
 
     sampler: str = "ancestral"  # "ancestral": all T steps; "fast": `steps` of them
     steps: int = 8  # of the fast sampler
-    eta: float = 1.0  # of the fast sampler: 1 adds noise as the ancestral one does, 0 none but the first (DDIM)
+    eta: float = 1.0  # of the fast sampler: 1 adds noise like the ancestral one, 0 adds none after x_T (DDIM)
     seed: int = 0
-    # Independent draws that are averaged, the paper's one being 1. A perfect draw has twice the squared error of the
-    # posterior's mean; the mean of m draws has 1 + 1/m times.
+    # Number of independent draws that are averaged; the paper uses 1. The expected squared error of one exact draw is
+    # twice that of the posterior mean; that of the mean of m draws is 1 + 1/m times.
     samples: int = 2
 
     def __post_init__(self) -> None:
@@ -62,65 +66,66 @@ def noise_levels(n_steps: int) -> torch.Tensor:
 
 
 def draw_levels(levels: torch.Tensor, n: int, wrapped: bool = False) -> torch.Tensor:
-    """Levels to train at: a step uniform in 1..T, then uniform between its level and the one before; WaveGrad.
+    """Draw training levels: a step uniformly in 1..T, then a level uniformly between steps t and t - 1; WaveGrad.
 
     Args:
-        levels: [T + 1], falling.
-        n: how many.
-        wrapped: the public code's draw, with steps from 0 to T - 1: step 0 then spans from the last level to
-            the first, and nothing but that trains the noisiest interval.
+        levels: [T + 1], decreasing.
+        n: number of levels.
+        wrapped: draw as the public code does, with steps from 0 to T - 1. Step 0 then covers the whole range between
+            the last level and the first, and only this step trains the noisiest interval.
 
     Returns:
-        [n], on the device and of the type of `levels`, from torch's generator.
+        [n], on the device and with the dtype of `levels`, drawn from torch's generator.
     """
     first = 0 if wrapped else 1
     t = torch.randint(first, first + len(levels) - 1, (n,), device=levels.device)
-    low, high = torch.aminmax(torch.stack([levels[t], levels[t - 1]]), dim=0)  # levels[-1] where wrapped
+    low, high = torch.aminmax(torch.stack([levels[t], levels[t - 1]]), dim=0)  # levels[-1] if wrapped and t is 0
     return low + (high - low) * torch.rand(n, device=levels.device, dtype=levels.dtype)
 
 
 def diffuse(clean: torch.Tensor, level: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """x_t; DDPM, equation 4. `clean` and `noise` [n, L], `level` [n]."""
+    """Return x_t [n, L] (DDPM, equation 4) of `clean` [n, L] and `noise` [n, L] at `level` [n]."""
     n = level.unsqueeze(1)  # [n, 1]
     return n * clean + (1 - n**2).sqrt() * noise
 
 
 def fast_steps(levels: Sequence[float], n_steps: int) -> list[int]:
-    """The steps that the fast sampler visits, noisiest first: about uniform in log-SNR, from T - 1 to 1.
+    """Return the steps that the fast sampler visits, noisiest first, about uniform in log-SNR, from T - 1 to 1.
 
-    A step from level n to n' multiplies an error of the network by about n'/n. Steps uniform in t would have a
-    first one of 200 (n_T is 0.001); these all have about the same. Step T is left out: its signal is at -60 dB.
+    A step from level n to level n' multiplies an error of the network by about n'/n. With steps uniform in t, the first
+    step would multiply it by about 200 (n_T is 0.001); here, all steps have about the same factor. Step T is left out,
+    because the signal is at -60 dB there.
 
     Args:
         levels: [n_0, ..., n_T].
-        n_steps: at most T - 1 are given.
+        n_steps: number of steps; at most T - 1 are returned.
     """
     last = max(len(levels) - 2, 1)
     if n_steps >= last:
         return list(range(last, 0, -1))
     if n_steps == 1:
         return [last]
-    snr = [math.log(n / math.sqrt(1 - n * n)) for n in levels[1 : last + 1]]  # of steps 1 .. T - 1
+    snr = [math.log(n / math.sqrt(1 - n * n)) for n in levels[1 : last + 1]]  # log-SNR / 2 of the steps 1 .. T - 1
     steps: list[int] = []
     for i in range(n_steps):
         wanted = snr[-1] + (snr[0] - snr[-1]) * i / (n_steps - 1)
         nearest = min(range(1, last + 1), key=lambda t: abs(snr[t - 1] - wanted))
-        # distinct, and as many steps left as are still to be chosen
+        # steps must be distinct, and enough lower ones must remain for the rest of the selection
         highest = steps[-1] - 1 if steps else last
         steps.append(max(min(nearest, highest), n_steps - i))
     return steps
 
 
 def sample(predict: Predict, draw: Draw, levels: Sequence[float], sampling: Sampling) -> torch.Tensor:
-    """One draw of x_0, within [-1, 1]; DDIM, equations 12 and 16.
+    """Draw x_0 once, within [-1, 1]; DDIM, equations 12 and 16.
 
     With eta 1 and all steps this is DDPM's ancestral sampler (its equations 6 and 7).
 
     Args:
         predict: the network.
-        draw: called once for x_T, and, where eta is above 0, once a step but for the last.
+        draw: called once for x_T and, if eta is above 0, once in every step except the last.
         levels: [n_0, ..., n_T].
-        sampling: which steps, and how random.
+        sampling: selects the steps and eta.
 
     Returns:
         [n, L].
@@ -139,8 +144,8 @@ def sample(predict: Predict, draw: Draw, levels: Sequence[float], sampling: Samp
 
 
 def _split(predict: Predict, x: torch.Tensor, level: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The network's x_0, clamped, and the noise that x_t then holds."""
+    """Return the x_0 that the network predicts, clamped to [-1, 1], and the noise in x_t for this x_0, both [n, L]."""
     spread = math.sqrt(1 - level**2)
     clean = ((x - spread * predict(x, level)) / level).clamp(-1.0, 1.0)
-    # not the noise predicted: it belongs to the signal before clamping
+    # this differs from the predicted noise, which belongs to x_0 before clamping
     return clean, (x - level * clean) / spread

@@ -1,7 +1,7 @@
-"""FCN: a small fully convolutional network, the one whose size the MSEMG paper's table gives (137,801).
+"""FCN: a small fully convolutional network with 137,801 parameters, the count in the table of the MSEMG paper.
 
 Source: Wang et al., "ECG artifact removal from single-channel surface EMG using fully convolutional
-networks", ICASSP 2023. Seven layers, kernel 16, no padding; the tail of the output is cropped:
+networks", ICASSP 2023. Seven layers, kernel 16, no padding; the end of the output is cropped:
 
     layer    in -> out  stride   length, L = 2000
     conv      1 -> 80     2           993
@@ -10,9 +10,9 @@ networks", ICASSP 2023. Seven layers, kernel 16, no padding; the tail of the out
     deconv   20 -> 20     1           489
     deconv   20 -> 40     2           992
     deconv   40 -> 80     2          1998
-    deconv   80 -> 1      1          2013, the first 2000 are kept
+    deconv   80 -> 1      1          2013, of which the first 2000 are used
 
-Every layer but the last is followed by batch normalisation and ELU.
+Batch normalisation and ELU follow every layer except the last.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FCNSize:
 
 
 class FCNNetwork(nn.Module):
-    """[n, L] -> [n, L]; L of at least 106 at the published size."""
+    """[n, L] -> [n, L]; L must be at least 106 at the published size."""
 
     def __init__(self, size: FCNSize) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class FCN(NeuralDenoiser):
     """The small FCN."""
 
     name = "fcn"
-    min_samples = 106  # what three convolutions of 16 with strides 2, 2, 1 need to leave one sample
+    min_samples = 106  # three convolutions of kernel 16 and strides 2, 2, 1 then leave one sample
     Size = FCNSize
 
     def build_network(self, size: FCNSize) -> nn.Module:

@@ -1,14 +1,14 @@
 """FCN of the TrustEMG and CleanSEMG benchmarks: 11,150,977 parameters, 81 times the FCN of `fcn.py`.
 
 Source: Wang et al., "TrustEMG-Net", and the CleanSEMG benchmark. Ten layers, kernel 8, stride 2, no padding;
-every layer but the last is followed by batch normalisation and ReLU:
+batch normalisation and ReLU follow every layer except the last:
 
     conv    1 -> 64 -> 128 -> 256 -> 512 -> 1024    lengths for L = 2000: 997, 495, 244, 119, 56
-    deconv  1024 -> 512 -> 256 -> 128 -> 64 -> 1    119, 245, 496, 998, 2002, the first 2000 are kept
+    deconv  1024 -> 512 -> 256 -> 128 -> 64 -> 1    119, 245, 496, 998, 2002; the first 2000 are used
 
 The first two deconvolutions have an output padding of 1. Module names are those of the published
-checkpoints, so that these load as they are. Convolutions start Xavier-uniform with zero biases and
-deconvolutions as torch leaves them, which is stated for TrustEMG-Net's identical encoder.
+checkpoints, so these load unchanged. Initial weights: Xavier-uniform with zero biases in convolutions, torch's
+default in deconvolutions. The paper states this for TrustEMG-Net, whose encoder is identical.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FCNLargeSize:
 
 
 class Encode(nn.Module):
-    """Convolution, batch normalisation, ReLU; by default it halves the length."""
+    """Convolution, batch normalisation, ReLU: [n, n_in, L] -> [n, n_out, about L / stride]."""
 
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int = 2, padding: int = 0) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Encode(nn.Module):
 
 
 class Decode(nn.Module):
-    """Deconvolution, batch normalisation, ReLU; it doubles the length."""
+    """Deconvolution of stride 2, batch normalisation, ReLU: [n, n_in, L] -> [n, n_out, about 2 L]."""
 
     def __init__(self, n_in: int, n_out: int, kernel: int, output_padding: int = 0) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Decode(nn.Module):
 
 
 class FCNLargeNetwork(nn.Module):
-    """[n, L] -> [n, L]; L of at least 218 at the published size."""
+    """[n, L] -> [n, L]; L must be at least 218 at the published size."""
 
     def __init__(self, size: FCNLargeSize) -> None:
         super().__init__()
@@ -81,13 +81,13 @@ class FCNLargeNetwork(nn.Module):
         length = x.shape[1]
         missing = self.padding(length)
         if missing:
-            # Mirrored samples, which are cropped again: zeros would be an edge that the signal doesn't have.
+            # Pad with mirrored samples, cropped below; zeros would add an edge that is not in the signal.
             x = torch.cat([x, x[:, -missing - 1 : -1].flip(1)], dim=1)
         y: torch.Tensor = self.decoder(self.encoder(x.unsqueeze(1)))  # [n, 1, at least L]
         return y.squeeze(1)[:, :length]
 
     def padding(self, length: int) -> int:
-        """How many samples an input needs behind it for the output to reach its end; 0 for 2000."""
+        """Number of samples to append to an input of `length` so that the output is at least as long; 0 for 2000."""
         padding = 0
         while self._output_length(length + padding) < length:
             padding += 1
@@ -105,7 +105,7 @@ class FCNLarge(NeuralDenoiser):
     """The large FCN."""
 
     name = "fcn_large"
-    min_samples = 218  # what five convolutions of 8 with stride 2 need to leave one sample
+    min_samples = 218  # five convolutions of kernel 8 and stride 2 then leave one sample
     Size = FCNLargeSize
 
     def build_network(self, size: FCNLargeSize) -> nn.Module:
@@ -113,7 +113,7 @@ class FCNLarge(NeuralDenoiser):
 
     @classmethod
     def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
-        """`FCN_best.pth`: the names are our own, the channels those of the file."""
+        """Read `FCN_best.pth`: it has the same tensor names as here; the channels come from the shapes in the file."""
         default = FCNLargeSize().channels
         channels = encoder_channels(state, [f"encoder.{i}" for i in range(len(default))], default)
         return None if channels is None else ({"channels": channels}, dict(state))
@@ -122,10 +122,18 @@ class FCNLarge(NeuralDenoiser):
 def encoder_channels(
     state: Mapping[str, torch.Tensor], blocks: Sequence[str], default: Sequence[int]
 ) -> tuple[int, ...] | None:
-    """The channels of an encoder's blocks in a checkpoint, read from the shapes; None where it has none of them.
+    """Read the channels of an encoder's blocks from the shapes in a checkpoint.
 
-    Most tensors of a block decide, and `default` stands in for a block that is absent, so that one odd tensor
-    is reported as the odd one.
+    The most frequent length among the tensors of a block decides, so a single wrong tensor does not change the result
+    and the later error names it.
+
+    Args:
+        state: tensors of the checkpoint by name.
+        blocks: names of the encoder's blocks, in order.
+        default: channels of a block that the checkpoint lacks.
+
+    Returns:
+        The channels of each block; None if the checkpoint has none of the blocks.
     """
     channels = []
     for block in blocks:

@@ -1,11 +1,11 @@
-"""HNF: the half-normalised multi-kernel block that SDEMG and MSEMG are built of.
+"""HNF: the half-normalised multi-kernel block, of which SDEMG and MSEMG consist.
 
-Sources: SDEMG (Liu et al., ICASSP 2024), MSEMG (ICASSP 2025); the kernels 3, 5, 9, 15 side by side come from
+Sources: SDEMG (Liu et al., ICASSP 2024), MSEMG (ICASSP 2025); the parallel kernels 3, 5, 9, 15 come from
 DeepFilter, the normalisation of half the channels from DeScoD-ECG. With c channels:
 
     a  four convolutions c -> c/4, kernels 3, 5, 9, 15, dilation d
-    b  their outputs side by side, convolution c -> c, kernel 9
-    c  instance normalisation of the first c/2 channels, the others as they are; leaky ReLU
+    b  concatenation of their outputs, convolution c -> c, kernel 9
+    c  instance normalisation of the first c/2 channels, the others unchanged; leaky ReLU
     d  convolution c -> c, kernel 9; leaky ReLU
     e  plus the block's input
 
@@ -25,17 +25,17 @@ EPSILON = 1e-5  # of the instance normalisation
 
 
 class ReflectConv1d(nn.Conv1d):
-    """A convolution that keeps the length, padding by reflection; Kaiming-normal weights, zero bias."""
+    """[n, n_in, L] -> [n, n_out, L]: convolution with reflection padding; initial weights Kaiming-normal, biases 0."""
 
     def __init__(self, n_in: int, n_out: int, kernel: int, dilation: int = 1) -> None:
         reach = dilation * (kernel // 2)
         super().__init__(n_in, n_out, kernel, dilation=dilation, padding=reach, padding_mode="reflect")
         nn.init.kaiming_normal_(self.weight)
-        nn.init.zeros_(self.bias)  # type: ignore[arg-type]  # there is one
+        nn.init.zeros_(self.bias)  # type: ignore[arg-type]  # bias is not None
 
 
 class HNFBlock(nn.Module):
-    """[n, c, L] -> [n, c, L]; c divisible by 4, L above 7 dilations."""
+    """[n, c, L] -> [n, c, L]; c must be a multiple of 4, and L greater than 7 * dilation."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()

@@ -1,16 +1,16 @@
-"""Mamba: a block of gated, selective state space, causal, with a state that can be carried from piece to piece.
+"""Mamba: a causal block with a gated selective state-space model, whose state can be carried from piece to piece.
 
 Source: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", 2023, figure 3 and
-section 3.4. With c features, d = expand c channels, N states a channel and rank r = ceil(c / 16) of the step:
+section 3.4. With c features, d = expand c channels, N states per channel and rank r = ceil(c / 16) of the step:
 
     u, z          = in_proj(x)                 [n, L, d] each
-    u             = SiLU(conv1d(u))            each channel on its own, over the last d_conv samples
+    u             = SiLU(conv1d(u))            each channel separately, over the last d_conv samples
     dt, B, C      = x_proj(u)                  [n, L, r], [n, L, N], [n, L, N]
     delta         = softplus(dt_proj(dt))      [n, L, d]
     y             = selective scan of u with delta, A = -exp(A_log), B, C, D
     out           = out_proj(y SiLU(z))        [n, L, c]
 
-Module names are those of the public implementation, so that its weights load as they are.
+Module names are those of the public implementation, so its weights load unchanged.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from torch.nn import functional
 from cleansemg.denoising.networks.selective_scan import selective_scan
 
 FEATURES_PER_RANK = 16
-FIRST_STEPS = (1e-3, 0.1)  # delta of a fresh network, log-uniform (section 3.6 of the paper)
+FIRST_STEPS = (1e-3, 0.1)  # initial delta, log-uniform (section 3.6 of the paper)
 SMALLEST_FIRST_STEP = 1e-4
 EPSILON = 1e-5  # of the norm
 
 
 class MambaState(NamedTuple):
-    """What a mixer remembers of the samples before: enough to go on as if the signal had come in one piece."""
+    """State of a mixer after a piece: with it, the next piece gives the same output as the whole signal at once."""
 
     inputs: torch.Tensor  # [n, d_conv - 1, d] last inputs of the convolution
     h: torch.Tensor  # [n, d, N] state of the scan
 
 
 class MambaMixer(nn.Module):
-    """[n, L, c] -> [n, L, c]."""
+    """[n, L, c] -> [n, L, c] and the state after the last sample."""
 
     def __init__(self, features: int, d_state: int = 16, d_conv: int = 4, expand: int = 4) -> None:
         super().__init__()
@@ -59,10 +59,10 @@ class MambaMixer(nn.Module):
         low, high = (math.log(step) for step in FIRST_STEPS)
         step = torch.exp(low + (high - low) * torch.rand(self.dt_proj.out_features)).clamp(min=SMALLEST_FIRST_STEP)
         with torch.no_grad():
-            self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))  # softplus of this is the step
+            self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))  # so softplus(bias) is the step
 
     def forward(self, x: torch.Tensor, state: MambaState | None = None) -> tuple[torch.Tensor, MambaState]:
-        """[n, L, c], and the state that the piece before left -> [n, L, c], and the state after this one."""
+        """[n, L, c] and the state before this piece (None: zeros) -> [n, L, c] and the state after this piece."""
         u, z = self.in_proj(x).chunk(2, dim=2)  # [n, L, d] each
         u, inputs = self._convolve(u, None if state is None else state.inputs)
         u = functional.silu(u)
@@ -74,7 +74,7 @@ class MambaMixer(nn.Module):
         return out, MambaState(inputs, h)
 
     def _convolve(self, u: torch.Tensor, inputs: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """[n, L, d] -> the same, each channel over its last samples; and the inputs that the next piece needs."""
+        """Convolve each channel of u [n, L, d] causally -> [n, L, d] and the inputs that the next piece needs."""
         reach = self.conv1d.kernel_size[0] - 1
         if inputs is None:
             inputs = u.new_zeros(len(u), reach, u.shape[2])
@@ -84,7 +84,7 @@ class MambaMixer(nn.Module):
 
 
 class MambaBlock(nn.Module):
-    """A mixer on the normalised input, plus the input: [n, L, c] -> [n, L, c]."""
+    """A mixer on the normalised input, plus the input: [n, L, c] -> [n, L, c] and the state after the last sample."""
 
     def __init__(self, features: int, d_state: int = 16, d_conv: int = 4, expand: int = 4) -> None:
         super().__init__()
@@ -92,15 +92,16 @@ class MambaBlock(nn.Module):
         self.mixer = MambaMixer(features, d_state, d_conv, expand)
 
     def forward(self, x: torch.Tensor, state: MambaState | None = None) -> tuple[torch.Tensor, MambaState]:
-        """[n, L, c], and the state that the piece before left -> [n, L, c], and the state after this one."""
+        """[n, L, c] and the state before this piece (None: zeros) -> [n, L, c] and the state after this piece."""
         y, state = self.mixer(self.norm(x), state)
         return y + x, state
 
 
 def stream(block: nn.Module, x: torch.Tensor, piece: int) -> torch.Tensor:
-    """[n, L, c] -> [n, L, c] through a mixer or block, `piece` samples at a time.
+    """Run a mixer or block over x [n, L, c] -> [n, L, c], `piece` samples at a time.
 
-    As the whole at once, but for rounding; the memory that it takes beside x and the result is that of a piece.
+    The result equals that of the whole signal at once, except for rounding. Apart from x and the result, the memory use
+    is that of one piece.
     """
     outputs = []
     state = None

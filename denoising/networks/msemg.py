@@ -10,9 +10,10 @@ c = 64 features:
     HNF                                               106,688
     convolution c -> 1, kernel 9                          577
 
-The output is the clean signal itself. The Mamba block is causal and has a state, so a long input runs through it
-in pieces. The convolutions look 19 samples to either side before it and 19 after it, and the instance normalisation
-takes mean and deviation over the whole input: these run over all of it at once.
+The output is the estimate of the clean signal. The Mamba block is causal and has a state, so it processes a long input
+in pieces. The other layers process the whole input at once: the convolutions before the Mamba block reach 19 samples to
+either side, those after it another 19, and the instance normalisation computes mean and standard deviation over the
+whole input.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from cleansemg.denoising.networks.mamba import MambaBlock, stream
 from cleansemg.denoising.neural import NeuralDenoiser
 
 KERNEL = 9
-PIECE = 16_384  # samples that the Mamba block takes at a time where no gradient is needed
+PIECE = 16_384  # samples that the Mamba block processes at a time if no gradient is needed
 
 FIRST, LAST, BLOCKS = "conv.0.weight", "conv_out.weight", "mamba.forward_blocks."
 MIXER = BLOCKS + "0.mixer."
@@ -38,7 +39,11 @@ MIXER = BLOCKS + "0.mixer."
 
 @dataclass(frozen=True)
 class MSEMGSize:
-    """Hyper-parameters; the defaults are the published network's."""
+    """Hyper-parameters; the defaults are the published network's.
+
+    Raises:
+        UserError: a value out of range.
+    """
 
     features: int = 64  # c, a multiple of 4
     d_state: int = 16
@@ -75,7 +80,7 @@ class MambaLayers(nn.Module):
 
 
 class MSEMGNetwork(nn.Module):
-    """[n, L] -> [n, L]; L of at least 8."""
+    """[n, L] -> [n, L]; L must be at least 8."""
 
     def __init__(self, size: MSEMGSize) -> None:
         super().__init__()
@@ -96,7 +101,7 @@ class MSEMG(NeuralDenoiser):
     """The denoiser with a Mamba block."""
 
     name = "msemg"
-    min_samples = 8  # the widest kernel, 15, is padded by 7 mirrored samples
+    min_samples = 8  # the largest kernel, 15, needs 7 mirrored samples of padding
     Size = MSEMGSize
 
     def build_network(self, size: MSEMGSize) -> nn.Module:
@@ -104,10 +109,11 @@ class MSEMG(NeuralDenoiser):
 
     @classmethod
     def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
-        """The public names are those here; the size is in the shapes.
+        """Read a public checkpoint: it has the same tensor names as here; the sizes come from the shapes.
 
-        The public code runs one Mamba block as often as its settings ask, which no file holds: a checkpoint holds
-        one block, or the same one again under other numbers. Give `n_layers` where it is not 1.
+        The public code runs one Mamba block several times. The number of runs is a setting that checkpoints do not
+        store: a checkpoint holds one block, or copies of it under other numbers. `n_layers` is the number of blocks in
+        the file; set it if the setting was another.
         """
         names = (FIRST, LAST, MIXER + "A_log", MIXER + "conv1d.weight")
         shapes = [tuple(state[name].shape) if name in state else () for name in names]

@@ -1,4 +1,4 @@
-"""SDEMG: a diffusion model that draws clean EMG given the contaminated one; 1,233,857 parameters.
+"""SDEMG: a diffusion model that samples the clean EMG conditional on the contaminated EMG; 1,233,857 parameters.
 
 Source: Liu et al., "SDEMG: Score-based Diffusion Model for Surface Electromyographic Signal Denoising", ICASSP
 2024; the count is that of Table II of the MSEMG paper. With c = 64 features, x_t the state of the diffusion
@@ -9,8 +9,8 @@ Source: Liu et al., "SDEMG: Score-based Diffusion Model for Surface Electromyogr
     bridges     five, from the stream of x_t to that of y, modulated by n                        5 x 33,024
     output      convolution c -> 1, kernel 9, of the stream of y: the noise in x_t               577
 
-There are five bridges for a stem and five blocks, so the fifth block of either stream is never run; the published
-count has them. Module names are those of the published checkpoints.
+The five bridges follow the stem and the first four blocks, so the fifth block of either stream is never run; the
+published count includes both. Module names are those of the published checkpoints.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ SAME_BETA = 1e-5
 class SDEMGSize(Sampling):
     """Hyper-parameters of the network, then flags; the defaults are the published network's.
 
-    Those of `Sampling` are parameters of the denoiser, too, and can be changed without changing weights.
+    The fields of `Sampling` are parameters of the denoiser, too; they do not affect the weights.
+
+    Raises:
+        UserError: a value out of range.
     """
 
     features: int = 64  # c, a multiple of 4
@@ -76,7 +79,7 @@ def embed_level(level: torch.Tensor, width: int) -> torch.Tensor:
 
 
 class LevelGain(nn.Module):
-    """Gain and offset a channel, linear in the embedding of the level (FiLM)."""
+    """Gain and offset of each channel, linear in the embedding of the level (FiLM): [n, c, L], [n, c] -> [n, c, L]."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -89,7 +92,7 @@ class LevelGain(nn.Module):
 
 
 class Bridge(nn.Module):
-    """From the stream of x_t to that of y: [n, c, L] and the embedding [n, c] -> [n, c, L]."""
+    """Link from the stream of x_t to that of y: [n, c, L] and the embedding [n, c] -> [n, c, L]."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -103,7 +106,7 @@ class Bridge(nn.Module):
 
 
 class NoisePredictor(nn.Module):
-    """The network eps(x_t, y, n)."""
+    """The network eps(x_t, y, n), which predicts the noise in x_t."""
 
     def __init__(self, size: SDEMGSize) -> None:
         super().__init__()
@@ -114,7 +117,7 @@ class NoisePredictor(nn.Module):
         self.features = size.features
 
     def condition(self, noisy: torch.Tensor) -> torch.Tensor:
-        """The part that depends on y alone, the same at every step: [n, L] -> [n, c, L]."""
+        """Compute the part that depends only on y and is the same at every step: [n, L] -> [n, c, L]."""
         stem: torch.Tensor = self.stream_cond[0](noisy.unsqueeze(1))
         return stem
 
@@ -130,9 +133,9 @@ class NoisePredictor(nn.Module):
 
 
 class SDEMGNetwork(nn.Module):
-    """[n, L] -> [n, L], L of at least 29: draws from the clean signals that y leaves possible.
+    """[n, L] -> [n, L], L at least 29: samples from the distribution of the clean signal given y.
 
-    `sampling` may be replaced at any time.
+    The attribute `sampling` may be replaced at any time.
     """
 
     levels: torch.Tensor
@@ -147,7 +150,7 @@ class SDEMGNetwork(nn.Module):
         self.register_buffer("levels", levels.float(), persistent=False)
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
-        """The mean of `sampling.samples` draws; the same for a signal whatever else is in the batch."""
+        """Return the mean of `sampling.samples` draws [n, L]; a result does not depend on the rest of the batch."""
         condition = self.model.condition(noisy)  # [n, c, L]
 
         def predict(x: torch.Tensor, level: float) -> torch.Tensor:
@@ -159,7 +162,7 @@ class SDEMGNetwork(nn.Module):
             rng = generator(self.sampling.seed, "sdemg", i, noisy.shape[1])
 
             def draw() -> torch.Tensor:
-                # every signal gets the same noise, so that none depends on its place in the batch
+                # all signals get the same noise, so a result does not depend on the position in the batch
                 one = torch.from_numpy(rng.standard_normal(noisy.shape[1], "float32"))  # noqa: B023 - used at once
                 return one.to(noisy).expand_as(noisy)
 
@@ -167,14 +170,14 @@ class SDEMGNetwork(nn.Module):
         return total / self.sampling.samples
 
     def training_loss(self, noisy: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
-        """Mean squared error of the predicted noise at drawn levels; DDPM, equation 14.
+        """Return the mean squared error of the predicted noise at random levels; DDPM, equation 14.
 
         Args:
             noisy: [n, L], scaled.
             clean: [n, L], scaled, within [-1, 1].
 
         Returns:
-            A scalar; it depends on torch's generator.
+            A scalar; levels and noise are drawn from torch's generator.
         """
         level = draw_levels(self.levels, len(clean), self.wrapped_level)  # [n]
         noise = torch.randn_like(clean)
@@ -189,10 +192,10 @@ def _stream(size: SDEMGSize) -> nn.ModuleList:
 
 
 class SDEMG(NeuralDenoiser):
-    """The denoiser that draws from a conditional diffusion model."""
+    """The denoiser that samples from a conditional diffusion model."""
 
     name = "sdemg"
-    min_samples = 29  # kernel 15 with dilation 4 is padded by 28 mirrored samples
+    min_samples = 29  # kernel 15 with dilation 4 needs 28 mirrored samples of padding
     Size = SDEMGSize
 
     def build_network(self, size: SDEMGSize) -> nn.Module:
@@ -200,12 +203,12 @@ class SDEMG(NeuralDenoiser):
 
     @classmethod
     def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
-        """`SDEMG_best.pth`: the names without the prefix `diffusion.`, the file's size and bridges, the quirk on.
+        """Read `SDEMG_best.pth`: drop the prefix `diffusion.`, read sizes and bridges, set `wrapped_level`, 1 sample.
 
-        A file whose five bridges are equal is one with a shared bridge.
+        A file with five equal bridges has a shared bridge.
 
         Raises:
-            UserError: its schedule is not the cosine one, so that its weights would be used at wrong levels.
+            UserError: the schedule in the file is not the cosine one; the weights would be used at wrong levels.
         """
         prefix = "diffusion." if any(name.startswith("diffusion.model.") for name in state) else ""
         tensors = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
@@ -246,14 +249,14 @@ def _check_schedule(betas: torch.Tensor) -> None:
 
 
 def _bridge(name: str) -> int | None:
-    """Which bridge a tensor belongs to; None for the other parts."""
+    """Number of the bridge that a tensor belongs to; None if it belongs to another part."""
     part, _, rest = name.removeprefix("model.").partition(".")
     number = rest.partition(".")[0]
     return int(number) if part == "bridge" and number.isdigit() else None
 
 
 def _is_shared(tensors: Mapping[str, torch.Tensor]) -> bool:
-    """Whether all five bridges are the first one; a file that holds it once is of ours."""
+    """Whether all five bridges equal the first; a file with bridge 0 alone was written by this project."""
     first = {name: tensor for name, tensor in tensors.items() if _bridge(name) == 0}
     others = {_bridge(name) for name in tensors} - {None, 0}
     if not first or (others and others != set(range(1, N_BRIDGES))):

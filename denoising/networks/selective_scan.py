@@ -1,7 +1,7 @@
-"""The selective scan, the recurrence at the heart of Mamba: one interface, three ways to the same numbers.
+"""The selective scan, the recurrence of Mamba: one interface with three implementations of the same computation.
 
 Source: Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", 2023, algorithm 2. With
-n signals, L samples, d channels and N states a channel:
+n signals, L samples, d channels and N states per channel:
 
     u      input            [n, L, d]        A  decay, negative       [d, N]
     delta  step, positive   [n, L, d]        B  into the state        [n, L, N]
@@ -11,8 +11,8 @@ n signals, L samples, d channels and N states a channel:
     h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t
     y_t = C_t h_t + D u_t
 
-The ways: `mamba-ssm` (its CUDA kernel, where that package is installed), `kernel` (numba, for CPUs, see
-`selective_scan_kernel.py`) and `reference` (a loop in torch, anywhere).
+The implementations (argument `way`): `mamba-ssm` (the CUDA kernel of that package, if it is installed), `kernel`
+(numba, for CPUs, see `selective_scan_kernel.py`) and `reference` (a loop in torch, for every device).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cleansemg.core.errors import UserError, did_you_mean
 Tensor = torch.Tensor
 Scan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
-TINY_STEP = 2.0**-60  # exp(TINY_STEP * A) is 1, and multiplying by a power of two rounds nothing
+TINY_STEP = 2.0**-60  # exp(TINY_STEP * A) rounds to 1, and a product with a power of two is exact
 
 
 def selective_scan(
@@ -46,20 +46,20 @@ def selective_scan(
     Args:
         u: [n, L, d].
         delta: [n, L, d], positive.
-        A: [d, N], negative. Its type, float32 or float64, is what is computed in, also where autocast
-            makes the others shorter.
+        A: [d, N], negative. The scan computes in the dtype of A, float32 or float64, even if autocast reduces the
+            precision of the other arguments.
         B: [n, L, N].
         C: [n, L, N].
         D: [d].
-        state: [n, d, N] that the piece before ended with; None: zeros.
-        way: "auto" (mamba-ssm on CUDA where it is installed, the kernel on a CPU, else the reference), or
-            the name of one.
+        state: [n, d, N] state after the previous piece; None: zeros.
+        way: the name of an implementation, or "auto": mamba-ssm on CUDA if it is installed, the kernel on a CPU,
+            otherwise the reference.
 
     Returns:
-        y [n, L, d], of the type of A, and the state after the last sample [n, d, N].
+        y [n, L, d], in the dtype of A, and the state after the last sample [n, d, N].
 
     Raises:
-        UserError: an unknown way, or one that does not work for these tensors.
+        UserError: an unknown implementation, or one that does not support these tensors.
     """
     if state is None:
         state = A.new_zeros(len(u), *A.shape)
@@ -83,7 +83,7 @@ def _scan(way: str, A: Tensor) -> Scan:
 
 
 def ways(A: Tensor) -> tuple[str, ...]:
-    """The ways that are open to tensors like A, the fastest first."""
+    """Names of the implementations that support the dtype and device of A, the fastest first."""
     fast = []
     if A.is_cuda and A.dtype == torch.float32 and _has_mamba_ssm():
         fast.append("mamba-ssm")
@@ -100,9 +100,9 @@ def _has_mamba_ssm() -> bool:
 def reference_scan(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Sample by sample as the equations stand, differentiable by torch."""
+    """Run the recurrence sample by sample, as in the equations; differentiable by torch."""
     outputs = []
-    # unbind, since the gradient of an index would be as long as the signal at every sample
+    # unbind: with indexing, the gradient of every sample would be a tensor as long as the signal
     for u_t, delta_t, B_t, C_t in zip(*(tensor.unbind(1) for tensor in (u, delta, B, C)), strict=True):
         decay = torch.exp(delta_t[:, :, None] * A)  # [n, d, N]
         state = decay * state + (delta_t * u_t)[:, :, None] * B_t[:, None, :]
@@ -113,7 +113,7 @@ def reference_scan(
 def kernel_scan(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The compiled kernel, on torch's number of threads."""
+    """Run the compiled kernel with as many threads as torch uses."""
     from cleansemg.denoising.networks.selective_scan_kernel import KernelScan
 
     result: tuple[Tensor, Tensor] = KernelScan.apply(u, delta, A, B, C, D, state)  # type: ignore[no-untyped-call]
@@ -123,10 +123,10 @@ def kernel_scan(
 def mamba_ssm_scan(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The CUDA kernel of mamba-ssm.
+    """Run the CUDA kernel of mamba-ssm.
 
-    That one starts from zeros. N samples put before the first, one a state, make a given state of them: their
-    steps are so small that nothing decays, and B picks the state that the sample goes to.
+    That kernel starts from a zero state. To start from `state`, N samples are inserted before the first one. Each sets
+    one of the N states: B selects the state, and the steps are so small that no state decays.
     """
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn  # type: ignore[import-not-found]
 

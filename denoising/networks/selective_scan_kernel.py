@@ -1,22 +1,23 @@
 """The selective scan compiled for CPUs, forward and backward; symbols as in `selective_scan.py`.
 
-What makes it fast:
-- Channels do not touch each other. A block of them is taken through all samples with its states in a near cache, and
-  the innermost loops run over the block's channels, neighbours in memory: they vectorise, the exponential included.
-- Blocks and signals are shared out to threads. The kernel holds no lock of Python's, so plain threads do: no pool is
-  left behind that a forked process would inherit, and two threads may scan at the same time.
-- The forward pass keeps the state every `SEGMENT` samples alone. The backward pass takes the segments from the last to
-  the first and computes the states between once more: memory grows with the length as that of u does.
+Why it is fast:
+- Channels are independent. A block of channels is processed through all samples while its states stay in the cache. The
+  innermost loops run over the channels of the block, which are neighbours in memory, so the loops vectorise, including
+  the exponential.
+- Blocks and signals are distributed over threads. The kernel releases Python's lock (GIL), so plain threads suffice: no
+  thread pool remains that a forked process would inherit, and two threads may scan at the same time.
+- The forward pass saves only the state of every `SEGMENT`-th sample. The backward pass visits the segments from the
+  last to the first and recomputes the states in between, so the memory grows with the length no faster than that of u.
 
-Backward, with g_t the gradient of the loss by h_t, a_t = exp(delta_t A) and dy_t that by y_t:
+Backward, with a_t = exp(delta_t A), g_t the gradient of the loss with respect to h_t, and dy_t that to y_t:
 
     g_t      = C_t dy_t + a_{t+1} g_{t+1}
     dC_t     = sum over d of dy_t h_t           dB_t = sum over d of g_t delta_t u_t
     du_t     = delta_t (g_t B_t) + D dy_t       dA   = sum over t of g_t a_t h_{t-1} delta_t
     ddelta_t = u_t (g_t B_t) + sum over N of g_t a_t h_{t-1} A
 
-Sums over channels are formed block by block and added in the order of the blocks, sums over signals in that of the
-signals: no digit depends on the number of threads.
+Sums over channels are computed for each block and added in the order of the blocks; sums over signals are added in the
+order of the signals. The result therefore does not depend on the number of threads, to the last digit.
 """
 
 from __future__ import annotations
@@ -37,21 +38,21 @@ from cleansemg.denoising.compilation import announce
 Array = np.ndarray[Any, Any]
 Tensor = torch.Tensor
 
-BLOCK = 128  # channels taken together; less for a single signal to be shared out
-BLOCK_BACK = 256  # the same backward, where each block and state adds up two sums: fewer are faster
+BLOCK = 128  # channels per block; small enough to distribute a single signal over several threads
+BLOCK_BACK = 256  # the same for the backward pass, where each block and state has two sums, so fewer blocks are faster
 SEGMENT = 32  # samples between saved states
-RANGES_PER_THREAD = 4  # so that a thread that is held up does not hold up the others
+RANGES_PER_THREAD = 4  # several, so that one delayed thread does not delay the others
 COMPILATION_S = 20
 
-# Sums may be reordered, which lets them vectorise; NaN, infinities and division stay as IEEE 754 has them.
+# Sums may be reordered, so they can vectorise; NaN, infinities and division still follow IEEE 754.
 REORDERED_SUMS = {"reassoc", "contract", "nsz"}
 
 LN_2 = math.log(2.0)
 LOG2_E = 1.0 / LN_2
 LEAST, MOST = np.float32(-125), np.float32(127)  # exponents of normal numbers in single precision
 ROUNDER = np.float32(1.5 * 2**23)  # added to a number, it leaves the nearest integer in the lowest bits
-# 2^f for |f| <= 1/2 to 1e-8: 1 + f times the polynomial that meets (2^f - 1) / f in the six Chebyshev nodes. Near
-# f = 0 it is better still, which counts: states decay by factors near 1.
+# 2^f for |f| <= 1/2 with an error of 1e-8: 1 + f times the polynomial that equals (2^f - 1) / f at the six Chebyshev
+# nodes. Near f = 0 the error is smaller still, which matters because states decay by factors near 1.
 P0 = np.float32(1.0)
 P1 = np.float32(0.693147188)
 P2 = np.float32(0.240226508)
@@ -62,11 +63,11 @@ P6 = np.float32(0.000154531629)
 
 
 def _exp2(x: float) -> float:
-    """2^x: of single precision a polynomial that vectorises, of double precision the library's exponential."""
+    """2^x: a polynomial that vectorises in single precision, the exponential of the library in double precision."""
     return math.exp(x * LN_2)
 
 
-# no reordering here, which would undo the rounding
+# reordering is off here, because it would remove the rounding step
 @overload(_exp2, strict=False, jit_options={"fastmath": {"contract"}})
 def _typed_exp2(x: Any) -> Callable[[Any], Any]:
     if x != types.float32:
@@ -84,7 +85,7 @@ def _typed_exp2(x: Any) -> Callable[[Any], Any]:
 
 
 class KernelScan(torch.autograd.Function):
-    """`selective_scan` for CPU tensors of one type, float32 or float64: -> y, state after the last sample."""
+    """`selective_scan` for CPU tensors of one dtype, float32 or float64; returns y and the last state."""
 
     @staticmethod
     def forward(
@@ -117,7 +118,7 @@ class KernelScan(torch.autograd.Function):
 
 
 def _in_order(parts: Tensor) -> Tensor:
-    """[m, ...] -> [...]: the sum, always added in the same order."""
+    """[m, ...] -> [...]: the sum over m, always added in the same order."""
     total = parts[0].clone()
     for part in parts[1:]:
         total += part
@@ -125,7 +126,7 @@ def _in_order(parts: Tensor) -> Tensor:
 
 
 def _run(kernel: Any, n_items: int, tensors: Sequence[Tensor]) -> None:
-    """Call `kernel` for all items, on as many threads as torch has."""
+    """Call `kernel` for all items, with as many threads as torch uses."""
     announce(kernel, COMPILATION_S)
     arrays = [tensor.detach().numpy() for tensor in tensors]
     n_threads = min(torch.get_num_threads(), n_items)
@@ -143,9 +144,9 @@ def scan(
     u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, start: Array, y: Array, end: Array, saved: Array,
     first: int, stop: int,
 ) -> None:  # fmt: skip
-    """Forward, for the items `first` to `stop`; an item is a signal and a block of channels.
+    """Forward pass of the items `first` to `stop` - 1; an item is one block of channels of one signal.
 
-    Args: rate = A / ln 2, [N, d]; start, end [n, N, d]; saved [n, segments, N, d], no segments to save none.
+    Args: rate = A / ln 2, [N, d]; start, end [n, N, d]; saved [n, segments, N, d], with 0 segments to save no state.
     """
     _, L, d = u.shape
     n_blocks = (d + BLOCK - 1) // BLOCK
@@ -164,7 +165,7 @@ def scan(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED_SUMS)
 def _step(u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, h: Array, y: Array, into: Array) -> None:
-    """One sample of one block of w channels: renews h [N, w], writes y [w]; into [w] is scratch."""
+    """One sample of one block of w channels: updates h [N, w], writes y [w]; into [w] is a work array."""
     for c in range(u.size):
         y[c] = D[c] * u[c]
         into[c] = delta[c] * u[c]
@@ -181,10 +182,10 @@ def scan_back(
     u: Array, delta: Array, rate: Array, B: Array, C: Array, D: Array, saved: Array, dy: Array, g: Array,
     du: Array, ddelta: Array, dA: Array, dB: Array, dC: Array, dD: Array, first: int, stop: int,
 ) -> None:  # fmt: skip
-    """Backward, for the items `first` to `stop`.
+    """Backward pass of the items `first` to `stop` - 1; an item is one block of channels of one signal.
 
-    Args: g [n, N, d], the gradient by the last state, becomes that by the first; dA [n, N, d] and dD [n, d], a signal
-    each; dB, dC [blocks, n, L, N], a block each.
+    Args: g [n, N, d], on input the gradient with respect to the last state, on output that to the start state; dA
+    [n, N, d] and dD [n, d], one part for each signal; dB, dC [blocks, n, L, N], one part for each block.
     """
     _, L, d = u.shape
     N = len(rate)
@@ -217,7 +218,7 @@ def scan_back(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED_SUMS)
 def _again(u: Array, delta: Array, rate: Array, B: Array, before: Array, a: Array, after: Array, into: Array) -> None:
-    """One sample of one block once more, with its decays: writes a and the state after it, [N, w]; into is scratch."""
+    """Recompute one sample of one block: writes its decays a and the state after it, [N, w]; into is a work array."""
     for c in range(u.size):
         into[c] = delta[c] * u[c]
     for k in range(B.size):
@@ -234,7 +235,7 @@ def _step_back(
     g: Array, du: Array, ddelta: Array, dA: Array, dB: Array, dC: Array, dD: Array, into: Array, by_B: Array,
     by_rate: Array,
 ) -> None:  # fmt: skip
-    """One sample of one block backwards: renews g and dA [N, w]; into, by_B and by_rate [w] are scratch."""
+    """Backward step of one sample of a block: updates g, dA [N, w], dD [w]; into, by_B, by_rate [w] are work arrays."""
     for c in range(u.size):
         into[c] = delta[c] * u[c]
         by_B[c] = 0

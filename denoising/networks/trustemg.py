@@ -1,21 +1,21 @@
-"""TrustEMG-Net and the variants of its ablation: a U-Net with something at its bottleneck.
+"""TrustEMG-Net and the variants of its ablation study: a U-Net, without or with a layer at its bottleneck.
 
 Source: Wang et al., "TrustEMG-Net: Using Representation-Masking Transformer with U-Net for Surface
 Electromyography Enhancement", and its public code. z [n, T, d] is the encoder's last output (T = 56, d = 1024):
 
     h = TransformerLayer(dropout(z + positions))    one layer, post-norm, 8 heads, 2d hidden units, dropout 0.1
-    DM, direct mapping:           the decoder gets h
-    RM, representation masking:   the decoder gets sigmoid(h) * z     (the final TrustEMG-Net)
+    DM, direct mapping:           the decoder receives h
+    RM, representation masking:   the decoder receives sigmoid(h) * z     (the final TrustEMG-Net)
 
     unet       no bottleneck                              16,724,417 parameters
     dm, rm     as above                                   25,124,289
-    lstm       an LSTM d -> d in place of the layer       25,121,217
-    skipall    a layer on each of the encoder's outputs   36,320,001, of which 8,399,872 are never executed
+    lstm       an LSTM d -> d instead of the layer        25,121,217
+    skipall    a layer on each of the encoder's outputs   36,320,001, of which 8,399,872 are never used
 
-Positions are sinusoids along time. In the public code they are indexed by the sample in the batch instead: every
-step of signal b gets the vector of position b. `positions_by_batch` is that network as it works for a batch of
-one, the vector of position 0 ([0, 1, 0, 1, ...]) at every step of every signal, so that an output does not depend on
-the neighbours even then. Published checkpoints turn it on. Module names are those of the checkpoints.
+Positions are encoded by sinusoids along time. The public code indexes them by the row of the batch instead: every step
+of signal b gets the vector of position b. `positions_by_batch` reproduces that network for a batch of one: every step
+of every signal gets the vector of position 0 ([0, 1, 0, 1, ...]), so an output does not depend on the other signals of
+the batch. Published checkpoints need it. Module names are those of the checkpoints.
 """
 
 from __future__ import annotations
@@ -35,14 +35,18 @@ from cleansemg.denoising.neural import NeuralDenoiser
 
 TABLE = 5000  # positions in the table of the public code
 BASE = 10_000.0  # of the sinusoids' periods
-FEEDFORWARD = 2  # hidden units of a transformer layer, in widths of its input
+FEEDFORWARD = 2  # hidden units of a transformer layer, as a multiple of its input width
 
 
 @dataclass(frozen=True)
 class UNetSize:
-    """Hyper-parameters; the defaults are the published network's."""
+    """Hyper-parameters; the defaults are the published network's.
 
-    width: int = 64  # channels of the first scale; each of the other four has twice those of the one before
+    Raises:
+        ValueError: width is below 1.
+    """
+
+    width: int = 64  # channels of the first scale; each of the other four has twice as many as the previous one
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -51,11 +55,15 @@ class UNetSize:
 
 @dataclass(frozen=True)
 class TransformerSize(UNetSize):
-    """With one transformer layer; the defaults are the published network's but for `positions_by_batch`."""
+    """Hyper-parameters with one transformer layer; all defaults except `positions_by_batch` are the published ones.
+
+    Raises:
+        ValueError: width is below 1, or heads does not divide the number of channels.
+    """
 
     heads: int = 8
     dropout: float = 0.1
-    positions_by_batch: bool = False  # quirk of the published code, see above; needed by its weights
+    positions_by_batch: bool = False  # behaviour of the published code, see above; its weights need it
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,15 +72,15 @@ class TransformerSize(UNetSize):
 
     @property
     def narrowest(self) -> int:
-        """The fewest channels of a scale that has a transformer layer."""
+        """The smallest number of channels among the scales that have a transformer layer."""
         return self.width << (DEPTH - 1)
 
 
 @dataclass(frozen=True)
 class SkipAllSize(TransformerSize):
-    """With a transformer layer on each scale."""
+    """Hyper-parameters with a transformer layer on each scale."""
 
-    unused_block: bool = True  # the published code builds and counts a layer that it never runs
+    unused_block: bool = True  # the published code builds a layer that it never runs, and counts its parameters
 
     @property
     def narrowest(self) -> int:
@@ -81,25 +89,25 @@ class SkipAllSize(TransformerSize):
 
 
 class Positions(nn.Module):
-    """[n, T, d] -> [n, T, d]: adds the positions, then dropout."""
+    """[n, T, d] -> [n, T, d]: adds the position vectors, then applies dropout."""
 
     pe: torch.Tensor | None
 
     def __init__(self, d: int, dropout: float, by_batch: bool) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        # with the quirk alone, [5000, 1, d]: the published files hold it
+        # [5000, 1, d], only with `by_batch`: the published files hold this table
         self.register_buffer("pe", sinusoids(TABLE, d).unsqueeze(1) if by_batch else None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # computed anew without it: any length, and nothing constant in the files of weights
+        # otherwise computed for each length, so that files of weights hold no constants
         table = sinusoids(x.shape[1], x.shape[2], x.device) if self.pe is None else self.pe[0]
         y: torch.Tensor = self.dropout(x + table)
         return y
 
 
 def sinusoids(n: int, d: int, device: torch.device | None = None) -> torch.Tensor:
-    """[n, d]: sines on the even features, cosines on the odd ones, periods rising from 2 pi to 20,000 pi."""
+    """[n, d]: sines in the even features, cosines in the odd ones; periods from 2 pi to almost 20,000 pi positions."""
     position = torch.arange(n, dtype=torch.float32, device=device).unsqueeze(1)  # [n, 1]
     rate = torch.exp(torch.arange(0, d, 2, dtype=torch.float32, device=device) * (-math.log(BASE) / d))
     table = torch.empty(n, d, device=device)
@@ -109,10 +117,10 @@ def sinusoids(n: int, d: int, device: torch.device | None = None) -> torch.Tenso
 
 
 class TransformerLayer(nn.TransformerEncoderLayer):
-    """[n, T, d] -> [n, T, d]: torch's post-norm layer.
+    """[n, T, d] -> [n, T, d]: the post-norm layer of torch.
 
-    The steps are written out because torch's own forward leaves them, outside training, for a kernel that holds
-    all T x T weights of the attention at once: gigabytes for a minute of signal on the first scale.
+    The steps are written out here because, outside training, the forward method of torch uses a kernel that stores all
+    T x T attention weights at once: gigabytes for 60 s of signal on the first scale.
     """
 
     def __init__(self, d: int, size: TransformerSize) -> None:
@@ -137,7 +145,7 @@ class TransformerLayer(nn.TransformerEncoderLayer):
 
 
 class Transformer(nn.Module):
-    """[n, T, d] -> [n, T, d]: one layer, under the name that torch's stack of layers gives it."""
+    """[n, T, d] -> [n, T, d]: one layer, with the tensor names of `torch.nn.TransformerEncoder`."""
 
     def __init__(self, d: int, size: TransformerSize) -> None:
         super().__init__()
@@ -150,23 +158,23 @@ class Transformer(nn.Module):
 
 
 class Bottleneck(UNet):
-    """A U-Net whose last scale is mapped or masked by what a subclass has there."""
+    """A U-Net whose last scale is mapped or masked by the layer `along_time` of a subclass."""
 
     def __init__(self, size: UNetSize, masks: bool) -> None:
         super().__init__(size.width)
         self.masks = masks
 
     def between(self, scales: list[torch.Tensor]) -> list[torch.Tensor]:
-        """The skips as they are, the last scale mapped or masked."""
+        """Return the skips unchanged and the last scale mapped or masked."""
         *skips, z = scales
         return [*skips, self.apply_to(z, self.along_time(z.transpose(1, 2)))]
 
     def along_time(self, x: torch.Tensor) -> torch.Tensor:
-        """[n, T, d] -> [n, T, d]."""
+        """Map the last scale: [n, T, d] -> [n, T, d]; subclasses implement it."""
         raise NotImplementedError
 
     def apply_to(self, z: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """Return z [n, d, T] masked by h [n, T, d], or h in its place."""
+        """Return z [n, d, T] masked by h [n, T, d], or h as [n, d, T] if this network does not mask."""
         h = h.transpose(1, 2)
         return h.sigmoid() * z if self.masks else h
 
@@ -198,10 +206,10 @@ class LSTMNetwork(Bottleneck):
 
 
 class SkipAllNetwork(Bottleneck):
-    """A transformer layer on each scale, so on the skips, too.
+    """A transformer layer on each scale, including the skips.
 
-    `unused` is the layer at the bottleneck that the published class inherits beside its own five and never
-    executes; it is built to have the published count.
+    `unused` is a sixth layer, for the bottleneck. The published class inherits it and never runs it; it is built here
+    to match the published number of parameters.
     """
 
     def __init__(self, size: SkipAllSize, masks: bool) -> None:
@@ -212,28 +220,29 @@ class SkipAllNetwork(Bottleneck):
             self.unused = Transformer(self.channels[-1], size)
 
     def between(self, scales: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Every scale is mapped or masked."""
+        """Return every scale mapped or masked."""
         layers = zip(scales, self.positions, self.transformers, strict=True)
         return [self.apply_to(z, transformer(positions(z.transpose(1, 2)))) for z, positions, transformer in layers]
 
 
 class TrustEMG(NeuralDenoiser):
-    """What the variants share; each names its network, the size of that, and whether it masks."""
+    """Base class of the variants; each defines its network, the size of the network, and whether it masks."""
 
     min_samples = MIN_SAMPLES
     Network: ClassVar[type[Bottleneck]]
     masks: ClassVar[bool] = False
-    published: ClassVar[bool] = False  # its networks are read from checkpoints of the public code
+    published: ClassVar[bool] = False  # whether checkpoints of the public code can be read
 
     def build_network(self, size: Any) -> nn.Module:
         return self.Network(size, self.masks)
 
     @classmethod
     def from_published(cls, state: Mapping[str, torch.Tensor]) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
-        """`TrustEMGNet_UNetonly_best.pth`, `_DM_`, `_RM_`: our own names, the file's width, the quirk on.
+        """Read `TrustEMGNet_UNetonly_best.pth`, `_DM_` or `_RM_`: same tensor names as here; the width is in the file.
 
-        Every published file with a transformer holds the table of positions; one without it is a network of ours, with
-        positions along time. The names and shapes of DM and RM are the same: a file does not tell which it is.
+        Every published file with a transformer holds the table of positions, so `positions_by_batch` is set. A file
+        without the table was written by this project, with positions along time. DM and RM have the same names and
+        shapes, so a file does not show which of the two it is.
         """
         width = _published_width(state) if cls.published else None
         if width is None:
@@ -264,13 +273,13 @@ class TrustEMGRM(TrustEMGDM):
 
 
 class TrustEMGLSTMDM(TrustEMG):
-    """An LSTM in place of the transformer, direct mapping."""
+    """An LSTM instead of the transformer, direct mapping."""
 
     name, Size, Network = "trustemg_lstm_dm", UNetSize, LSTMNetwork
 
 
 class TrustEMGLSTMRM(TrustEMGLSTMDM):
-    """An LSTM in place of the transformer, representation masking."""
+    """An LSTM instead of the transformer, representation masking."""
 
     name, masks = "trustemg_lstm_rm", True
 
@@ -288,7 +297,7 @@ class TrustEMGSkipAllRM(TrustEMGSkipAllDM):
 
 
 def _published_width(state: Mapping[str, torch.Tensor]) -> int | None:
-    """The width of the encoder in a checkpoint; None where it has no such encoder."""
+    """The width of the encoder in a checkpoint; None if the checkpoint has no such encoder."""
     default = [UNetSize().width * 2**i for i in range(DEPTH)]
     channels = encoder_channels(state, [f"down{i + 1}" for i in range(DEPTH)], default)
     return None if channels is None else max(channels[-1] // 2 ** (DEPTH - 1), 1)

@@ -1,13 +1,13 @@
-"""The U-Net of TrustEMG-Net: an encoder of five convolutions, a decoder that gets their outputs again.
+"""The U-Net of TrustEMG-Net: an encoder of five convolutions, and a decoder with skip connections to their outputs.
 
 Source: Wang et al., "TrustEMG-Net", the variant without a bottleneck. Kernel 8; with w = 64 and L = 2000:
 
     down    conv, stride 2       1 -> w -> 2w -> 4w -> 8w -> 16w      lengths 997, 495, 244, 119, 56
     up 0    16w -> 8w, 120       up 1    8w -> 4w, 245       up 2    4w -> 2w, 496       up 3    2w -> w, 998
-    up 4    deconv, stride 2     w -> 1, linear                       2002, the first 2000 are kept
+    up 4    deconv, stride 2     w -> 1, linear                       2002; the first 2000 are used
 
 The encoder is that of the large FCN (`fcn_large.py`). An up block is a deconvolution to half the channels, cropped or
-padded to the length of the skip, which is put behind it; then a convolution with padding 4, which adds a sample.
+padded to the length of the skip; a concatenation with the skip; and a convolution with padding 4, which adds a sample.
 Module names are those of the published checkpoints.
 """
 
@@ -21,7 +21,7 @@ from cleansemg.denoising.networks.fcn_large import Decode, Encode
 
 KERNEL = 8
 DEPTH = 5
-MIN_SAMPLES = 218  # what five convolutions of 8 with stride 2 need to leave one sample
+MIN_SAMPLES = 218  # five convolutions of kernel 8 and stride 2 then leave one sample
 
 
 class Up(nn.Module):
@@ -35,14 +35,14 @@ class Up(nn.Module):
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         y = self.deconv(x)
         missing = skip.shape[-1] - y.shape[-1]
-        left = missing // 2  # rounds down also where it crops: -1 is one sample off the left, none off the right
+        left = missing // 2  # rounds down, also when negative: -1 crops one sample on the left, none on the right
         y = functional.pad(y, (left, missing - left))
         z: torch.Tensor = self.conv(torch.cat([y, skip], dim=1))
         return z
 
 
 class UNet(nn.Module):
-    """[n, L] -> [n, L]; L of at least 218. The output is at least as long as the input, and is cropped."""
+    """[n, L] -> [n, L]; L must be at least 218. The last layer returns L samples or more, which are cropped to L."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -72,5 +72,5 @@ class UNet(nn.Module):
         return output.squeeze(1)[:, : x.shape[1]]
 
     def between(self, scales: list[torch.Tensor]) -> list[torch.Tensor]:
-        """What the decoder gets for the encoder's five outputs, the deepest last, each [n, c, T]; here the same."""
+        """Map the five outputs of the encoder, [n, c, T] each, the deepest last, to the decoder's; here unchanged."""
         return scales

@@ -1,1 +1,1 @@
-"""What all tasks share: streams in, classifiers over clean, noisy and denoised ones, a table out."""
+"""Code shared by all tasks: streams, classifiers run on clean, noisy and denoised streams, and tables of results."""

@@ -1,4 +1,4 @@
-"""The stage that fits each model on clean examples and runs it, frozen, on clean, noisy and denoised ones."""
+"""The stage that fits each model on clean examples and then runs it, frozen, on clean, noisy and denoised examples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
 SCHEMA = Schema("predictions", 1, step="cleansemg run")
-LEAKS = "leaks"  # column: somebody tested was also fitted on
+LEAKS = "leaks"  # column: whether a person of the test examples also has training or validation examples
 ALL = "all"
 PUBLISHED = "published"
 
@@ -37,17 +37,17 @@ class AssessJob:
 
     model: str
     fold: int
-    inputs: tuple[tuple[str, Path], ...]  # name and folder of the streams; the first is the clean ones
+    inputs: tuple[tuple[str, Path], ...]  # name and folder of the streams; the first are the clean streams
     folder: Path
     settings: Settings
     force: bool
 
 
 def group(settings: Settings, names: Sequence[str] | None) -> str:
-    """The folder of predictions for some denoisers, so that runs for one and for all do not get in each other's way.
+    """Name of the folder of predictions for some denoisers (`names`) or for all (None).
 
-    Nor do those of two protocols: HP's are in `hp` and `hp_published`, those of all in `all` and `published`. An alias
-    gives the folder of the name that it stands for.
+    Runs for one denoiser, for all, and for the two protocols have separate folders: `hp` and `hp_published` for HP,
+    `all` and `published` for all denoisers. An alias has the same folder as the name that it stands for.
 
     Raises:
         UserError: as `labels` does.
@@ -59,12 +59,12 @@ def group(settings: Settings, names: Sequence[str] | None) -> str:
 
 
 def models_folder(settings: Settings, layout: Layout, model: str) -> Path:
-    """Where a classifier's folds are fitted; each protocol has its own."""
+    """The folder in which a classifier's folds are fitted; each protocol has a separate folder."""
     return layout.downstream("models", "_".join([model, *_marks(settings)]))
 
 
 def selected_models(settings: Settings, task: Task, models: Sequence[str] | None) -> list[str]:
-    """The classifiers to run: those named, or the configuration's, or all.
+    """The classifiers to run: `models`, otherwise those of the configuration, otherwise all.
 
     Raises:
         UserError: an unknown name.
@@ -89,15 +89,16 @@ def assess(
 
     Args:
         settings: the configuration.
-        layout: where streams lie and predictions go.
+        layout: the folders of streams and predictions.
         options: workers and force.
         names: denoisers; None: the configuration's.
         models: classifiers; None: the configuration's.
-        folders: by input, where its streams lie if not in the layout.
+        folders: input name -> folder of its streams, if that is not the one of the layout.
 
     Raises:
-        UserError: an unknown model or denoiser, a class that nobody has or too few people have, or a fold that shares
-            people where the protocol says that it must not, or streams of different channels.
+        UserError: an unknown model or denoiser; a class with no or too few people; parts of a fold that share people
+            although the protocol is `subjects`; or streams with different channels.
+        ArtifactError: streams are absent or unfinished.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by torch; its idle threads otherwise spin
     task = open_task(settings)
@@ -139,7 +140,7 @@ def assess(
 
 
 def assess_fold(job: AssessJob) -> ShardResult:
-    """Fit one model in one fold, and its answers to the fold's test examples in every input."""
+    """Fit one model in one fold and run it on the fold's test examples in every input."""
     settings = job.settings
     task = open_task(settings)
     model = task.models()[job.model]
@@ -170,10 +171,10 @@ def assess_fold(job: AssessJob) -> ShardResult:
 
 
 def clean_examples(model: Model, clean: Artifact) -> tuple[Examples, list[Failure]]:
-    """The examples of all clean streams, and the streams that cannot be cut.
+    """Cut all clean streams into examples; the second value names the streams that cannot be cut.
 
     Raises:
-        UserError: no stream gives an example.
+        UserError: no stream yields an example.
     """
     parts: list[Examples] = []
     failures: list[Failure] = []
@@ -192,10 +193,10 @@ def clean_examples(model: Model, clean: Artifact) -> tuple[Examples, list[Failur
 
 
 def checked_folds(task: Task, examples: Examples, settings: Settings) -> list[Fold]:
-    """The task's folds; parts share no example, nor a person where the protocol is `subjects`.
+    """The task's folds, checked: parts share no example and, with the protocol `subjects`, no person.
 
     Raises:
-        UserError: a class that nobody has, parts that share what they must not, an empty part.
+        UserError: a class without examples, parts that share examples or people, or empty training or test examples.
     """
     missing = sorted(set(range(len(task.classes))) - set(examples.y.tolist()))
     if missing:
@@ -217,12 +218,13 @@ def checked_folds(task: Task, examples: Examples, settings: Settings) -> list[Fo
 
 
 def version_of(model: Model, tested: Examples, clean: Artifact, version: Artifact) -> tuple[Examples, list[Failure]]:
-    """The tested examples, in their order, cut from a version of their streams; those of failed streams are missing.
+    """Cut the tested examples, in the same order, from a noisy or denoised version of their streams.
 
-    The second value names the streams that are there, but that the model cannot cut in this version.
+    Examples of failed streams are missing. The second value names the streams that exist in this version but that the
+    model cannot cut.
 
     Raises:
-        UserError: a stream that is not a version of the clean one, or examples that are not the clean one's.
+        UserError: a stream is not a version of the clean stream, or an example has another class than the clean one.
     """
     wanted = {streams.shard_name(key) for key in set(tested.stream.tolist())}
     present = {shard.name for shard in version.manifest.shards if shard.count}
@@ -249,7 +251,7 @@ def version_of(model: Model, tested: Examples, clean: Artifact, version: Artifac
 
 
 def _same(version: Stream, clean: Stream, artifact: Artifact) -> Stream:
-    """A version of a stream must be of that stream: every sample has its place and its label."""
+    """Check that key, shape and labels of a version equal those of the clean stream; otherwise raise UserError."""
     if version.key != clean.key or version.signal.shape != clean.signal.shape or (version.label != clean.label).any():
         raise UserError(f"{artifact.folder}: '{version.key}' is not a version of '{clean.key}'; make it again, --force")
     return version

@@ -1,4 +1,4 @@
-"""The stage that makes the noisy streams; each draw is named by its stream and channel."""
+"""The stage that makes the noisy streams; each random draw is keyed by its stream and channel."""
 
 from __future__ import annotations
 
@@ -28,22 +28,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NoisyJob:
-    """One clean stream, and what it is mixed with."""
+    """One clean stream, and the noise library that it is mixed with."""
 
     clean: Path
     shard: str
     library: Path
     settings: Settings
-    power: dict[tuple[str, str], float] | None  # by person and channel; None: each stream's own
+    power: dict[tuple[str, str], float] | None  # V^2, by person and channel; None: the power of the stream itself
 
 
 def contaminate(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """Mix noise of the test library into every stream.
 
-    The SNR is drawn once a stream and the kinds of noise once a channel, over the whole stream (protocol F:
-    with one name each, where the published code adds numbers up to seeds that collide). It refers to the power of
-    that channel over all streams of the person, unless `downstream.noise_level` is `stream`: a stream may hold one
-    class alone, and noise in proportion to each stream would tell the classifier which.
+    The SNR is drawn once for each stream, the number of noise kinds once for each channel. Kinds, pieces and offsets
+    are drawn once for each channel and block; a stream longer than the shortest noise piece has several blocks. Draws
+    are keyed by unique names (protocol F); the published code sums numbers to seeds, and these collide.
+
+    By default the SNR refers to the power of the channel over all streams of the person; with `downstream.noise_level:
+    stream`, to its power in the stream. A stream may contain only one class, so noise scaled to each stream would
+    reveal the class to the classifier.
+
+    Raises:
+        ArtifactError: clean streams or noise are absent or unfinished.
     """
     clean = streams.open_streams(layout.downstream(CLEAN))
     power = power_by_person(clean) if settings.downstream.noise_level == "person" else None
@@ -66,7 +72,7 @@ def contaminate(settings: Settings, layout: Layout, options: RunOptions) -> Repo
 
 
 def mix_stream(job: NoisyJob) -> ShardResult:
-    """One noisy stream."""
+    """Make one noisy stream; if mixing fails, the stream is recorded as a failure."""
     stream = streams.load(streams.open_streams(job.clean), job.shard)
     power = None
     if job.power is not None:
@@ -81,16 +87,16 @@ def mix_stream(job: NoisyJob) -> ShardResult:
 def noisy_version(
     stream: Stream, library: NoiseLibrary, settings: Settings, power: NDArray[np.float64] | None = None
 ) -> Stream:
-    """The stream with noise.
+    """Return the stream with noise added.
 
     Args:
-        stream: clean.
-        library: where the noise comes from.
+        stream: the clean stream.
+        library: the noise.
         settings: SNRs, numbers of kinds, seed.
-        power: [C] what the SNR refers to, V^2; None: each channel's own. A channel of power 0 gets no noise.
+        power: [C] reference of the SNR, V^2; None: the mean square of each channel. A channel of power 0 gets no noise.
 
     Raises:
-        ItemError: noise that is silent where it was drawn.
+        ItemError: a drawn noise excerpt is silent, or noise components cancel one another.
     """
     wanted, seed = settings.downstream, settings.seed
     floor_db = settings.mix.wgn_floor_db
@@ -106,11 +112,11 @@ def noisy_version(
     length = stream.signal.shape[1]
     longest = min(length, *(int(library.piece_lengths(kind).min()) for kind in library.kinds))
     noisy = stream.signal.copy()
-    # a stream longer than the noise is mixed in blocks as equal as can be
+    # a stream longer than the shortest noise piece is mixed in blocks of nearly equal length
     edges = np.linspace(0, length, -(-length // longest) + 1).round().astype(int).tolist()
     for block, (start, stop) in enumerate(itertools.pairwise(edges)):
-        # the mixing rule scales noise to a signal's energy: it is handed a constant of the power wanted, so that the
-        # noise is as loud where this stream is quiet
+        # the mixing rule scales noise to the energy of its signal; a constant signal of the reference power gives the
+        # noise the same level in every block, even where this stream is quiet
         constant = np.repeat(np.sqrt(level[live])[:, None], stop - start, axis=1).astype(np.float32)  # [c, l]
         recipe = mixing.draw_recipes(draws, snr_db, counts, library, stop - start, floor_db, block)
         mixed, _ = mixing.mix_recipes(constant, recipe, library, snr_db, "exact", floor_db, names)
@@ -119,13 +125,13 @@ def noisy_version(
 
 
 def mean_square(signal: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[C, L] -> [C] power of each channel, V^2."""
+    """[C, L] in V -> [C] power (mean square) of each channel, V^2."""
     power: NDArray[np.float64] = np.square(signal, dtype=np.float64).mean(axis=1)
     return power
 
 
 def power_by_person(clean: Artifact) -> dict[tuple[str, str], float]:
-    """Power of each person and channel over all streams, rest included, V^2."""
+    """Power of each person and channel over all streams, including rest, V^2; key: (person, channel)."""
     energy: dict[tuple[str, str], float] = {}
     samples: dict[tuple[str, str], int] = {}
     for _, stream in streams.each(clean):

@@ -1,4 +1,4 @@
-"""The stage that runs each denoiser over the noisy streams, window by window, each put back where it was."""
+"""The stage that runs each denoiser over the noisy streams, window by window, and reassembles the windows."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class DenoiseJob:
 
 
 def selected(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[Candidate]:
-    """The denoisers of the configuration on their blind track: a task is not given the kinds of noise.
+    """The denoisers of the configuration on their blind track: here, no denoiser may know the kinds of noise.
 
     Raises:
-        UserError: an unknown name, a denoiser without a blind track, or a task whose recordings take no noise.
+        UserError: an unknown name, a denoiser without a blind track, or a task whose recordings are envelopes.
     """
     wanted = _wanted(settings, names)
     rows = candidates(settings, layout, names=wanted) if wanted else []
@@ -54,10 +54,10 @@ def selected(settings: Settings, layout: Layout, names: Sequence[str] | None = N
 
 
 def labels(settings: Settings, names: Sequence[str] | None = None) -> list[str]:
-    """What the rows of `selected` are called. No weights are looked for: finished streams say what made them.
+    """Labels of the rows of `selected`. Weights are not required here: finished streams can be read without them.
 
     Raises:
-        UserError: an unknown name, one denoiser twice, or a task whose recordings take no noise.
+        UserError: an unknown name, one label twice, or a task whose recordings are envelopes.
     """
     rows = [DenoiserRow(name=row) if isinstance(row, str) else row for row in _wanted(settings, names)]
     row_labels = [row.label or find("denoisers", row.name).name for row in rows]
@@ -68,7 +68,10 @@ def labels(settings: Settings, names: Sequence[str] | None = None) -> list[str]:
 
 
 def configured(settings: Settings, names: Sequence[str] | None) -> list[str | DenoiserRow]:
-    """The configuration's rows, or those named, by label, name or alias; others stand for themselves."""
+    """All rows of the configuration (None), or those that match `names` by label, name or alias.
+
+    A name without a row is returned as it is.
+    """
     rows = list(settings.downstream.denoisers)
     if names is None:
         return rows
@@ -84,7 +87,7 @@ def configured(settings: Settings, names: Sequence[str] | None) -> list[str | De
 
 
 def _wanted(settings: Settings, names: Sequence[str] | None) -> list[str | DenoiserRow]:
-    """As `configured`; raises UserError where there is nothing to denoise."""
+    """As `configured`; raises UserError if denoisers are named but the task has no noisy streams."""
     wanted = configured(settings, names)
     if wanted and not open_task(settings).takes_noise:
         raise UserError(
@@ -95,7 +98,12 @@ def _wanted(settings: Settings, names: Sequence[str] | None) -> list[str | Denoi
 
 
 def denoise(settings: Settings, layout: Layout, options: RunOptions, names: Sequence[str] | None = None) -> Report:
-    """Denoise every noisy stream with every denoiser."""
+    """Denoise every noisy stream with every denoiser.
+
+    Raises:
+        UserError: as `selected` does.
+        ArtifactError: noisy streams are absent or unfinished.
+    """
     noisy = streams.open_streams(layout.downstream(NOISY))
     lines, n_failures = [], 0
     for candidate in selected(settings, layout, names):
@@ -118,7 +126,7 @@ def denoise(settings: Settings, layout: Layout, options: RunOptions, names: Sequ
 
 
 def denoise_shard(job: DenoiseJob) -> ShardResult:
-    """One denoised stream; where the denoiser fails, the stream fails and is not replaced by its input."""
+    """Denoise one stream; if the denoiser fails, the stream is recorded as a failure, never replaced by its input."""
     stream = streams.load(streams.open_streams(job.noisy), job.shard)
     try:
         return ShardResult(streams.to_arrays(denoised_version(stream, job.candidate.build(), job.window)))
@@ -127,16 +135,16 @@ def denoise_shard(job: DenoiseJob) -> ShardResult:
 
 
 def denoised_version(stream: Stream, denoiser: Denoiser, window: int) -> Stream:
-    """The stream through a denoiser.
+    """Denoise a stream in windows of `window` samples.
 
     Raises:
         InputError: the denoiser refuses a window.
-        ItemError: windows do not make up the stream, or an output that is not finite.
+        ItemError: the windows do not cover the stream, or an output is not finite.
     """
     windows, first = placement.cut(stream.signal, window)  # [m, C, w]
     m, n_channels, width = windows.shape
     flat = windows.reshape(m * n_channels, width)
-    loud = flat.any(axis=1)  # silence stays silence, whatever a method would make of it
+    loud = flat.any(axis=1)  # all-zero windows stay zero, whatever a method would return
     estimate = np.zeros_like(flat)
     if loud.any():
         estimate[loud] = denoiser.denoise(flat[loud], stream.fs_hz)

@@ -1,7 +1,8 @@
-"""Features of windows of surface EMG, one number a window: amplitude, shape, crossings, spectrum.
+"""Features of windows of surface EMG, one number for each window: amplitude, shape, crossings, spectrum.
 
-Every function is pure float64 over windows x [n, L] -> [n]. Symbols: x_i sample of a window, i = 1..L; mu its
-mean; P_k power in bin k at f_k Hz.
+Every feature maps windows x [n, L] to [n], computed in float64; a ValueError is raised if x is not [n, L] with L of at
+least 1. A feature has the unit of x unless stated. Symbols: x_i sample of a window, i = 1..L; mu its mean; P_k power in
+bin k at f_k Hz.
 
 Sources:
     Hudgins, Parker and Scott, IEEE Trans. Biomed. Eng. 40 (1993) 82: MAV, WL, ZC, SSC with an amplitude threshold.
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-STILL = 1e-24  # of the mean square: a variance below it is rounding, and the window has no shape
-BLOCK_SAMPLES = 32_768  # windows are worked on in blocks that stay in the processor's cache
+STILL = 1e-24  # of the mean square: a variance below it is a rounding error, and the window counts as constant
+BLOCK_SAMPLES = 32_768  # windows are processed in blocks that fit into the processor's cache
 TIME_DOMAIN = (
     "integrated_emg", "mav", "rms", "variance", "log_detector", "waveform_length",
     "zero_crossings", "slope_sign_changes", "wamp", "skewness", "kurtosis",
@@ -57,7 +58,9 @@ def rms(x: NDArray[np.floating]) -> FloatArray:
 
 
 def variance(x: NDArray[np.floating]) -> FloatArray:
-    """(1/(L-1)) sum (x_i - mu)^2 (Phinyomark 2012, where mu is taken as 0); 0 for a single sample.
+    """Variance, (1/(L-1)) sum (x_i - mu)^2, in the squared unit of x; 0 for a single sample.
+
+    Phinyomark 2012 assumes mu = 0.
 
     >>> variance(np.array([[1.0, 2.0, 3.0]]))
     array([1.])
@@ -69,7 +72,7 @@ def variance(x: NDArray[np.floating]) -> FloatArray:
 
 
 def log_detector(x: NDArray[np.floating]) -> FloatArray:
-    """exp((1/L) sum log|x_i|), the geometric mean of |x| (Phinyomark 2012); 0 where a sample is 0.
+    """exp((1/L) sum log|x_i|), the geometric mean of |x| (Phinyomark 2012); 0 if a sample is 0.
 
     >>> log_detector(np.array([[1.0, -100.0, 10.0], [1.0, 0.0, 10.0]])).round(6)
     array([10.,  0.])
@@ -92,7 +95,7 @@ def waveform_length(x: NDArray[np.floating]) -> FloatArray:
 
 
 def zero_crossings(x: NDArray[np.floating], threshold: float = 0.0) -> FloatArray:
-    """Pairs x_i, x_(i+1) of opposite sign that differ by at least `threshold` (Hudgins 1993).
+    """Number of pairs x_i, x_(i+1) of opposite sign that differ by at least `threshold` (Hudgins 1993).
 
     A sample that is exactly 0 has no sign.
 
@@ -108,7 +111,7 @@ def zero_crossings(x: NDArray[np.floating], threshold: float = 0.0) -> FloatArra
 
 
 def slope_sign_changes(x: NDArray[np.floating], threshold: float = 0.0) -> FloatArray:
-    """Samples above both neighbours or below both, by at least `threshold` from one of them (Hudgins 1993).
+    """Number of samples above or below both neighbours that differ from one by at least `threshold` (Hudgins 1993).
 
     >>> slope_sign_changes(np.array([[0.0, 2.0, 1.0, 1.0, 3.0, 0.0]]))
     array([2.])
@@ -124,7 +127,7 @@ def slope_sign_changes(x: NDArray[np.floating], threshold: float = 0.0) -> Float
 
 
 def wamp(x: NDArray[np.floating], threshold: float) -> FloatArray:
-    """Willison amplitude: pairs with |x_(i+1) - x_i| >= `threshold` (Phinyomark 2012).
+    """Willison amplitude: number of pairs with |x_(i+1) - x_i| >= `threshold` (Phinyomark 2012).
 
     >>> wamp(np.array([[1.0, -3.0, 2.0, 2.5]]), 1.0)
     array([2.])
@@ -134,7 +137,7 @@ def wamp(x: NDArray[np.floating], threshold: float) -> FloatArray:
 
 
 def skewness(x: NDArray[np.floating]) -> FloatArray:
-    """m3 / m2^1.5 with the moments about mu; 0 for a window that stands still.
+    """Skewness, m3 / m2^1.5 with the moments about mu, no unit; 0 for a constant window.
 
     >>> skewness(np.array([[0.0, 0.0, 0.0, 1.0], [5.0, 5.0, 5.0, 5.0]])).round(4)
     array([1.1547, 0.    ])
@@ -145,7 +148,7 @@ def skewness(x: NDArray[np.floating]) -> FloatArray:
 
 
 def kurtosis(x: NDArray[np.floating]) -> FloatArray:
-    """Excess kurtosis, m4 / m2^2 - 3 with the moments about mu; 0 for a window that stands still.
+    """Excess kurtosis, m4 / m2^2 - 3 with the moments about mu, no unit; 0 for a constant window.
 
     >>> kurtosis(np.array([[1.0, -1.0, 1.0, -1.0], [5.0, 5.0, 5.0, 5.0]]))
     array([-2.,  0.])
@@ -157,7 +160,7 @@ def kurtosis(x: NDArray[np.floating]) -> FloatArray:
 
 
 def time_domain(x: NDArray[np.floating], threshold: float = 0.0) -> FloatArray:
-    """All of `TIME_DOMAIN`: [n, L] -> [n, 11]; `threshold` is that of ZC, SSC and WAMP, in the unit of x.
+    """All features of `TIME_DOMAIN`: [n, L] -> [n, 11]; `threshold` of ZC, SSC and WAMP is in the unit of x.
 
     Raises:
         ValueError: x is not [n, L].
@@ -179,7 +182,7 @@ def time_domain(x: NDArray[np.floating], threshold: float = 0.0) -> FloatArray:
 
 
 def power_spectrum(x: NDArray[np.floating], fs_hz: float) -> tuple[FloatArray, FloatArray]:
-    """f_k [K] in Hz and P_k = |X_k|^2 / N [n, K], of the window without its mean, padded to N = next power of two."""
+    """Return f_k [K] in Hz and P_k = |X_k|^2 / N [n, K] of x - mu, zero-padded to the next power of two, N."""
     x = _windows(x)
     size = 1 << max(x.shape[1] - 1, 1).bit_length()
     spectrum = np.fft.rfft(x - x.mean(axis=1, keepdims=True), size, axis=1)
@@ -188,7 +191,7 @@ def power_spectrum(x: NDArray[np.floating], fs_hz: float) -> tuple[FloatArray, F
 
 
 def mean_frequency(x: NDArray[np.floating], fs_hz: float) -> FloatArray:
-    """Sum f_k P_k / sum P_k in Hz (Phinyomark 2012); 0 for a window without power.
+    """Mean frequency, sum f_k P_k / sum P_k, in Hz (Phinyomark 2012); 0 for a window without power.
 
     >>> mean_frequency(np.sin(2 * np.pi * 50 / 1000 * np.arange(1000))[None], 1000.0).round(0)
     array([50.])
@@ -197,7 +200,7 @@ def mean_frequency(x: NDArray[np.floating], fs_hz: float) -> FloatArray:
 
 
 def median_frequency(x: NDArray[np.floating], fs_hz: float) -> FloatArray:
-    """The first f_k up to which half of the power lies, in Hz (Phinyomark 2012); 0 for a window without power.
+    """Median frequency: the lowest f_k with half of the power at or below it, Hz (Phinyomark 2012); 0 without power.
 
     >>> median_frequency(np.sin(2 * np.pi * 125 / 1000 * np.arange(512))[None], 1000.0)
     array([125.])
@@ -226,7 +229,7 @@ def mean_power(x: NDArray[np.floating], fs_hz: float) -> FloatArray:
 
 
 def spectral(x: NDArray[np.floating], fs_hz: float) -> FloatArray:
-    """All of `SPECTRAL` from one spectrum: [n, L] -> [n, 4]."""
+    """All features of `SPECTRAL` from one spectrum: [n, L] -> [n, 4]."""
     frequency, power = power_spectrum(x, fs_hz)
     columns = [_mean_frequency(frequency, power), _median_frequency(frequency, power)]
     return np.stack([*columns, power.sum(axis=1), power.mean(axis=1)], axis=1)
@@ -243,7 +246,7 @@ def _count(true: NDArray[np.bool_]) -> FloatArray:
 
 
 def _moments(x: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-    """Deviations [n, L], m2 [n], and whether the window stands still [n]."""
+    """Deviations from mu [n, L], m2 [n], and whether the window is constant [n]."""
     deviation = x - x.mean(axis=1, keepdims=True)
     m2 = np.einsum("nl,nl->n", deviation, deviation) / x.shape[1]
     return deviation, m2, m2 <= STILL * np.einsum("nl,nl->n", x, x) / x.shape[1]

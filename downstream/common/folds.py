@@ -1,4 +1,4 @@
-"""Who is fitted on, selected on and tested: over subjects, and the leaking splits of published work."""
+"""Splits into training, validation and test examples: by subject, and the leaking splits of published work."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from cleansemg.core.errors import UserError
 from cleansemg.core.seeding import generator
 from cleansemg.downstream.common.task import Examples, Fold, Int64
 
-FEWEST_PEOPLE = 3  # of a class: one to fit on, one to select on, one to test
+FEWEST_PEOPLE = 3  # with each class: one for training, one for validation, one for test
 
 
 def by_subject(
     examples: Examples, seed: int, *, n_folds: int = 5, valid_fraction: float = 0.2, classes: Sequence[str] = ()
 ) -> list[Fold]:
-    """Everybody is tested once; in each fold the validation people are drawn from the others.
+    """Split by person: each person is tested once; in each fold, validation people are drawn from the others.
 
-    People are dealt out by the rarest class that they have, so that no class gathers in one fold. There is
-    at most one fold a person.
+    People are grouped by the rarest class that they have and each group is distributed over the folds, so that no class
+    is concentrated in one fold. There are at most as many folds as people.
 
     Args:
-        examples: all of them.
+        examples: all examples.
         seed: the configuration's.
-        n_folds: how many, at least 2.
-        valid_fraction: of the people that are not tested.
+        n_folds: number of folds, at least 2.
+        valid_fraction: fraction of the people that are not tested.
         classes: names for error messages.
 
     Raises:
-        UserError: a class with fewer than 3 people; names it and their number.
+        UserError: fewer than 2 folds, a class with fewer than 3 people, or a fold without training people of a class.
     """
     if n_folds < 2:
         raise UserError(f"folds: {n_folds}, at least 2; or test a part of the people once")
@@ -56,16 +56,16 @@ def one_split(
     valid_fraction: float = 0.2,
     classes: Sequence[str] = (),
 ) -> list[Fold]:
-    """A part of the people is tested, once; `valid_fraction` is of the others.
+    """Split by person, once: `test_fraction` of the people are tested, `valid_fraction` of the others validate.
 
     Raises:
-        UserError: a class with fewer than 3 people; names it and their number.
+        UserError: a class with fewer than 3 people, or without training people.
     """
     groups = _groups(examples, classes)
     tested: set[str] = set()
     for rarest, people in groups.items():
         order = generator(seed, "downstream", "test people", rarest).permutation(people)
-        # where there are only two, one is tested and one is fitted on
+        # of only two people, one is tested and one is for training
         count = min(max(round(test_fraction * len(people)), 1), max(len(people) - 2, 1))
         tested.update(order[:count] if len(people) > 1 else [])
     return [_fold(examples, tested, groups, valid_fraction, seed, 0, classes)]
@@ -74,17 +74,17 @@ def one_split(
 def by_repetition(
     examples: Examples, train: Collection[int], test: Collection[int], *, valid: Collection[int] = ()
 ) -> list[Fold]:
-    """Published and leaking: the same people's repetitions on both sides.
+    """Published, leaking split: training and test have different repetitions of the same people.
 
     Args:
         examples: with `repetition`.
-        train: repetitions that are fitted on.
-        test: repetitions that are tested.
-        valid: repetitions that are selected on, and not fitted on; none named: the last of `train`. (The
-            published code selects on the tested ones.)
+        train: repetitions for training.
+        test: repetitions for test.
+        valid: repetitions for validation, which are left out of training; empty: the highest of `train`. (The published
+            code validates on the test repetitions.)
 
     Raises:
-        UserError: a repetition in two parts, or a part that nobody has.
+        UserError: a test repetition is also for training or validation, or a part has no examples.
     """
     validation = set(valid) or {max(train)}
     parts = {"train": set(train) - validation, "valid": validation, "test": set(test)}
@@ -103,10 +103,10 @@ def by_repetition(
 def stratified_windows(
     examples: Examples, seed: int, *, n_folds: int = 3, valid_fraction: float = 0.2, classes: Sequence[str] = ()
 ) -> list[Fold]:
-    """Published and leaking: windows are shuffled into folds class by class, people and overlaps on both sides.
+    """Published, leaking split: windows are shuffled into folds, stratified by class; parts share people and samples.
 
     Raises:
-        UserError: a class with fewer windows than folds + 1, or too few windows for all classes in every part.
+        UserError: a class with too few windows (`n_folds` + 1 or more are needed), or a part with too few windows.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -126,10 +126,10 @@ def random_windows(
     valid_fraction: float = 0.2,
     classes: Sequence[str] = (),
 ) -> list[Fold]:
-    """Published and leaking: a random part of the windows of each class is tested, once.
+    """Published, leaking split: a random `test_fraction` of the windows, stratified by class, is tested once.
 
     Raises:
-        UserError: a class with fewer than 3 windows, or too few windows for all classes in every part.
+        UserError: a class with too few windows (3 or more are needed), or a part with too few windows.
     """
     from sklearn.model_selection import train_test_split
 
@@ -146,13 +146,13 @@ def random_windows(
 def require_windows(
     examples: Examples, fewest: int, tested: float, valid_fraction: float, classes: Sequence[str]
 ) -> None:
-    """Windows are enough to be dealt out class by class.
+    """Check that there are enough windows for a split stratified by class.
 
     Args:
-        examples: all of them.
-        fewest: windows of a class, at least; more where the other fractions leave fewer than two not tested.
-        tested: fraction that is tested at a time.
-        valid_fraction: of the others.
+        examples: all examples.
+        fewest: minimum number of windows of a class; it is raised until at least two of them are not tested.
+        tested: fraction of the windows that is tested at a time.
+        valid_fraction: fraction of the other windows.
         classes: names for error messages.
 
     Raises:
@@ -176,15 +176,15 @@ def require_windows(
 
 
 def class_name(label: int, classes: Sequence[str]) -> str:
-    """How messages call a class."""
+    """The name of a class in error messages."""
     return f"class '{classes[label]}'" if label < len(classes) else f"class {label}"
 
 
 def _groups(examples: Examples, classes: Sequence[str]) -> dict[int, list[str]]:
-    """People by the rarest class that they have, the rarest first.
+    """Group people by the rarest class that they have, the rarest class first.
 
     Raises:
-        UserError: a class with too few people.
+        UserError: a class with fewer than 3 people.
     """
     pairs = sorted(set(zip(examples.y.tolist(), examples.person.tolist(), strict=True)))
     holders: dict[int, list[str]] = {}
@@ -219,7 +219,7 @@ def _fold(
     for rarest, people in groups.items():
         others = [person for person in people if person not in tested]
         order = generator(seed, "downstream", "validation people", number, rarest).permutation(others)
-        count = min(max(round(fraction * len(others)), 1), len(others) - 1)  # somebody is left to fit on
+        count = min(max(round(fraction * len(others)), 1), len(others) - 1)  # at least one person remains for training
         selected.update(order[: max(count, 0)])
     rows = _rows(examples, tested), _rows(examples, selected)
     train = np.setdiff1d(np.arange(len(examples)), np.concatenate(rows))
@@ -243,5 +243,5 @@ def _with_valid(examples: Examples, others: NDArray[np.int64], test: Int64, frac
 
 
 def _state(seed: int, *names: str | int) -> int:
-    """What scikit-learn takes as its seed."""
+    """A seed for scikit-learn, drawn under these names."""
     return int(generator(seed, "downstream", *names).integers(2**31))

@@ -1,4 +1,4 @@
-"""The losses by epoch that a network's folds leave behind, read back."""
+"""Read the losses by epoch that the fits of a network's folds wrote."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Losses = dict[int, tuple[float, float]]  # epoch -> training and validation loss
 
 
 def fold_files(models: Path, n_folds: int) -> list[Path]:
-    """`losses.csv` of each fold below a model's folder, in their order; none where it is no network.
+    """Paths of `losses.csv` of each fold below a model's folder, in order; empty for models that are not networks.
 
     Args:
-        models: the folder, in which folds of an earlier run with more of them may lie, too.
-        n_folds: of the predictions that are shown.
+        models: the folder of the model; it may also contain folds of an earlier run with more folds.
+        n_folds: number of folds of the predictions that are shown.
     """
     paths = [models / f"fold{number}" / LOSSES for number in range(1, n_folds + 1)]
     return [path for path in paths if path.exists()]
 
 
 def read(path: Path) -> Losses:
-    """One fold's losses.
+    """Read the losses of one fold.
 
     Raises:
-        UserError: the file is not there.
+        UserError: the file does not exist.
     """
     try:
         lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

@@ -1,4 +1,4 @@
-"""What all network classifiers of the tasks share: fitting by the denoisers' training loop, and scores."""
+"""Base class of the network classifiers of the tasks: fitting with the training loop of the denoisers, and scores."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from cleansemg.training.fitting import NOT_FITTING
 from cleansemg.training.recipe import Recipe
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.png"
-SCORED_AT_ONCE = 16  # of 4 s in four channels: their activations stay in the cache, 1.5 times as fast as 128
+SCORED_AT_ONCE = 16  # windows of 4 s in four channels: activations fit in the cache, 1.5 times as fast as 128
 
 
 class NetworkModel(Model):
-    """A classifier that is a network [n, ...] -> logits [n, K], fitted to the cross entropy.
+    """A network [n, ...] -> logits [n, K] as a classifier, fitted to the cross entropy.
 
     A subclass sets `recipe` and implements `build` and `examples`.
     """
 
     recipe: ClassVar[Recipe]
-    class_weights: ClassVar[bool] = False  # weigh a class of n_c of N examples by N / (K n_c)
+    class_weights: ClassVar[bool] = False  # weight a class with n_c of N examples by N / (K n_c)
 
     _network: nn.Module | None = None
 
     @abstractmethod
     def build(self, shape: tuple[int, ...], n_classes: int) -> nn.Module:
-        """A fresh network for examples of a shape (without n), its weights drawn from torch's generator."""
+        """A new network for examples of `shape` (without n); initial weights are drawn from torch's generator."""
 
     def augment(self, x: Float32, generator: np.random.Generator) -> Float32:
-        """A training batch [n, ...] as the network sees it in one epoch; must leave `x` as it is."""
+        """Return the augmented training batch [n, ...] of one epoch; must not modify `x`."""
         return x
 
     @property
@@ -54,20 +54,20 @@ class NetworkModel(Model):
         """The fitted network.
 
         Raises:
-            RuntimeError: it is not fitted yet.
+            RuntimeError: the network is not fitted yet.
         """
         if self._network is None:
             raise RuntimeError(f"{self.name}: not fitted yet")
         return self._network
 
     def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
-        """Fit to `train`, keep the epoch with the lowest loss on `valid`; writes checkpoint, losses and curves.
+        """Fit to `train`, use the epoch with the lowest loss on `valid`; write checkpoint, losses and curves.
 
-        Goes on where an interrupted fit stopped; ends with the same weights, bit for bit.
+        An interrupted fit is resumed and ends with the same weights, bit for bit.
 
         Raises:
-            UserError: a refused recipe, no validation examples, a checkpoint of another fit, a loss that is
-                no longer finite.
+            UserError: an invalid recipe, no training or validation examples, a checkpoint of another fit, or a loss
+                that is not finite.
         """
         from accelerate import Accelerator
 
@@ -94,10 +94,10 @@ class NetworkModel(Model):
         write_curves(fit.folder / CURVES, fitted.history, fitted.best_epoch, "cross entropy", fit.label)
 
     def resolve(self, fit: Fit) -> Recipe:
-        """The model's recipe with the configuration's values over it.
+        """The model's recipe; values of the configuration override it.
 
         Raises:
-            UserError: an unknown key, a refused value, or a loss that is not the cross entropy.
+            UserError: an unknown key, an invalid value, or a loss other than the cross entropy.
         """
         stated = self.recipe.model_dump(mode="json", exclude_unset=True)
         recipe = recipes.resolve(
@@ -108,7 +108,7 @@ class NetworkModel(Model):
         return recipe
 
     def scores(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """[n, K] probabilities."""
+        """Return class probabilities [n, K]; `fit` must have run, otherwise RuntimeError."""
         network = self.network.eval()
         out = []
         with torch.no_grad():
@@ -136,12 +136,12 @@ class NetworkModel(Model):
         return f"{digest.hexdigest()[:32]}-{self.code_digest()}"
 
     def code_digest(self) -> str:
-        """Hash of the code that a fit depends on."""
+        """Hash of the code that the fitted weights depend on."""
         return digest_of(of_modules(__name__, type(self).__module__, without=NOT_FITTING))
 
 
 class Classifier(nn.Module):
-    """A network with the loss of the training loop: x [n, ...], y [n] -> scalar."""
+    """A network with its loss for the training loop: x [n, ...], y [n] -> scalar."""
 
     def __init__(self, network: nn.Module, weights: Float32 | None) -> None:
         super().__init__()
@@ -154,13 +154,13 @@ class Classifier(nn.Module):
         return logits
 
     def training_loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Cross entropy; classes come as float32, as all targets of the loop do."""
+        """Cross entropy, a scalar; y holds class numbers as float32, like all targets of the loop."""
         weights = cast("torch.Tensor | None", self.weights)
         return nn.functional.cross_entropy(self(x).float(), y.long(), weight=weights)
 
 
 class _Batches:
-    """Examples as the source of the training loop; order and augmentation are named by fit and epoch."""
+    """Examples as the source of the training loop; the draws of order and augmentation are keyed by fit and epoch."""
 
     def __init__(self, model: NetworkModel, train: Examples, valid: Examples, fit: Fit) -> None:
         self._model, self._train, self._valid, self._fit = model, train, valid, fit
@@ -170,7 +170,7 @@ class _Batches:
         seed, label = self._fit.seed, self._fit.label
         order = generator(seed, "downstream", "order", label, epoch).permutation(self.n_train)
         if len(order) > batch_size and len(order) % batch_size == 1:
-            order = order[:-1]  # batch normalisation has nothing to say about a batch of one
+            order = order[:-1]  # batch normalisation is undefined for a batch of one
         for number, rows in enumerate(split(order, batch_size, share, even=True)):
             draws = generator(seed, "downstream", "augmentation", label, epoch, number, share.rank)
             x = np.asarray(self._train.x[rows], np.float32)
@@ -189,7 +189,7 @@ def _remove_foreign(path: Path, fingerprint: str) -> None:
 
 
 def _class_weights(y: NDArray[np.int64], n_classes: int) -> Float32:
-    """N / (K n_c) [K], n_c examples of class c; 1 where there are none."""
+    """N / (K n_c) [K] for n_c examples of class c; 1 for a class without examples."""
     counts = np.bincount(y, minlength=n_classes)
     weights = np.where(counts > 0, len(y) / (n_classes * np.maximum(counts, 1)), 1.0)
     return weights.astype(np.float32)

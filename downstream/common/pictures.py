@@ -1,4 +1,4 @@
-"""Pictures beside the tables: confusion matrices, and accuracy by input; the same results give the same bytes."""
+"""Figures for the tables: confusion matrices, accuracy by input, losses; equal results produce identical files."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from cleansemg.training.curves import TRAIN_COLOUR, VALID_COLOUR
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_NUMBERS = 12  # classes up to which cells carry their number
+MOST_NUMBERS = 12  # up to this number of classes, cells show their value
 REFERENCE_COLOUR, DENOISED_COLOUR, NOISY_COLOUR = "#666666", "#0072B2", "#D55E00"
 
 
 def best_denoiser(result: ModelResult) -> InputResult | None:
-    """The denoised input with the highest accuracy, the first of equals."""
+    """The denoised input with the highest accuracy, the first one on a tie; None if there is none."""
     denoised = [entry for entry in result.inputs if entry.name not in {CLEAN, NOISY} and entry.n_examples]
     return max(denoised, key=lambda entry: entry.values["accuracy"], default=None)
 
 
 def confusion_matrices(result: ModelResult, path: Path) -> None:
-    """Clean, noisy and the best denoiser, each row in percent of its class."""
+    """Draw the confusion matrices of clean, noisy and the best denoiser; each row in percent of its class."""
     shown = [result.input(CLEAN), result.input(NOISY), best_denoiser(result)]
     panels = [entry for entry in shown if entry is not None and entry.n_examples]
     figure = _figure(4.2 * len(panels) + 0.8, 4.8)
@@ -55,7 +55,7 @@ def confusion_matrices(result: ModelResult, path: Path) -> None:
 
 
 def accuracy_by_input(result: ModelResult, path: Path) -> None:
-    """Accuracy of every input with its interval; lines mark noisy, and what the most frequent class alone gives."""
+    """Draw the accuracy of every input with its interval; lines mark noisy and always answering the largest class."""
     shown = [entry for entry in result.inputs if entry.n_examples]
     figure = _figure(7.5, 1.3 + 0.32 * len(shown))
     axes = figure.add_subplot()
@@ -79,7 +79,7 @@ def accuracy_by_input(result: ModelResult, path: Path) -> None:
     if noisy is not None and noisy.n_examples:
         axes.axvline(100 * noisy.values["accuracy"], color=NOISY_COLOUR, lw=1, ls="--", zorder=0)
     axes.axvline(100 * result.largest_class, color=REFERENCE_COLOUR, lw=1, ls=":", zorder=0)
-    axes.set_xlim(left=min(axes.get_xlim()[0], 100 * result.largest_class - 2))  # so that the dotted line shows
+    axes.set_xlim(left=min(axes.get_xlim()[0], 100 * result.largest_class - 2))  # so that the dotted line is visible
     axes.set_yticks(range(len(shown)), [entry.name for entry in shown])
     axes.set_ylim(len(shown) - 0.4, -0.8)
     axes.set_xlabel("accuracy, % (dashed: noisy; dotted: always the most frequent class)")
@@ -89,7 +89,7 @@ def accuracy_by_input(result: ModelResult, path: Path) -> None:
 
 
 def losses(result: ModelResult, folds: Sequence[Losses], path: Path) -> None:
-    """Training and validation loss of every fold by epoch; a ring marks the epoch that was kept."""
+    """Draw training and validation loss of every fold by epoch; a ring marks the selected epoch."""
     from matplotlib.ticker import MaxNLocator
 
     figure = _figure(7.0, 4.0)

@@ -1,4 +1,4 @@
-"""Cutting a stream into windows for the denoisers, and putting every window back where it came from."""
+"""Cut a stream into windows for the denoisers, and assemble the windows to a stream again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cleansemg.core.errors import ItemError
 
 
 def starts(n_samples: int, window: int) -> list[int]:
-    """First samples of the windows: end to end, and where samples are left, a last one that ends with the stream.
+    """First samples of adjacent windows; if samples remain, a last window ends at the end of the stream.
 
     A stream shorter than a window is one window.
 
@@ -23,17 +23,17 @@ def starts(n_samples: int, window: int) -> list[int]:
 
 
 def cut(signal: NDArray[np.float32], window: int) -> tuple[NDArray[np.float32], list[int]]:
-    """[C, L] -> [m, C, w] windows and their first samples."""
+    """Cut a signal [C, L] -> windows [m, C, w], w = min(`window`, L), and their first samples."""
     first = starts(signal.shape[1], window)
     width = min(window, signal.shape[1])
     return np.stack([signal[:, start : start + width] for start in first]), first
 
 
 def assemble(windows: NDArray[np.float32], first: list[int], n_samples: int) -> NDArray[np.float32]:
-    """[m, C, w] -> [C, L]: each window at its own samples; where two overlap, the earlier one stays.
+    """[m, C, w] -> [C, L]: write each window to its position; where two overlap, the earlier one is used.
 
     Raises:
-        ItemError: a sample that no window covers, or windows and starts that do not belong together.
+        ItemError: a sample without a window, a window beyond the end, or numbers of windows and starts that differ.
     """
     if len(windows) != len(first):
         raise ItemError(f"{len(windows)} windows for {len(first)} places")

@@ -1,4 +1,4 @@
-"""The stage that turns predictions into tables and pictures."""
+"""The stage that writes tables and figures from predictions."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def report(
     names: Sequence[str] | None = None,
     models: Sequence[str] | None = None,
 ) -> Report:
-    """Write TASK_MODEL.{csv,md,tex}, TASK_MODEL_paired and pictures for every model; with `names`, TASK_MODEL_NAMES.
+    """Write TASK_MODEL.{csv,md,tex}, TASK_MODEL_paired and figures for every model; with `names`, TASK_MODEL_NAMES.
 
-    With the protocol `published`, TASK_MODEL_published and so on.
+    With the protocol `published`, the names are TASK_MODEL_published and so on.
 
     Raises:
+        UserError: an unknown model or denoiser.
         ArtifactError: predictions are absent or unfinished.
     """
     task = open_task(settings)

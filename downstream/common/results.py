@@ -1,4 +1,4 @@
-"""Predictions read back, and what they come to for each input."""
+"""Read predictions and compute the results of each input."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ from cleansemg.evaluation.stats.comparisons import Comparison, compare_values, c
 
 @dataclass(frozen=True)
 class InputResult:
-    """What a classifier makes of clean, noisy or one denoiser's streams.
+    """Results of a classifier on one input: clean, noisy or one denoiser's streams.
 
     Attributes:
-        name: of the input.
-        values: measure -> value, parts of 1.
-        interval: measure -> lower and upper limit, NaN below two people.
-        over_noisy: accuracy minus that of the noisy input, and its limits (people resampled alike in both), over the
-            examples that both have; NaN where there is no noisy input.
-        confusion: [K, K] counts.
-        n_examples, n_people, n_failed: tested, whose, and not answered because their stream failed.
+        name: name of the input.
+        values: measure -> value, as a fraction (0 to 1).
+        interval: measure -> lower and upper limit; NaN with fewer than two people.
+        over_noisy: accuracy minus the accuracy of the noisy input, and its limits (the same resampled people in both),
+            over the examples that both inputs have; NaN without a noisy input.
+        confusion: [K, K] counts, true class by row.
+        n_examples: number of tested examples.
+        n_people: number of people they come from.
+        n_failed: number of test examples without an answer because their stream failed.
         fold_accuracy: accuracy in each fold.
     """
 
@@ -58,22 +60,22 @@ class ModelResult:
     n_unread: int
     n_uncut: int
     n_people: int
-    largest_class: float  # part of the tested examples
+    largest_class: float  # fraction of the tested examples that the most frequent class has
     inputs: tuple[InputResult, ...]
-    pairs: tuple[Comparison, ...]  # accuracy of every two inputs but clean, over people
+    pairs: tuple[Comparison, ...]  # accuracy of every two inputs except clean, over people
 
     @property
     def n_folds(self) -> int:
-        """Each of which tests somebody."""
+        """Number of folds; each has test examples."""
         return len(self.inputs[0].fold_accuracy)
 
     def input(self, name: str) -> InputResult | None:
-        """The input of a name, where it is there."""
+        """The results of the input `name`; None if it does not exist."""
         return next((result for result in self.inputs if result.name == name), None)
 
 
 def read(folder: Path, settings: Tables) -> ModelResult:
-    """The results of one classifier.
+    """Read the predictions of one classifier and compute its results.
 
     Raises:
         ArtifactError: the predictions are absent, unfinished or altered.
@@ -133,11 +135,11 @@ def read(folder: Path, settings: Tables) -> ModelResult:
 
 @dataclass(frozen=True)
 class Right:
-    """Every example that some input has an answer to.
+    """All examples for which at least one input has an answer.
 
     Attributes:
-        person: [n] whose it is.
-        inputs: name -> [n] 1 where the answer is right, 0 where it is wrong, NaN where there is none.
+        person: [n] the person of each example.
+        inputs: name -> [n] 1 for a correct answer, 0 for a wrong one, NaN for none.
     """
 
     person: NDArray[np.str_]
@@ -145,7 +147,7 @@ class Right:
 
 
 def _right(columns: Mapping[str, NDArray[Any]], rows: Mapping[str, NDArray[np.int64]]) -> Right:
-    """Answers side by side, an example being a start of a stream in a fold."""
+    """Align the answers of all inputs; an example is identified by fold, stream and start."""
     position: dict[tuple[int, str, int], int] = {}
     places = {}
     for name, at in rows.items():
@@ -162,7 +164,7 @@ def _right(columns: Mapping[str, NDArray[Any]], rows: Mapping[str, NDArray[np.in
 def _gain(
     right: Right, name: str, other: str, people: Sequence[str], settings: Tables, seed: int
 ) -> tuple[float, float, float]:
-    """Accuracy of one input minus another's on the examples that both have, and its limits; NaN without any."""
+    """Accuracy of one input minus that of another, over common examples, and its limits; NaN without any."""
     difference = right.inputs[name] - right.inputs[other]
     both = np.isfinite(difference)
     if not both.any():
@@ -172,7 +174,7 @@ def _gain(
 
 
 def _pairs(right: Right, names: Sequence[str], settings: Tables, seed: int) -> tuple[Comparison, ...]:
-    """Accuracy of every two inputs over people, on the examples that both have."""
+    """Compare the accuracy of every two inputs over people, on the examples that both have."""
     comparisons = [
         compare_values(right.inputs[a] - right.inputs[b], right.person, ("", "accuracy", a, b), settings)
         for a, b in itertools.combinations(names, 2)

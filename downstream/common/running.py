@@ -1,4 +1,4 @@
-"""A task from raw files to its table: the stages in order, and the command line behind every run.py."""
+"""Run a task from raw files to its tables: the stages in order, and the command line of every run.py."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def run_task(
     denoisers: Sequence[str] | None = None,
     models: Sequence[str] | None = None,
 ) -> list[Report]:
-    """Run every stage of a task; what is finished is kept.
+    """Run every stage of a task; finished results are not recomputed.
 
     Args:
         settings: a configuration with `downstream.task`.
-        layout: where results go.
+        layout: the output folders.
         options: workers and force.
-        denoisers: names, labels or aliases; None: the configuration's. Results for some are kept apart
-            from those for all.
+        denoisers: names, labels or aliases; None: the configuration's. Results for some denoisers are written to
+            other folders than those for all.
         models: classifiers; None: the configuration's.
 
     Raises:
@@ -68,7 +68,7 @@ def run_task(
 
     names = None if denoisers is None else list(denoisers)
     task = open_task(settings)
-    selected_models(settings, task, models)  # a wrong name is said before the work, not after it
+    selected_models(settings, task, models)  # report a wrong name before the work starts
     selected(settings, layout, names)
     reports = [build_libraries(settings, layout, options)] if task.takes_noise else []
     reports.append(prepare(settings, layout, options))
@@ -80,7 +80,7 @@ def run_task(
 
 
 def keeping(stage: Callable[[RunOptions], T], options: RunOptions) -> T:
-    """Run a stage that --force is not meant for: it starts over only where results of other settings or inputs lie."""
+    """Run a stage without --force; apply --force only if its folder holds results of other settings or inputs."""
     try:
         return stage(replace(options, force=False))
     except ArtifactError:
@@ -90,7 +90,7 @@ def keeping(stage: Callable[[RunOptions], T], options: RunOptions) -> T:
 
 
 def stages_of(settings: Settings) -> dict[str, str]:
-    """Name of each stage of a task -> `module:function`, in order; without those of noise where it takes none."""
+    """Stage name -> `module:function` of a task, in order; without the noise stages if its recordings are envelopes."""
     from cleansemg.downstream.common.streams import open_task
 
     wanted = STAGES if open_task(settings).takes_noise else {name: STAGES[name] for name in STAGES_WITHOUT_NOISE}
@@ -102,7 +102,7 @@ def main(task: str, models: Sequence[str] = ()) -> NoReturn:
 
     Args:
         task: its name; the default configuration is configs/downstream/TASK.yaml.
-        models: its classifiers to run; none: the configuration's.
+        models: the classifiers to run; empty: the configuration's.
     """
 
     def command(
@@ -131,10 +131,10 @@ def main(task: str, models: Sequence[str] = ()) -> NoReturn:
 
 
 def parse_denoisers(texts: Sequence[str]) -> list[str] | None:
-    """`all` is None.
+    """Return the names in the values of --denoiser, without repetitions; None for `all`.
 
     Raises:
-        UserError: nothing named, or a name beside `all`.
+        UserError: no name, or `all` together with a name.
 
     >>> parse_denoisers(["hp,fcn", "hp"]), parse_denoisers(["all"])
     (['hp', 'fcn'], None)

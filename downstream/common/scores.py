@@ -1,7 +1,7 @@
-"""How good answers are: measures over classes, and their spread over people.
+"""Measures of the quality of answers over classes, and their bootstrap distribution over people.
 
-Point values come from scikit-learn. The bootstrap needs them for thousands of resamples of people: these come
-from counts taken once a person, and are the same numbers.
+Point values are computed by scikit-learn. The bootstrap needs them for thousands of resamples of people; it computes
+the same values from counts of each person.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Answers:
     """A classifier's answers to one input.
 
     Attributes:
-        label: [n] class, from 0.
-        predicted: [n].
-        scores: [n, K].
-        person: [n].
+        label: [n] true class, from 0.
+        predicted: [n] answered class.
+        scores: [n, K] score of each class.
+        person: [n] the person of each example.
     """
 
     label: NDArray[np.int64]
@@ -42,12 +42,12 @@ class Answers:
 
 @dataclass(frozen=True)
 class Counts:
-    """What the measures of any weighting of people follow from.
+    """Counts from which the measures follow for any weights of the people.
 
     Attributes:
         confusion: [P, K, K] examples of true class i (row) answered as j (column).
-        ordered: [K, P, P] pairs of one of class k from person p and one of another class from person q,
-            in which the first has the higher score of class k; equal scores count half.
+        ordered: [K, P, P] number of pairs (an example of class k from person p, an example of another class from
+            person q) in which the first has the higher score of class k; equal scores count 1/2.
     """
 
     confusion: FloatArray
@@ -55,12 +55,12 @@ class Counts:
 
 
 def measures(answers: Answers) -> dict[str, float]:
-    """Every measure, by scikit-learn.
+    """Compute every measure with scikit-learn, except specificity.
 
-    Precision, recall, F1 and specificity are means over the classes that occur as label or answer (a class
-    that is never answered has a precision of 0), balanced accuracy is the mean recall of those that occur as label.
-    AUC is the mean over classes of one against the rest; NaN where a class does not occur.
-    Without answers, all are NaN.
+    Precision, recall, F1 and specificity are means over the classes that occur as label or answer; a class that is
+    never answered has precision 0. Balanced accuracy is the mean recall of the classes that occur as label. AUC is the
+    mean over classes of the one-against-rest AUC; NaN if a class does not occur as label. Without answers, all
+    measures are NaN.
     """
     from sklearn import metrics
 
@@ -86,14 +86,14 @@ def measures(answers: Answers) -> dict[str, float]:
 
 
 def confusion(answers: Answers) -> FloatArray:
-    """[K, K] examples of true class i (row) answered as j (column)."""
+    """Confusion matrix [K, K]: number of examples of true class i (row) answered as j (column)."""
     k = answers.n_classes
     cells = np.bincount(answers.label * k + answers.predicted, minlength=k * k)
     return cells.reshape(k, k).astype(np.float64)
 
 
 def count(answers: Answers, people: Sequence[str]) -> Counts:
-    """Counts of each of `people`, who may have no answers here."""
+    """Count for each of `people`, which must be sorted and may include people without answers here."""
     owner = np.searchsorted(np.array(people), answers.person)
     n_people, k = len(people), answers.n_classes
     cells = np.bincount((owner * k + answers.label) * k + answers.predicted, minlength=n_people * k * k)
@@ -108,7 +108,7 @@ def count(answers: Answers, people: Sequence[str]) -> Counts:
 
 
 def weighted(counts: Counts, weights: FloatArray) -> dict[str, FloatArray]:
-    """Every measure [B] where person p counts weights[b, p] times: [B, P]."""
+    """Every measure [B] if person p counts `weights[b, p]` times; `weights` is [B, P]."""
     cells = np.tensordot(weights, counts.confusion, axes=1)  # [B, K, K]
     true, answered = cells.sum(axis=2), cells.sum(axis=1)  # [B, K]
     right = np.diagonal(cells, axis1=1, axis2=2)
@@ -127,9 +127,9 @@ def weighted(counts: Counts, weights: FloatArray) -> dict[str, FloatArray]:
 
 
 def resampled(counts: Counts, resamples: int, seed: int) -> dict[str, FloatArray]:
-    """Every measure in resamples of the people with replacement, [B]; the same people for every input.
+    """Every measure in B = `resamples` resamples of the people with replacement, [B]; the same draws for every input.
 
-    NaN throughout for fewer than two people.
+    All values are NaN with fewer than two people.
     """
     n_people = len(counts.confusion)
     if n_people < 2:
@@ -140,14 +140,17 @@ def resampled(counts: Counts, resamples: int, seed: int) -> dict[str, FloatArray
 def resampled_gain(
     gain: FloatArray, person: NDArray[np.str_], people: Sequence[str], resamples: int, seed: int
 ) -> FloatArray:
-    """Mean of a value of examples in the resamples of `resampled`, [B]; people without examples add none.
+    """Mean over examples of `gain` in the resamples of `resampled`, [B]; people may have no examples.
 
     Args:
-        gain: [n] of each example.
-        person: [n] whose it is.
-        people: who is resampled.
-        resamples: how many.
-        seed: of the draws.
+        gain: [n] value of each example.
+        person: [n] the person of each example.
+        people: sorted; these are resampled.
+        resamples: B.
+        seed: seed of the draws.
+
+    Returns:
+        [B]; NaN with fewer than two people, or in a resample without examples.
     """
     if len(people) < 2:
         return np.full(resamples, np.nan)
@@ -158,7 +161,7 @@ def resampled_gain(
 
 
 def limits(values: FloatArray, confidence: float) -> tuple[float, float]:
-    """The percentile interval; NaN where there is no value."""
+    """Lower and upper limit of the percentile interval; NaN if no value is finite."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return float("nan"), float("nan")
@@ -167,7 +170,7 @@ def limits(values: FloatArray, confidence: float) -> tuple[float, float]:
 
 
 def _draws(n_people: int, resamples: int, seed: int) -> FloatArray:
-    """How often each person is drawn, [B, P]."""
+    """Number of times each person is drawn, [B, P]."""
     rng = seeding.generator(seed, "bootstrap over subjects", n_people)
     return rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=resamples).astype(np.float64)
 
@@ -182,7 +185,7 @@ def _auc(counts: Counts, weights: FloatArray) -> FloatArray:
 
 
 def _specificity(cells: FloatArray) -> FloatArray:
-    """Mean over occurring classes of the part of all others that is not answered so: [B, K, K] -> [B]."""
+    """Mean specificity over the occurring classes: [B, K, K] -> [B]."""
     true, answered = cells.sum(axis=2), cells.sum(axis=1)
     others = true.sum(axis=1, keepdims=True) - true
     wrong = answered - np.diagonal(cells, axis1=1, axis2=2)

@@ -1,4 +1,4 @@
-"""Streams as artifacts: one shard a stream, one row a sample; and the stage that makes the clean ones."""
+"""Streams as artifacts (one shard for each stream, one row for each sample), and the stage that makes clean streams."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def open_task(settings: Settings) -> Task:
     """The configuration's task.
 
     Raises:
-        UserError: it names none, or an unknown one.
+        UserError: the configuration names no task, or an unknown one.
     """
     if settings.downstream.task is None:
         raise UserError(f"{settings.config_file}: downstream.task is not set; see configs/downstream/")
@@ -53,10 +53,10 @@ def open_task(settings: Settings) -> Task:
 
 
 def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Read every recording, band-pass and resample it: the clean streams.
+    """Make the clean streams: read every recording, band-pass and resample it.
 
     Raises:
-        UserError: no task, no data set, a folder that is absent, or recordings of different channels.
+        UserError: no task, no enabled data set, an absent folder, or recordings with different channels.
     """
     task = open_task(settings)
     if not settings.enabled_datasets:
@@ -85,27 +85,32 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 
 def read_stream(job: PrepareJob) -> ShardResult:
-    """One clean stream; a recording that cannot be read is a failure with no rows."""
+    """Make one clean stream; a recording that cannot be read is recorded as a failure and has no rows."""
     ref = job.ref
     try:
         recording = job.reader.read(ref)
         stream = clean_stream(recording, job.fs_hz, job.band_hz)
         stream = replace(
             stream, database=ref.database, subject=ref.subject, name=ref.exercise
-        )  # as its shard is called
+        )  # consistent with the name of the shard
     except ItemError as error:
         return ShardResult(empty(), [Failure(f"{ref.database}/{ref.key}", str(error))])
     return ShardResult(to_arrays(stream))
 
 
 def clean_stream(recording: Recording, fs_hz: float, band_hz: tuple[float, float] | None) -> Stream:
-    """A recording, band-passed (Butterworth order 4, zero phase) and resampled, with the nearest sample's labels.
+    """Band-pass a recording (Butterworth order 4, zero phase) and resample it; labels are those of the nearest sample.
 
-    Without a band the samples stay as they are.
+    Without a band, the samples stay unchanged.
+
+    Args:
+        recording: signal in volts.
+        fs_hz: sampling rate of the stream, Hz.
+        band_hz: lower and upper edge, Hz; None: the recording is an envelope at `fs_hz`.
 
     Raises:
-        ItemError: no samples, a sample that is not finite (a filter would spread it over the whole channel),
-            a label track of another length, or, without a band, another rate than `fs_hz`.
+        ItemError: fewer than two samples, a sample that is not finite (a filter would spread it over the whole
+            channel), a track of labels or repetitions of another length, or, without a band, another rate than `fs_hz`.
     """
     _require_whole(recording)
     if band_hz is None:
@@ -152,16 +157,16 @@ def _require_whole(recording: Recording) -> None:
 
 
 def shard_name(key: str) -> str:
-    """A file name for a stream's key; a hash keeps keys apart that differ in what file names can't hold."""
+    """A file name for a stream's key; a hash distinguishes keys that differ only in replaced characters."""
     plain = re.sub(r"[^A-Za-z0-9.-]+", "_", key)
     return f"{plain}_{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
 def to_arrays(stream: Stream) -> dict[str, NDArray[Any]]:
-    """A shard: one row a sample.
+    """The arrays of a shard, one row for each sample: signal [L, C], label [L], repetition [L] and about [L, k].
 
-    What is the same for all of them is in `about`: [L, k] bytes of a JSON text in UTF-8 that goes on from row to row,
-    with zeros at its end. (The texts once a sample would take more than the signal.)
+    `about` holds what is the same for all samples: the bytes of one JSON text in UTF-8, continued from row to row and
+    padded with zeros. (Repeating the text in every row would need more memory than the signal.)
     """
     about = {
         "database": stream.database,
@@ -178,14 +183,14 @@ def to_arrays(stream: Stream) -> dict[str, NDArray[Any]]:
 
 
 def empty() -> dict[str, NDArray[Any]]:
-    """The shard of a recording that failed."""
+    """The arrays of the shard of a recording that failed: no rows."""
     none = np.empty(0, np.int64)
     return {"signal": np.empty((0, 0), np.float32), "label": none, "repetition": none,
             "about": np.empty((0, 1), np.uint8)}  # fmt: skip
 
 
 def from_arrays(arrays: Any, fs_hz: float) -> Stream:
-    """A stream from its shard."""
+    """Read a stream from the arrays of its shard."""
     about = _about(arrays)
     return Stream(
         database=about["database"],
@@ -200,15 +205,15 @@ def from_arrays(arrays: Any, fs_hz: float) -> Stream:
 
 
 def open_streams(folder: Path) -> Artifact:
-    """An artifact of streams; raises ArtifactError where it is absent or unfinished."""
+    """Open an artifact of streams; raises ArtifactError if it is absent or unfinished."""
     return Artifact.open(folder, SCHEMA)
 
 
 def require_same_channels(artifact: Artifact, task: Task) -> None:
-    """Models take channels together: all streams have the same ones in the same order, unless the task says otherwise.
+    """Check that all streams have the same channels in the same order, unless `task.same_channels` is False.
 
     Raises:
-        UserError: two streams differ; names both.
+        UserError: two streams differ; the message names both.
     """
     first: tuple[str, list[str]] | None = None
     for shard in artifact.manifest.shards:
@@ -226,7 +231,7 @@ def require_same_channels(artifact: Artifact, task: Task) -> None:
 
 
 def each(artifact: Artifact) -> Iterator[tuple[str, Stream]]:
-    """Shard name and stream, in order, skipping recordings that failed."""
+    """Yield shard name and stream, in order, skipping recordings that failed."""
     fs_hz = float(artifact.manifest.info["fs_hz"])
     for shard, arrays in artifact:
         if shard.count:
@@ -234,18 +239,18 @@ def each(artifact: Artifact) -> Iterator[tuple[str, Stream]]:
 
 
 def load(artifact: Artifact, name: str) -> Stream:
-    """One stream by its shard's name."""
+    """Load one stream by the name of its shard."""
     return from_arrays(artifact.load(name), float(artifact.manifest.info["fs_hz"]))
 
 
 def _spread(text: str, n: int) -> NDArray[np.uint8]:
-    """A text's bytes over n rows."""
+    """Distribute the bytes of a text over n rows, padded with zeros: [n, k]."""
     data = np.frombuffer(text.encode(), np.uint8)
     width = max(-(-len(data) // n), 1)
     return np.pad(data, (0, n * width - len(data))).reshape(n, width)
 
 
 def _about(arrays: Any) -> dict[str, Any]:
-    """What `to_arrays` says of a stream."""
+    """Decode `about` of `to_arrays`."""
     about: dict[str, Any] = json.loads(np.asarray(arrays["about"]).tobytes().rstrip(b"\0"))
     return about

@@ -1,4 +1,4 @@
-"""Results as tables: one a task and model, and the layout of the paper's Table 2."""
+"""Results as tables: one for each task and model, and the layout of the paper's Table 2."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEAKS_TITLE = "LEAKS: people are tested who were also fitted on"
 
 
 def model_table(result: ModelResult, settings: Tables) -> Table:
-    """Rows clean, noisy, each denoiser; every measure in percent with its interval."""
+    """One row for each input (clean, noisy, denoisers); every measure in percent with its interval."""
     columns = [Column("input", "input")]
     for name in MEASURES:
         columns.append(_with_interval(name, HEADINGS.get(name)))
@@ -47,7 +47,7 @@ def model_table(result: ModelResult, settings: Tables) -> Table:
 
 
 def paired_table(result: ModelResult, settings: Tables) -> Table:
-    """Accuracy of every two inputs but clean, in points: differences over people with their tests."""
+    """Paired differences in accuracy of every two inputs except clean, in percentage points, with tests over people."""
     limits = ("difference_low", "difference_high")
     columns = [
         Column("a", "a"), Column("b", "b"), Column("difference", "a - b, points", 1, limits),
@@ -73,7 +73,7 @@ def paired_table(result: ModelResult, settings: Tables) -> Table:
 
 
 def configured_note(settings: Tables) -> list[str]:
-    """The configuration's note, which stands under every table; none where it has none."""
+    """The note of the configuration, shown under every table; empty without one."""
     return [settings.note] if settings.note else []
 
 
@@ -84,15 +84,15 @@ def table2(
     source: str,
     note: str = "",
 ) -> Table:
-    """Gesture and fatigue, accuracy and F1 an input, the printed values beside ours.
+    """Accuracy and F1 of gesture and fatigue for each input, with the printed values beside ours.
 
     Args:
-        results: task -> its classifier; None where it was not run.
-        printed: rows of the paper: `printed` (its name for the input), `ours` (names of ours, the first that
-            is there is taken), and a column `TASK_accuracy`, `TASK_f1` a task.
-        confidence: of the intervals.
-        source: where the printed values are from.
-        note: what else sets them apart from ours.
+        results: task -> results of its classifier; None if it was not run.
+        printed: rows of the paper: `printed` (its name for the input), `ours` (our names for it; the first one in the
+            results is used), and the columns `TASK_accuracy` and `TASK_f1` for each task, in percent.
+        confidence: confidence level of the intervals.
+        source: source of the printed values.
+        note: further differences between the printed values and ours.
     """
     columns = [Column("input", "input"), Column("printed_name", "printed as")]
     for task in results:
@@ -190,7 +190,7 @@ def _percent(key: str, value: float, low: float, high: float) -> dict[str, float
 
 
 def _printed_rows(inputs: Sequence[str], printed: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Our name of an input -> the paper's row; a row of the paper stands beside one of ours."""
+    """Our name of an input -> the row of the paper; each row of the paper matches at most one of ours."""
     merged: dict[str, Mapping[str, Any]] = {}
     for row in printed:
         input_name = next((name for name in row["ours"] if name in inputs), None)

@@ -1,8 +1,8 @@
-"""A task on top of the denoisers, and its classifiers: the interfaces.
+"""The interfaces of a downstream task and of its classifiers.
 
-A *stream* is one recording with a label for each sample. A *model* cuts examples out of streams; a
-task says how these are split. The model is fitted on clean examples, and is then frozen and run on clean, noisy and
-denoised ones.
+A *stream* is one recording with a label for each sample. A *model* cuts streams into examples; a *task* defines how the
+examples are split. The model is fitted on clean examples, and is then frozen and run on clean, noisy and denoised
+examples.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Stream:
     """One recording at the task's rate.
 
     Attributes:
-        database, subject, name: who and what, together unique (`name` as `Recording.exercise`).
+        database, subject, name: identify the stream, unique together (`name` is `Recording.exercise`).
         signal: [C, L] volts.
-        label: [L] class of each sample, 0 where there is none (rest); a task says what its classes are.
-        repetition: [L] of the class, 0 where there is none.
-        fs_hz: sampling rate.
+        label: [L] class number of each sample, from 1; 0 for none (rest). Each task defines its classes.
+        repetition: [L] repetition of the class; 0 for none.
+        fs_hz: sampling rate, Hz.
         channels: [C] names.
     """
 
@@ -49,26 +49,26 @@ class Stream:
 
     @property
     def key(self) -> str:
-        """Unique among streams."""
+        """DATABASE/SUBJECT/NAME, unique among streams."""
         return f"{self.database}/{self.subject}/{self.name}"
 
     @property
     def person(self) -> str:
-        """The subject, told apart between databases."""
+        """DATABASE/SUBJECT, unique among people."""
         return f"{self.database}/{self.subject}"
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What a classifier is fitted on or asked about, one row an example.
+    """Inputs of a classifier and their classes, one row for each example.
 
     Attributes:
         x: [n, ...] inputs of the model.
         y: [n] class, from 0.
         person: [n] `Stream.person`.
         stream: [n] `Stream.key`.
-        start: [n] first sample in the stream; with `stream` unique.
-        repetition: [n] repetition of the class; 0 where there is none.
+        start: [n] first sample in the stream; unique together with `stream`.
+        repetition: [n] repetition of the class; 0 for none.
     """
 
     x: NDArray[Any]
@@ -82,14 +82,14 @@ class Examples:
         return len(self.y)
 
     def select(self, rows: NDArray[Any]) -> Examples:
-        """Some rows."""
+        """The examples of some rows (indices or a mask)."""
         return Examples(
             self.x[rows], self.y[rows], self.person[rows], self.stream[rows], self.start[rows], self.repetition[rows]
         )
 
 
 def join(parts: Sequence[Examples]) -> Examples:
-    """Rows of all, in order; at least one part."""
+    """Concatenate examples, in order; `parts` must not be empty."""
     return Examples(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in Examples.__dataclass_fields__)
     )
@@ -100,13 +100,13 @@ class Fit:
     """Where and how a model is fitted.
 
     Attributes:
-        folder: for what the model keeps: checkpoints, curves, the grid that was searched.
+        folder: folder for the files of the model: checkpoints, curves, results of the grid search.
         seed: the configuration's.
-        recipe: values over the model's own recipe (networks).
-        label: what progress lines say; names the draws of the fit.
-        n_classes: of the task; None: as many as the examples have.
-        threads: of a network's arithmetic; decides the last digits.
-        force: a checkpoint of another fit is in the way and may go.
+        recipe: values that override the model's recipe (networks).
+        label: name in progress messages; also a key of the random draws of the fit.
+        n_classes: number of classes of the task; None: derived from the examples.
+        threads: number of threads of a network; it affects the last digits.
+        force: whether a checkpoint of another fit may be deleted.
     """
 
     folder: Path
@@ -120,14 +120,14 @@ class Fit:
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of the examples: what is fitted on, selected on and tested."""
+    """Rows of the training, validation and test examples."""
 
     train: Int64
     valid: Int64
     test: Int64
 
     def shares_people(self, examples: Examples) -> bool:
-        """Whether somebody tested is also fitted or selected on."""
+        """Whether a person with test examples also has training or validation examples."""
         fitted_people = {*examples.person[self.train].tolist(), *examples.person[self.valid].tolist()}
         return bool(fitted_people & set(examples.person[self.test].tolist()))
 
@@ -143,33 +143,36 @@ class Model(ABC):
 
         Args:
             stream: clean, noisy or denoised.
-            clean: the clean stream of the same recording, for rules that refer to it; labels are the same.
+            clean: the clean stream of the same recording, for models that need it as a reference; labels are equal.
 
         Returns:
-            The same examples in the same order for every version of a stream; none are left out for what
-            the signal looks like.
+            The same examples in the same order for every version of a stream: the selection must not depend on the
+            signal.
+
+        Raises:
+            ItemError: the stream cannot be cut.
         """
 
     @abstractmethod
     def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
-        """Fit to `train`; whatever is selected is selected on `valid`."""
+        """Fit to `train`; model selection uses `valid`."""
 
     @abstractmethod
     def scores(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """[n, K] of each class; the highest is the answer. Rows do not depend on one another."""
+        """Return a score for each class, [n, K]; the highest is the answer. A row must not depend on other rows."""
 
 
 class Task(ABC):
-    """A task: its classes, its models, and who is in which part.
+    """A task: its classes, its models, and its split into parts.
 
     Attributes:
-        name: of the task.
-        classes: names of the classes, by number.
-        fs_hz: rate at which it works.
-        band_hz: of the recordings before all else. None: they are not signals but something made of them (an envelope),
-            already at `fs_hz`; they are taken as they are, and nothing can be mixed into them or denoised.
-        same_channels: of all recordings, in the same order, because models take them together. False: models take one
-            channel, whatever its name.
+        name: name of the task.
+        classes: names of the classes, by number from 0.
+        fs_hz: sampling rate of the streams, Hz.
+        band_hz: pass band of the filter that is applied to recordings first, Hz. None: the recordings are not raw
+            signals but envelopes at `fs_hz`; they are used unchanged, without noise and denoising.
+        same_channels: whether all recordings must have the same channels in the same order, because models use them
+            together. False: models use one channel, whatever its name.
     """
 
     name: ClassVar[str]
@@ -180,32 +183,32 @@ class Task(ABC):
 
     @property
     def takes_noise(self) -> bool:
-        """Whether there is a noisy version of a recording."""
+        """Whether noise can be mixed into the recordings."""
         return self.band_hz is not None
 
     @abstractmethod
     def models(self) -> dict[str, Model]:
-        """Fresh classifiers by name."""
+        """New classifiers by name."""
 
     @abstractmethod
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
-        """Who is fitted on, selected on and tested; `x` is not looked at.
+        """Split examples into training, validation and test; must not use `x`.
 
-        With `subjects`, the parts of a fold share no person. `published` repeats the source's split.
+        With `subjects`, the parts of a fold share no person. `published` reproduces the split of the source.
         """
 
     def extras(
         self, settings: Settings, layout: Layout, names: Sequence[str] | None, models: Sequence[str]
     ) -> list[str]:
-        """What the report of this task shows beyond tables and confusion matrices, written below `layout.tables`.
+        """Write the task-specific results, besides tables and confusion matrices, below `layout.tables`.
 
         Args:
             settings: the configuration.
-            layout: of finished predictions.
+            layout: folders with finished predictions.
             names: the denoisers of the run; None: the configuration's.
             models: the classifiers of the run.
 
         Returns:
-            Lines for the report, with the files' names.
+            Lines for the report that name the files.
         """
         return []

@@ -1,1 +1,1 @@
-"""Fatigue: how tired a muscle is, from windows of four channels."""
+"""The fatigue task: degree of muscle fatigue from windows of multi-channel EMG."""

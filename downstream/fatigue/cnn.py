@@ -20,7 +20,7 @@ DROPOUT = 0.4
 
 
 class CausalBlock(nn.Module):
-    """Convolution that sees no later sample, batch normalisation, GELU, and a residual."""
+    """Causal convolution, batch normalisation, GELU, and a residual connection."""
 
     def __init__(self, n_in: int, n_out: int, dilation: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class CausalBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[n, n_in, L] -> [n, n_out, L]."""
-        # padding both sides and dropping the end, as published, computes the same and more
+        # the published code pads both sides and drops the end: the same result at a higher cost
         y = self.act(self.norm(self.conv(nn.functional.pad(x, (self.pad, 0)))))
         out: torch.Tensor = y + self.skip(x)
         return out
@@ -56,7 +56,7 @@ class DilatedCnn(nn.Module):
 
 
 class FatigueCnn(NetworkModel):
-    """The network with the published recipe; the best epoch is that with the lowest validation loss."""
+    """The network with the published recipe; the weights are those of the epoch with the lowest validation loss."""
 
     name = "cnn"
     class_weights = True
@@ -76,7 +76,13 @@ class FatigueCnn(NetworkModel):
         self._cutting, self._reference = cutting, reference
 
     def examples(self, stream: Stream, clean: Stream) -> Examples:
-        """[n, C, L] float32 windows over the RMS of the trial's samples of class 0, channel by channel."""
+        """Windows [n, C, L], float32, divided by each channel's RMS over the samples of class 0 in the trial.
+
+        The reference is the clean stream or the stream itself (`reference`); without class 0, the first window.
+
+        Raises:
+            ItemError: the stream is shorter than a window, or a channel contains NaN or infinity.
+        """
         first, y = self._cutting.starts(stream)
         x = self._cutting.windows(stream, first)
         if len(y):
@@ -89,5 +95,5 @@ class FatigueCnn(NetworkModel):
         return as_examples(x, stream, first, y)
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> nn.Module:
-        """The network for examples [C, L]."""
+        """A new network for examples of shape [C, L]."""
         return DilatedCnn(shape[0], n_classes)

@@ -1,4 +1,4 @@
-"""The dilated CNN on recordings that preprocess_and_denoise.py has prepared; `--help` says how."""
+"""Run the dilated CNN on recordings prepared by preprocess_and_denoise.py; see `--help`."""
 
 from cleansemg.downstream.fatigue.prepared import compare_main
 

@@ -1,4 +1,4 @@
-"""The SVM on recordings that preprocess_and_denoise.py has prepared; `--help` says how."""
+"""Run the SVM on recordings prepared by preprocess_and_denoise.py; see `--help`."""
 
 from cleansemg.downstream.fatigue.prepared import compare_main
 

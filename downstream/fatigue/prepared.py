@@ -1,4 +1,4 @@
-"""The published way in three steps: prepare the recordings in a cache, then one classifier and denoiser at a time."""
+"""The published procedure: prepare the recordings in a cache, then run one classifier and denoiser at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CACHE = Path("outputs/downstream/fatigue/cache")
 CONFIG = Path("configs/downstream/fatigue_cerqueira.yaml")
-SAVED_CONFIG = "config.yaml"  # in the cache: the configuration that it was made with
+SAVED_CONFIG = "config.yaml"  # in the cache: the configuration that produced it
 
 CacheOption = Annotated[Path, typer.Option("--output-cache", help="Folder that holds the prepared recordings.")]
 DenoiserOption = Annotated[
@@ -30,7 +30,7 @@ DenoiserOption = Annotated[
 
 
 def prepare(settings: Settings, cache: Path, options: RunOptions, denoisers: Sequence[str] | None) -> list[Report]:
-    """Noise, clean and noisy streams, and the denoised ones of some denoisers, into `cache`."""
+    """Write noise, clean and noisy streams, and the streams of `denoisers` (None: all; empty: none) to `cache`."""
     from cleansemg.downstream.common.contaminate import contaminate
     from cleansemg.downstream.common.denoise import denoise
     from cleansemg.downstream.common.streams import prepare as read
@@ -51,12 +51,12 @@ def compare(
     denoisers: Sequence[str] | None,
     models: Sequence[str],
 ) -> list[Report]:
-    """Denoise what is not yet denoised, fit and run the classifiers, and write their tables below `cache`.
+    """Denoise the streams that are not yet denoised, fit and run the classifiers, and write their tables below `cache`.
 
-    --force is for the classifiers: what is denoised is kept as long as it is of the prepared recordings.
+    --force applies to the classifiers; denoised streams are reused if they belong to the prepared recordings.
 
     Raises:
-        UserError: nothing has been prepared there.
+        UserError: `cache` holds no prepared recordings.
     """
     from cleansemg.downstream.common.assess import assess
     from cleansemg.downstream.common.denoise import denoise

@@ -1,4 +1,4 @@
-"""Prepare Cerqueira's recordings for fatigue_svm.py and fatigue_cnn.py; `--help` says how."""
+"""Prepare Cerqueira's recordings for fatigue_svm.py and fatigue_cnn.py; see `--help`."""
 
 from cleansemg.downstream.fatigue.prepared import prepare_main
 

@@ -1,4 +1,4 @@
-"""Support vector machine on eight features a channel, relative to the fresh muscle, and their change."""
+"""Support vector machine on eight features per channel, relative to the rested muscle, and on their changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEATURES = ("rms", "mav", "waveform_length", "zero_crossings", *features.SPECTRA
 
 
 def window_features(windows: Float32, fs_hz: float) -> NDArray[np.float64]:
-    """[n, C, L] -> [n, C, 8], in the order of `FEATURES`."""
+    """Compute the features of windows: [n, C, L] -> [n, C, 8], in the order of `FEATURES`."""
     n, n_channels, size = windows.shape
     flat = windows.reshape(n * n_channels, size)
     time = [features.rms(flat), features.mav(flat), features.waveform_length(flat), features.zero_crossings(flat)]
@@ -25,9 +25,9 @@ def window_features(windows: Float32, fs_hz: float) -> NDArray[np.float64]:
 
 
 class FatigueSvm(Model):
-    """Radial basis functions, C = 10, classes balanced; features scaled by those of the clean fitting windows.
+    """SVM with an RBF kernel, C = 10 and balanced classes; features are standardised by the clean training windows.
 
-    Nothing is selected, so the validation people are fitted on, too.
+    There is no model selection, so the validation windows are used for training, too.
     """
 
     name = "svm"
@@ -37,7 +37,13 @@ class FatigueSvm(Model):
         self._pipeline: Any = None
 
     def examples(self, stream: Stream, clean: Stream) -> Examples:
-        """[n, 16 C] features over their mean in the trial's fresh windows, and their change from window to window."""
+        """Features [n, 16 C]: 8 C features over their means in the reference windows of the trial, and 8 C changes.
+
+        A change is the difference to the previous window; 0 for the first window.
+
+        Raises:
+            ItemError: the stream is shorter than a window, or a channel contains NaN or infinity.
+        """
         first, y = self._cutting.starts(stream)
         features = window_features(self._cutting.windows(stream, first), stream.fs_hz)  # [n, C, 8]
         if len(y):
@@ -45,13 +51,13 @@ class FatigueSvm(Model):
             if self._reference == "clean" and clean is not stream:
                 known = window_features(self._cutting.windows(clean, first), clean.fs_hz)
             reference = known[fresh(y)].mean(axis=0)  # [C, 8]
-            features = features / np.where(reference == 0, 1, reference)  # a silent channel stays at 0
+            features = features / np.where(reference == 0, 1, reference)  # a silent channel has the value 0
         change = np.diff(features, axis=0, prepend=features[:1])
         x = np.concatenate([features.reshape(len(y), -1), change.reshape(len(y), -1)], axis=1)
         return as_examples(x, stream, first, y)
 
     def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
-        """Fit to both.
+        """Fit to training and validation examples together.
 
         Raises:
             UserError: all examples have one class.
@@ -67,9 +73,9 @@ class FatigueSvm(Model):
         self._pipeline.fit(both.x, both.y)
 
     def scores(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """[n, K] decision values, one class against the rest; a class that was not fitted on comes last."""
+        """Return one-against-rest decision values [n, K]; a class without training examples has the lowest value."""
         values = self._pipeline.decision_function(x)
-        if values.ndim == 1:  # two classes have one value
+        if values.ndim == 1:  # with two classes, there is one value
             values = np.stack([-values, values], axis=1)
         scores = np.full((len(x), self._n_classes), values.min(initial=0) - 1)
         scores[:, self._pipeline.classes_] = values

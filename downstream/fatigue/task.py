@@ -1,4 +1,4 @@
-"""The fatigue task: none, moderate or severe, from windows of four seconds."""
+"""The fatigue task: none, moderate or severe, from windows of 4 s."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PUBLISHED_FOLDS, PUBLISHED_STATE = 3, 42
 
 
 class FatigueTask(Task):
-    """Stream labels are 1 + class, 0 where nobody was asked.
+    """Classify fatigue as none, moderate or severe; stream labels are 1 + class, 0 where no rating exists.
 
     Args:
-        window_s, step_s: windows, in seconds.
-        n_folds: folds over subjects; with `published` there are 3 over windows.
-        valid_fraction: of those who are not tested.
-        reference: what a trial's numbers are divided by, taken where it is not yet tiring: of the clean stream
-            (published; a user would not have it), or of the stream itself.
+        window_s, step_s: length and step of the windows, s.
+        n_folds: number of folds over subjects; `published` has 3 folds over windows.
+        valid_fraction: fraction of the people (`published`: windows) that are not tested.
+        reference: the values of a trial are divided by those of its windows without fatigue, from the clean stream
+            (`clean`, as published; not available in practice) or from the stream itself (`input`).
 
     Raises:
         ValueError: a parameter out of range.
@@ -58,7 +58,11 @@ class FatigueTask(Task):
         return {"svm": svm, "cnn": FatigueCnn(self.cutting, self.reference)}
 
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
-        """Over subjects; `published`: windows shuffled, so people and overlapping windows are on both sides."""
+        """Split by subject; `published` shuffles windows, so training and test share people and samples.
+
+        Raises:
+            UserError: a class with too few people or windows.
+        """
         if protocol == "subjects":
             return folds.by_subject(
                 examples, seed, n_folds=self.n_folds, valid_fraction=self.valid_fraction, classes=self.classes
@@ -66,7 +70,7 @@ class FatigueTask(Task):
         return self._published(examples)
 
     def _published(self, examples: Examples) -> list[Fold]:
-        """The published test folds, with their state of the shuffle; a part of the others is kept to select on."""
+        """The published test folds, with the published random state; a fraction of the other windows validates."""
         from sklearn.model_selection import StratifiedKFold, train_test_split
 
         folds.require_windows(examples, PUBLISHED_FOLDS + 1, 1 / PUBLISHED_FOLDS, self.valid_fraction, self.classes)

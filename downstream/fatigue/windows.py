@@ -1,4 +1,4 @@
-"""Windows of a trial, their class, and the reference that a trial's numbers are divided by."""
+"""Windows of a trial, their classes, and the reference windows that normalise the trial."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from cleansemg.downstream.common.task import Examples, Float32, Int64, Stream
 
 @dataclass(frozen=True)
 class Cutting:
-    """Windows of `window_s`, one every `step_s`.
+    """Windows of `window_s` seconds, one every `step_s` seconds.
 
-    A window has the class at its centre; one whose first and last sample have different labels, or that has no label,
-    is left out.
+    A window has the class of its centre. A window is left out if its centre has no label, or if its first and last
+    sample have different labels.
+
+    Raises:
+        ValueError: a value out of range.
     """
 
     window_s: float = 4.0
@@ -27,7 +30,7 @@ class Cutting:
             raise ValueError("window_s must be 0.1 to 60 seconds, step_s 0.01 to 60")
 
     def starts(self, stream: Stream) -> tuple[Int64, Int64]:
-        """[n] first samples and [n] classes from 0; depend on labels alone.
+        """First samples [n] and classes from 0 [n] of the windows; they depend only on the labels.
 
         Raises:
             ItemError: the stream is shorter than a window.
@@ -45,14 +48,14 @@ class Cutting:
         return first[uniform], centre[uniform] - 1
 
     def samples(self, fs_hz: float) -> int:
-        """Length of a window."""
+        """Length of a window in samples."""
         return round(self.window_s * fs_hz)
 
     def windows(self, stream: Stream, first: Int64) -> Float32:
-        """[n, C, L] windows.
+        """Cut the windows [n, C, L] that start at `first`, in volts.
 
         Raises:
-            ItemError: a channel that holds NaN or infinity.
+            ItemError: a channel contains NaN or infinity.
         """
         broken = np.flatnonzero(~np.isfinite(stream.signal).all(axis=1))
         if broken.size:
@@ -64,13 +67,13 @@ class Cutting:
 
 
 def fresh(y: Int64) -> NDArray[np.bool_]:
-    """[n] which windows are the reference: class 0, or the first one in a trial that has no window of class 0."""
+    """Mask [n] of the reference windows of a trial: those of class 0 or, without any, the first window."""
     reference: NDArray[np.bool_] = y == 0
     return reference if reference.any() else np.arange(len(y)) == 0
 
 
 def as_examples(x: NDArray[np.floating], stream: Stream, first: Int64, y: Int64) -> Examples:
-    """Rows with who and where they are."""
+    """Examples of x [n, ...] with class, person, stream, first sample and repetition of each row."""
     n = len(y)
     return Examples(
         x=x,

@@ -1,1 +1,1 @@
-"""Gait: what the legs do, from 200 ms of their muscles."""
+"""The gait task: gait state from 200 ms windows of leg-muscle EMG."""

@@ -1,9 +1,10 @@
-"""The 1-D CNN of the gait study: two convolutions of 16 and 32 filters and a layer of 128.
+"""The 1-D CNN of the gait study: two convolutions with 16 and 32 filters, and a dense layer of 128 units.
 
-Stated there: kernel 3 in the first convolution, max-pooling by 2 after each, ReLU, Adam at 1e-3, cross entropy,
-batches of 64, 20 epochs. Not stated, and chosen here: kernel 3 with padding 1 in both, ReLU after the layer of 128.
+The study states: kernel 3 in the first convolution, max-pooling by 2 after each convolution, ReLU, Adam at 1e-3, cross
+entropy, batches of 64, 20 epochs. The study does not state, so selected here: kernel 3 in the second convolution,
+padding 1 in both, ReLU after the dense layer.
 
-Symbols: C channels, w samples of a window, K classes.
+Symbols: C channels, w samples per window, K classes.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class GaitNetwork(nn.Module):
         n_channels: C.
         n_samples: w.
         n_classes: K.
-        padding: of both convolutions.
-        scale: mean and deviation of each channel [C], the z-score; None: inputs have it already.
+        padding: padding of both convolutions, samples.
+        scale: mean [C] and standard deviation [C] of the z-score; None: inputs are z-scored already.
     """
 
     mean: torch.Tensor
@@ -58,13 +59,13 @@ class GaitNetwork(nn.Module):
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(flat, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, n_classes))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits [n, K]; the softmax belongs to the loss."""
+        """[n, C, w] -> logits [n, K], without softmax, which is part of the loss."""
         logits: torch.Tensor = self.layers(self.convolutions((x - self.mean) / self.deviation))
         return logits
 
 
 class GaitCnn(NetworkModel):
-    """`GaitNetwork` over windows of a stream."""
+    """`GaitNetwork` as a classifier of windows."""
 
     name = "cnn"
     recipe: ClassVar[Recipe] = Recipe(
@@ -77,14 +78,14 @@ class GaitCnn(NetworkModel):
         self._scale: tuple[Float32, Float32] | None = None
 
     def examples(self, stream: Stream, clean: Stream) -> Examples:
-        """Windows [n, C, w]."""
+        """Windows [n, C, w]; see `windows.cut`."""
         return cut(stream, self.cutting)
 
     def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
-        """Fit; the z-score, where it is the training windows', becomes part of the network."""
+        """Fit as `NetworkModel.fit`; with `zscore: training`, mean and deviation become part of the network."""
         self._scale = moments(train.x) if self.cutting.zscore == "training" else None
         super().fit(train, valid, fit)
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> nn.Module:
-        """A fresh network."""
+        """A new network for examples of shape [C, w]."""
         return GaitNetwork(shape[0], shape[1], n_classes, scale=self._scale)

@@ -1,4 +1,4 @@
-"""The CNN against the SVM, and its loss by epoch, beside what the gait study prints."""
+"""Tables of the CNN against the SVM and of the CNN's loss by epoch, with the values printed in the gait study."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ WHY_NOT_WALKING = (
 
 
 def comparison(cnn: Path, svm: Path, settings: Tables, note: str = WHY_NOT) -> Table:
-    """A row for each input and measure: both classifiers and the paired difference, each with its interval.
+    """One row for each input and measure: both classifiers and their paired difference, in percent, with intervals.
 
-    The interval of the difference resamples people, the same ones for both classifiers: what is common to them, as
-    a person whose muscles are hard to read, cancels.
+    The bootstrap resamples the same people for both classifiers, so effects common to both, such as a person who is
+    hard to classify, cancel in the difference.
 
     Args:
         cnn: folder of the CNN's predictions.
-        svm: of the SVM's, of the same folds and inputs.
-        settings: resamples and confidence.
-        note: why the printed numbers stand beside and are not compared.
+        svm: folder of the SVM's predictions for the same folds and inputs.
+        settings: number of resamples and confidence level.
+        note: explains why the printed numbers are not comparable.
 
     Raises:
         ArtifactError: predictions that are absent, unfinished or altered.
@@ -91,14 +91,14 @@ def comparison(cnn: Path, svm: Path, settings: Tables, note: str = WHY_NOT) -> T
 
 
 def loss_by_epoch(files: Sequence[Path], settings: Tables) -> Table:
-    """A row for each epoch: mean training and validation loss of the CNN over folds, and the printed loss.
+    """One row for each epoch: mean training and validation loss of the CNN over folds, and the printed loss.
 
     Args:
         files: `losses.csv` of each fold.
-        settings: the configuration's note.
+        settings: supplies the configuration's note.
 
     Raises:
-        UserError: one is absent.
+        UserError: a file is absent.
     """
     folds = [losses.read(path) for path in files]
     epochs = max((max(fold) for fold in folds), default=0)
@@ -124,15 +124,15 @@ def loss_by_epoch(files: Sequence[Path], settings: Tables) -> Table:
 def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None) -> list[str]:
     """Write gait_cnn_svm and gait_loss, each as .csv, .md and .tex, from finished predictions.
 
-    With the protocol `published`, gait_cnn_svm_published and gait_loss_published.
+    With the protocol `published`, the names are gait_cnn_svm_published and gait_loss_published.
 
     Args:
         settings: the configuration.
-        layout: where results are.
+        layout: the output folders.
         names: the denoisers of the run; None: the configuration's.
 
     Returns:
-        Lines that say where.
+        Lines for the report with the paths.
 
     Raises:
         ArtifactError: predictions are absent or unfinished.
@@ -156,7 +156,7 @@ def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None
 def _rows(
     given: str, columns: Mapping[str, Mapping[str, Any]], people: Sequence[str], settings: Tables, seed: int
 ) -> list[Mapping[str, Any]]:
-    """The rows of one input; empty where it failed for everybody."""
+    """The rows of one input; empty if it has no answers."""
     values, spread = {}, {}
     for name, table in columns.items():
         at = np.flatnonzero(table["input"] == given)

@@ -1,4 +1,4 @@
-"""A stretch of a walk with the states that the rule finds in it."""
+"""Figure of a section of a recording with the gait states detected in it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cleansemg.data_pipeline.readers.gait_states import NONE, STATES
 from cleansemg.data_pipeline.recording import Recording
 
 COLOURS = ("#ffffff", "#cfe3f3", "#f9d9a8", "#cdebd3", "#f3c7c7")  # none, stand, start, walk, stop
-POINTS = 4000  # a line with more is drawn no better
+POINTS = 4000  # more points do not improve the plot
 
 
 def states(recording: Recording, switches: NDArray[np.float64], path: Path, muscle: int = 0) -> None:
-    """Draw both footswitches and one muscle over the states, as PNG.
+    """Draw both footswitches and one muscle over the states, as a PNG file.
 
     Args:
-        recording: with a label a sample, see `LongWalkingReader`.
-        switches: [2, T] volts.
-        path: the file.
-        muscle: which channel.
+        recording: has one label for each sample, see `LongWalkingReader`.
+        switches: [2, T] footswitch signals, V.
+        path: the file to write.
+        muscle: index of the channel.
 
     Raises:
-        ValueError: the recording has no label a sample.
+        ValueError: the recording has no labels of samples.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,7 +1,7 @@
-"""The SVM that the gait study compares its CNN with: four features a channel, RBF kernel, grid search.
+"""The SVM that the gait study compares with its CNN: four features per channel, RBF kernel, grid search.
 
-Neither the grid nor the threshold of WAMP is stated. Here C, gamma and the threshold are searched, by folds over the
-training people alone.
+The study states neither the grid nor the threshold of WAMP. Here, C, gamma and the threshold are searched by
+cross-validation over the training people.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ GRID = "grid.csv"
 
 @dataclass(frozen=True)
 class Search:
-    """What is tried.
+    """The grid search.
 
     Attributes:
-        c: penalties.
-        gamma: widths of the kernel; "scale" is 1 / number of features, as these have unit variance.
-        wamp_threshold: in standard deviations of the channel.
-        n_folds: over training people.
-        search_windows: of a class, at most, while searching.
-        fit_windows: of a class, at most, in the final fit; None: all.
+        c: values of the penalty C.
+        gamma: values of the kernel coefficient; "scale" is 1 / number of features, because features have unit variance.
+        wamp_threshold: values of the threshold, in standard deviations of the channel.
+        n_folds: number of folds over training people, at least 2.
+        search_windows: maximum number of windows per class in the search.
+        fit_windows: maximum number of windows per class in the final fit; None: all windows.
+
+    Raises:
+        ValueError: an empty list of values, or fewer than 2 folds.
     """
 
     c: Sequence[float] = (1.0, 10.0, 100.0)
@@ -79,11 +82,13 @@ class GaitSvm(Model):
         self._n_classes = 0
 
     def examples(self, stream: Stream, clean: Stream) -> Examples:
-        """Windows [n, C, w]; features wait for the threshold."""
+        """Windows [n, C, w]; `fit` and `scores` compute the features, which depend on the WAMP threshold."""
         return cut(stream, self.cutting)
 
     def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
-        """Search within the training people, then fit to all of them; `valid` is not looked at.
+        """Search the parameters by cross-validation over the training people, then fit to all of them; ignores `valid`.
+
+        Writes the results of the search to grid.csv in `fit.folder`.
 
         Raises:
             UserError: fewer than two training people, or one class.
@@ -111,16 +116,16 @@ class GaitSvm(Model):
         atomic_write(fit.folder / GRID, text.getvalue().encode())
 
     def scores(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """[n, K] decision values, one class against the rest; -inf never, a class that was not fitted is far below."""
+        """Return one-against-rest decision values [n, K]; -1000 for a class without training examples."""
         decision = np.asarray(self._pipeline.decision_function(self._features(x, self._threshold)), np.float64)
-        if decision.ndim == 1:  # of two classes: the second's
+        if decision.ndim == 1:  # with two classes, there is one value: of the second class
             decision = np.stack([-decision, decision], axis=1)
         scores = np.full((len(x), self._n_classes), -1e3)
         scores[:, self._pipeline.classes_] = decision
         return scores
 
     def _search(self, train: Examples, n_folds: int) -> list[dict[str, Any]]:
-        """One row a candidate."""
+        """Search the grid; returns one row for each candidate, with its mean balanced accuracy."""
         from sklearn.model_selection import GridSearchCV, GroupKFold
 
         grid = {"svc__C": list(self.search.c), "svc__gamma": list(self.search.gamma)}

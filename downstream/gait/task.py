@@ -24,19 +24,20 @@ log = logging.getLogger(__name__)
 
 
 class GaitTask(Task):
-    """What the legs do in 200 ms of EMG: band-pass 20-450 Hz, windows with 50 % overlap, the label of their centre.
+    """Gait state from windows of EMG: band-pass 20-450 Hz, windows of 200 ms with 50 % overlap, label of the centre.
 
     Args:
         classes: names of the labels 1, 2, ... of the data set.
-        fs_hz: rate of the streams; the denoisers of the box are fitted at 1000.
+        fs_hz: sampling rate of the streams, Hz; the pretrained networks work at 1000 Hz.
         window_s, overlap, zscore, per_class: see `Cutting`.
-        relabel: recordings whose file says another class than it holds, {`DATABASE/SUBJECT/NAME`: class}.
-        n_folds, valid_fraction: of people.
-        test_fraction: of windows in the published split.
-        svm: values over those of `Search`.
+        relabel: corrected class of recordings whose file has a wrong label, {`DATABASE/SUBJECT/NAME`: class}.
+        n_folds, valid_fraction: number of folds over people, and fraction of the people who are not tested.
+        test_fraction: fraction of the windows that the published split tests.
+        svm: values that override those of `Search`.
 
     Raises:
-        ValueError: parameters that make no sense.
+        ValueError: an invalid parameter.
+        UserError: a window shorter than 8 samples, or a step shorter than 1 sample.
     """
 
     name = "gait"
@@ -82,14 +83,14 @@ class GaitTask(Task):
         return {"cnn": GaitCnn(self.cutting), "svm": GaitSvm(self.cutting, self.search)}
 
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
-        """Who is in which part.
+        """Split examples into training, validation and test.
 
-        Of people: what is fitted on is balanced, what is selected on and tested is left as people walked. Published:
-        the windows are balanced first, as the study says, and then split at random, so that a window may be tested
-        whose neighbour, half of it the same samples, was fitted on.
+        `subjects`: split by person; training windows are balanced by class, validation and test windows are not.
+        `published`: windows are balanced first, as in the study, and then split at random, so a test window may share
+        half of its samples with a training window.
 
         Raises:
-            UserError: a class that too few people have.
+            UserError: a class with too few people or windows.
         """
         for key in sorted(set(self.cutting.relabel or {}) - set(examples.stream.tolist())):
             log.warning("gait: relabel names %s, which is not among the recordings", key)
@@ -110,7 +111,7 @@ class GaitTask(Task):
     def extras(
         self, settings: Settings, layout: Layout, names: Sequence[str] | None, models: Sequence[str]
     ) -> list[str]:
-        """The CNN beside the SVM, and its loss by epoch, where both classifiers were run."""
+        """Write the table of CNN against SVM and that of the loss by epoch, if both classifiers were run."""
         from cleansemg.downstream.gait import compare
 
         if {"cnn", "svm"} - set(models):

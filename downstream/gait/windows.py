@@ -1,4 +1,4 @@
-"""Cutting a stream into windows, and drawing equally many of each class to fit on."""
+"""Cut a stream into windows, and draw equal numbers of windows of each class for training."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Cutting:
     """How streams become examples.
 
     Attributes:
-        window_s: length of a window.
-        overlap: of neighbouring windows, as a part of their length.
-        zscore: where the mean and deviation of each channel come from. training: the windows that are fitted on,
-            so that a window's amplitude says something. recording: the whole stream itself, clean, noisy or denoised.
-        per_class: at most so many windows of a class in a stream, spread evenly over it; None: all.
-        relabel: {`Stream.key`: name of the class that it really is}.
+        window_s: length of a window, s.
+        overlap: overlap of neighbouring windows, as a fraction of their length.
+        zscore: source of the mean and standard deviation of each channel. training: all training windows, so windows
+            still differ in amplitude. recording: the whole stream (clean, noisy or denoised).
+        per_class: maximum number of windows of a class in a stream, evenly spaced; None: all.
+        relabel: {`Stream.key`: name of the correct class}.
         classes: names of the labels 1, 2, ...
     """
 
@@ -39,10 +39,10 @@ class Cutting:
     classes: tuple[str, ...] = ()
 
     def samples(self, fs_hz: float) -> tuple[int, int]:
-        """Length of a window and step to the next.
+        """Length of a window and step to the next window, in samples.
 
         Raises:
-            UserError: a window or a step of no sample.
+            UserError: a window shorter than 8 samples, or a step shorter than 1 sample.
         """
         length = round(self.window_s * fs_hz)
         step = round(length * (1 - self.overlap))
@@ -52,11 +52,11 @@ class Cutting:
 
 
 def cut(stream: Stream, cutting: Cutting) -> Examples:
-    """Windows [n, C, w] of a stream whose centre has a label; their class counts from 0.
+    """Cut a stream into windows [n, C, w]; windows whose centre has no label are left out; classes count from 0.
 
     Raises:
         ItemError: the stream is shorter than a window.
-        UserError: it has a label that is no class.
+        UserError: the stream has a label without a class, or windows or steps are too short.
     """
     length, step = cutting.samples(stream.fs_hz)
     n_samples = stream.signal.shape[1]
@@ -88,24 +88,24 @@ def cut(stream: Stream, cutting: Cutting) -> Examples:
 
 
 def moments(x: Float32) -> tuple[Float32, Float32]:
-    """Mean and standard deviation of each channel [C], over windows [n, C, w]; a channel without variance has 1."""
+    """Mean [C] and standard deviation [C] over windows [n, C, w]; the deviation of a constant channel is set to 1."""
     mean = x.mean(axis=(0, 2), dtype=np.float64)
     deviation = x.std(axis=(0, 2), dtype=np.float64)
     return mean.astype(np.float32), np.where(deviation > 0, deviation, 1.0).astype(np.float32)
 
 
 def balanced(examples: Examples, rows: Int64, seed: int, *names: str | int, limit: int | None = None) -> Int64:
-    """Equally many rows of each class, in it as equally many of each person as there are.
+    """Draw equal numbers of rows of each class and, within a class, of each person as far as possible.
 
     Args:
-        examples: all of them.
-        rows: to draw from.
+        examples: all examples.
+        rows: rows to draw from.
         seed: the configuration's.
-        names: of the draw.
-        limit: at most so many of a class; None: as many as the rarest class has.
+        names: names that key the random draw.
+        limit: maximum number of rows per class; None: the number of rows of the rarest class.
 
     Returns:
-        Rows, sorted.
+        Rows [m], sorted.
     """
     y, person = examples.y[rows], examples.person[rows]
     classes, counts = np.unique(y, return_counts=True)
@@ -124,11 +124,11 @@ def balanced(examples: Examples, rows: Int64, seed: int, *names: str | int, limi
 
 
 def equal_shares(available: NDArray[np.int64], total: int) -> NDArray[np.int64]:
-    """How many to take of each, as equal as they allow, `total` in all.
+    """Divide `total` into shares as equal as `available` allows; returns [n].
 
     Args:
-        available: [n] how many there are.
-        total: no more than their sum.
+        available: [n] upper limits of the shares.
+        total: sum of the shares, at most the sum of `available`.
 
     >>> equal_shares(np.array([2, 10, 10]), 9).tolist()
     [2, 4, 3]
@@ -159,5 +159,5 @@ def _labels(stream: Stream, cutting: Cutting) -> Int64:
 
 
 def _at_most(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most so many, evenly."""
+    """Return at most `most` of the rows, evenly spaced."""
     return rows[first_to_last(len(rows), most)]

@@ -1,1 +1,1 @@
-"""Gestures: STCNet, fitted on clean recordings, over clean, noisy and denoised ones."""
+"""The gesture task: STCNet, fitted on clean recordings and run on clean, noisy and denoised ones."""

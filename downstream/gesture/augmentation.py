@@ -1,7 +1,7 @@
-"""Augmented views for the contrastive stage: noise, magnitude warping, wavelet details; each with a chance of 1/2.
+"""Augmented views for the contrastive stage: noise, magnitude warping, wavelet details; each with probability 1/2.
 
-Values of the public code. Its noise level is called an SNR of 30 dB but used as a ratio of powers (14.8 dB); the
-ratio is kept here, since the published weights come from it.
+The values are those of the public code. It calls its noise level an SNR of 30 dB, but uses 30 as a ratio of powers
+(14.8 dB); the ratio is used here, too, because the published weights were fitted with it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ WAVELET, WAVELET_LEVEL, DETAIL_GAIN = "sym4", 5, 3.0
 
 
 def noise(x: Float, generator: np.random.Generator) -> Float:
-    """Add white noise of a 30th of each window's and channel's power; x is [n, L, C]."""
+    """Add white noise with 1/30 of the power of each window and channel: [n, L, C] -> [n, L, C]."""
     power = np.mean(np.square(x), axis=1, keepdims=True, dtype=np.float64)  # [n, 1, C]
     added = np.sqrt(power / POWER_RATIO) * generator.standard_normal(x.shape)
     return np.asarray(x + added, np.float32)
 
 
 def warp(x: Float, generator: np.random.Generator) -> Float:
-    """Multiply each window and channel by a cubic spline through 6 random knots around 1; x is [n, L, C]."""
+    """Multiply each window and channel by a cubic spline through 6 random knots around 1: [n, L, C] -> [n, L, C]."""
     from scipy.interpolate import CubicSpline
 
     n, length, n_channels = x.shape
@@ -38,7 +38,7 @@ def warp(x: Float, generator: np.random.Generator) -> Float:
 
 
 def wavelet(x: Float, _: np.random.Generator) -> Float:
-    """Multiply all detail coefficients by 3; x is [n, L, C]. Short windows have fewer than 5 levels."""
+    """Multiply all wavelet detail coefficients by 3: [n, L, C] -> [n, L, C]; short windows have fewer than 5 levels."""
     import pywt
 
     level = min(WAVELET_LEVEL, pywt.dwt_max_level(x.shape[1], WAVELET))
@@ -51,7 +51,7 @@ ALL: tuple[Augmentation, ...] = (noise, warp, wavelet)
 
 
 def view(x: Float, generator: np.random.Generator) -> Float:
-    """One augmented view of windows [n, S, T, C]; each window draws for itself which augmentations it gets."""
+    """Return one augmented view of windows [n, S, T, C]; augmentations are drawn for each window separately."""
     n, steps, step_samples, n_channels = x.shape
     flat = x.reshape(n, steps * step_samples, n_channels).copy()
     for augmentation in ALL:

@@ -1,7 +1,7 @@
-"""The first stage of STCNet: an encoder fitted by a contrastive loss that knows gestures and subjects.
+"""The first stage of STCNet: an encoder fitted by a contrastive loss over gestures and subjects.
 
-Khosla et al. 2020, "Supervised contrastive learning", eq. 2; the sum over gestures and subjects, and the
-values, are those of STCNet's public code.
+Source: Khosla et al. 2020, "Supervised contrastive learning", eq. 2; the sum over gestures and subjects and the
+values are those of STCNet's public code.
 """
 
 from __future__ import annotations
@@ -22,20 +22,24 @@ from cleansemg.downstream.gesture.stcnet import ContrastiveSTCNet
 log = logging.getLogger(__name__)
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4
-WARM_UP_FROM, WARM_UP_EPOCHS, WARM_UP_BATCH = 0.01, 10, 256  # large batches alone warm up
-LAST_RATE = 1e-3  # of the first one, at the end of the cosine
+WARM_UP_FROM, WARM_UP_EPOCHS, WARM_UP_BATCH = 0.01, 10, 256  # only batches larger than WARM_UP_BATCH use the warm-up
+LAST_RATE = 1e-3  # final rate of the cosine, as a fraction of the initial rate
 
 
 @dataclass(frozen=True)
 class ContrastiveRecipe:
-    """How the first stage is fitted; the defaults are the published ones.
+    """Recipe of the first stage; the defaults are the published ones.
 
     Attributes:
-        epochs: passes over the windows; 0 leaves the stage out.
-        batch_size: windows a batch, each seen in two views.
+        epochs: passes over the windows; 0 fits nothing.
+        batch_size: windows per batch; each window is used in two views.
         learning_rate: of SGD, before warm-up and cosine.
-        gesture_weight: g of L = g * gestures + (1 - g) * subjects. The public code says 0.5, its instructions 0.3.
-        temperature: of the softmax; `base_temperature` scales the loss.
+        gesture_weight: g in L = g * gestures + (1 - g) * subjects. The public code uses 0.5, its instructions 0.3.
+        temperature: T of the softmax.
+        base_temperature: T0; the loss is scaled by T / T0.
+
+    Raises:
+        ValueError: a value out of range.
     """
 
     epochs: int = 100
@@ -59,9 +63,12 @@ def supervised_contrastive(
 
     Args:
         z: [m, d] unit vectors, both views of each window.
-        label: [m]; positives of an anchor are the others with its label. An anchor without any does not count.
+        label: [m]; positives of an anchor are the other rows with its label. Anchors without positives are ignored.
         temperature: T.
         base_temperature: T0.
+
+    Returns:
+        A scalar.
     """
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     logits = (z @ z.T / temperature).masked_fill(itself, -torch.inf)
@@ -80,7 +87,10 @@ def subject_aware(
     subject: torch.Tensor,
     recipe: ContrastiveRecipe,
 ) -> torch.Tensor:
-    """The loss over gestures times g, plus that over subjects times 1 - g."""
+    """Return g times the loss over gestures plus 1 - g times the loss over subjects, a scalar.
+
+    The codes are [m, d] unit vectors, `gesture` and `subject` are labels [m].
+    """
     temperatures = (recipe.temperature, recipe.base_temperature)
     by_gesture = supervised_contrastive(gesture_code, gesture, *temperatures)
     by_subject = supervised_contrastive(subject_code, subject, *temperatures)
@@ -88,7 +98,7 @@ def subject_aware(
 
 
 def rate(recipe: ContrastiveRecipe, epoch: float) -> float:
-    """The learning rate after `epoch` passes: a linear warm-up where batches are large, then a cosine."""
+    """The learning rate after `epoch` passes: a linear warm-up (only for large batches), then a cosine."""
     last = LAST_RATE * recipe.learning_rate
 
     def cosine(at: float) -> float:
@@ -110,19 +120,19 @@ def pretrain(
     seed: int,
     name: str,
 ) -> list[float]:
-    """Fit the encoder in place; returns the mean loss of every epoch.
+    """Fit the encoder in place; return the mean loss of every epoch.
 
     Args:
-        network: initialised.
+        network: an initialised network.
         x: [n, S, T, C] training windows.
         gesture: [n] labels from 0.
         subject: [n] labels from 0.
-        recipe: how.
-        seed: of the draws.
-        name: of the draws; the result depends on nothing else.
+        recipe: the recipe.
+        seed: seed of the random draws.
+        name: name of the fit; seed, name and epoch determine all random draws.
 
     Raises:
-        UserError: the loss is no longer finite.
+        UserError: the loss is not finite.
     """
     optimizer = torch.optim.SGD(
         network.parameters(), lr=recipe.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY

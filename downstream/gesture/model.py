@@ -1,4 +1,4 @@
-"""STCNet as a classifier of the task: the contrastive stage where there is one, then the cross entropy."""
+"""STCNet as a classifier of the task: an optional contrastive stage, then a stage fitted to the cross entropy."""
 
 from __future__ import annotations
 
@@ -29,15 +29,19 @@ ENCODER = "encoder.pt"
 
 
 class STCNetModel(NetworkModel):
-    """Both stages, as published.
+    """STCNet with both stages, as published.
 
-    The published code keeps the epoch that is best on the test set; here it is the one with the lowest validation loss.
+    The published code selects the epoch with the best result on the test set; here, the epoch with the lowest
+    validation loss is selected.
 
     Args:
-        cutting: how windows are cut.
+        cutting: defines the windows.
         size: widths of the layers, an entry of `SIZES`.
-        contrastive: of the first stage; None leaves it out.
-        warped: augment the training windows of the second stage, too (magnitude warping); not published.
+        contrastive: recipe of the first stage; None: without the first stage.
+        warped: also augment the training windows of the second stage by magnitude warping; not published.
+
+    Raises:
+        UserError: an unknown size.
     """
 
     name = "stcnet"
@@ -66,11 +70,11 @@ class STCNetModel(NetworkModel):
         self._scale_on: torch.Tensor | None = None
 
     def examples(self, stream: Stream, clean: Stream) -> Examples:
-        """Windows of the envelope, see `windows.cut`; where they lie follows from the labels alone."""
+        """Windows [n, S, T, C] of the envelope, see `windows.cut`; their positions depend only on the labels."""
         return cut(stream, self.cutting)
 
     def augment(self, x: Float32, generator: np.random.Generator) -> Float32:
-        """With `warped`, half of the windows get another magnitude."""
+        """With `warped`, warp the magnitude of each window with probability 1/2: [n, S, T, C] -> [n, S, T, C]."""
         if not self.warped:
             return x
         n, steps, samples, channels = x.shape
@@ -80,14 +84,14 @@ class STCNetModel(NetworkModel):
         return changed.reshape(x.shape)
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> nn.Module:
-        """The classifier, its encoder from the first stage where there was one."""
+        """A new classifier for windows of shape [S, T, C]; its encoder comes from the first stage, if there was one."""
         encoder = self._fresh(shape)
         if self._encoder is not None:
             encoder.load_state_dict(self._encoder)
         return STCNet(encoder, n_classes, self.size, origin=str(self.contrastive or "none"))
 
     def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
-        """Both stages; see `NetworkModel.fit`. The first one does not look at `valid`."""
+        """Fit both stages; see `NetworkModel.fit`. The first stage does not use `valid`."""
         self._scale_on = torch.from_numpy(np.asarray(train.x, np.float32)) if self.cutting.scaling == "log" else None
         self._encoder = self._first_stage(train, self.contrastive, fit) if self.contrastive and len(train) else None
         super().fit(train, valid, fit)
@@ -100,7 +104,7 @@ class STCNetModel(NetworkModel):
         return encoder
 
     def _first_stage(self, train: Examples, recipe: ContrastiveRecipe, fit: Fit) -> dict[str, torch.Tensor]:
-        """The encoder's weights; a finished stage of the same recipe and windows is read from the folder."""
+        """Fit the encoder and return its weights; reads them from the folder if the same stage was finished before."""
         identity = self._identity(train, recipe, fit)
         path = fit.folder / ENCODER
         stored = _load(path, identity, fit.force)
@@ -140,10 +144,10 @@ def _save(path: Path, fingerprint: str, state: dict[str, torch.Tensor]) -> None:
 
 
 def _load(path: Path, fingerprint: str, force: bool) -> dict[str, torch.Tensor] | None:
-    """The encoder of an earlier run; None where there is none, or one of something else (it is made again).
+    """Read the encoder of an earlier run; None if there is none, or one of another recipe or other data.
 
     Raises:
-        UserError: it was fitted by other code, and `force` is off.
+        UserError: the encoder was fitted by other code, and `force` is False.
     """
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""What prepare_neural.py and prepare_classical.py do: clean streams, then noisy and denoised ones."""
+"""Work of prepare_neural.py and prepare_classical.py: make clean streams, then noisy and denoised ones."""
 
 from functools import partial
 from pathlib import Path
@@ -91,25 +91,24 @@ def paste(
     qc_index: Path,
     folders: tuple[Path | None, Path | None] = (None, None),
 ) -> list[Report]:
-    """Write the streams of one denoiser; clean and noisy ones are written by the first call and kept.
+    """Write the denoised streams of one denoiser; the first call also writes the clean and noisy streams.
 
-    --force is for the denoised ones: clean and noisy ones of the same settings and inputs are kept with it, too.
+    --force applies to the denoised streams; clean and noisy streams of the same settings and inputs are always reused.
 
     Args:
         settings: the configuration.
-        layout: where streams go.
+        layout: the folders of the streams.
         options: workers and force.
-        method: the denoiser, with the parameters and weights that the configuration has for it; its label there, its
-            name or an alias.
-        of: the family that it must be of.
-        weights: of a network; None: the configuration's, those of the run, or the pretrained ones.
-        test_npz: the test set.
-        qc_index: where its segments were cut from.
-        folders: of the noisy and of the denoised streams; None: where the task looks for them.
+        method: label, name or alias of the denoiser; its parameters and weights are those of the configuration.
+        of: the family that the denoiser must belong to.
+        weights: weights of a network; None: those of the configuration, of the run, or the pretrained ones.
+        test_npz: file of the test set.
+        qc_index: index of the quality control, with the position of each trial.
+        folders: folders of the noisy and of the denoised streams; None: the default folders of the task.
 
     Raises:
-        UserError: an unknown method or one of the other family, a file that is absent, a method that has to be told
-            the noise.
+        UserError: an unknown method or one of the other family, a method without a blind track, several matching rows
+            where only one is possible, or an absent file.
     """
     rows = configured(settings, [method])
     entry = find("denoisers", rows[0] if isinstance(rows[0], str) else rows[0].name)

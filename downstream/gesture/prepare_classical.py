@@ -1,4 +1,4 @@
-"""Noisy and denoised recordings for the gesture task, by a classical method; `--help` says how."""
+"""Make noisy and denoised recordings for the gesture task with a classical method; see `--help`."""
 
 from cleansemg.downstream.gesture.preparation import main
 

@@ -1,4 +1,4 @@
-"""Noisy and denoised recordings for the gesture task, by a network; `--help` says how."""
+"""Make noisy and denoised recordings for the gesture task with a network; see `--help`."""
 
 from cleansemg.downstream.gesture.preparation import main
 

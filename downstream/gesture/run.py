@@ -1,4 +1,4 @@
-"""The gesture task from raw files to its tables; `--help` says how."""
+"""Run the gesture task from raw files to its tables; see `--help`."""
 
 from cleansemg.downstream.common.running import main
 

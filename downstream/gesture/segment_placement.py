@@ -1,8 +1,8 @@
-"""The published noisy recordings: segments of the test set pasted over the clean streams, each where it was cut.
+"""The published noisy recordings: segments of the test set replace the samples of the clean streams they come from.
 
-Only what passed the quality control is in the test set, so everything else stays clean (protocol A11). Published ids
-leave out the exercise; there the clean waveform of the segment says which of the recordings it is from. (The public
-code writes the segments of three exercises into the first one's file.)
+The test set contains only segments that passed the quality control; all other samples stay clean (protocol A11).
+Published ids do not contain the exercise; in that case, the clean waveform of the segment identifies the recording.
+(The public code writes the segments of three exercises into the file of the first.)
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cleansemg.downstream.common.task import Stream
 from cleansemg.evaluation import export
 from cleansemg.evaluation.candidates import Candidate
 
-LEAST_LIKENESS = 0.5  # correlation; of 2000 samples of another place it is below 0.15
+LEAST_LIKENESS = 0.5  # minimum correlation; for 2000 samples from another position it is below 0.15
 NEEDED = ("database", "subject", "exercise", "trial", "channel", "start_sample", "stop_sample", "fs_hz")
 
 Columns = Mapping[str, NDArray[Any]]
@@ -38,7 +38,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Slot:
-    """A trial of one channel, as the quality control lists it."""
+    """A trial of one channel, as listed in the index of the quality control."""
 
     exercise: str
     trial: int
@@ -49,13 +49,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class Request:
-    """A segment of the test set that belongs to one person: its row and where it may be from.
+    """A segment of the test set, and the trials that it may come from.
 
     Attributes:
-        row: of the test set.
-        name: its id.
+        row: row in the test set.
+        name: id of the segment.
         window: number of the segment in its trial.
-        slots: the trials that the id may mean, one where it names the exercise.
+        slots: the trials that match the id; one if the test set contains the exercise.
     """
 
     row: int
@@ -66,20 +66,20 @@ class Request:
 
 @dataclass(frozen=True)
 class PasteJob:
-    """One stream and the segments that may lie in it."""
+    """One stream and the segments that may belong to it."""
 
     clean: Path
     shard: str
     test_set: Path
     requests: tuple[Request, ...]
-    candidate: Candidate | None  # None: the noisy segments as they are
+    candidate: Candidate | None  # None: insert the noisy segments
 
 
 def read_slots(path: Path) -> dict[tuple[str, str], list[Slot]]:
-    """Trials by database and subject.
+    """Read the trials from qc_index.csv, by database and subject.
 
     Raises:
-        UserError: no such file, or a column is missing.
+        UserError: the file or a column is missing, or a value is not a number.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -103,10 +103,10 @@ def read_slots(path: Path) -> dict[tuple[str, str], list[Slot]]:
 
 
 def requests(columns: Columns, slots: Mapping[tuple[str, str], Sequence[Slot]]) -> dict[tuple[str, str], list[Request]]:
-    """The segments by database and subject; those of databases that the index does not have are left out.
+    """Group the segments by database and subject; segments of databases that are not in the index are left out.
 
     Raises:
-        UserError: an id that says too little, that repeats, or a segment whose trial is not in the index.
+        UserError: an incomplete or repeated id, or a segment whose trial is not in the index.
     """
     requests_by_stream: dict[tuple[str, str], list[Request]] = defaultdict(list)
     named = "exercise" in columns
@@ -124,7 +124,7 @@ def requests(columns: Columns, slots: Mapping[tuple[str, str], Sequence[Slot]]) 
             near = [s for s in slots.get(key, ()) if (s.exercise, s.trial, s.channel) == wanted]
             window = int(columns["window"][row])
         else:
-            channel, trial, window = _numbers(text)  # counted from 0 or from 1, which is not documented
+            channel, trial, window = _numbers(text)  # may count from 0 or from 1; this is not documented
             mine = slots.get(key, ())
             near = [s for s in mine if s.trial in (trial, trial - 1) and s.channel in (channel, channel - 1)]
         if not near:
@@ -142,20 +142,20 @@ def paste_all(
     seed: int,
     options: RunOptions,
 ) -> StageResult:
-    """Write streams with the test set's segments in them, noisy or denoised.
+    """Write the streams with the segments of the test set inserted, noisy or denoised.
 
     Args:
         clean: the clean streams.
-        folder: of the result.
+        folder: folder of the result.
         test_set: test_combined.npz, ours or the published one.
-        index: qc_index.csv of the run that the test set was made in.
+        index: qc_index.csv of the run that produced the test set.
         candidate: a denoiser; None leaves the segments noisy.
         seed: the configuration's.
         options: workers and force.
 
     Raises:
-        UserError: a file that is absent or not understood, or segments of recordings that are not there, or that found
-            no place: the folder is unfinished then.
+        UserError: a file is absent or invalid, a recording of a segment is absent, or a segment has no matching
+            position; in this last case the folder stays unfinished.
     """
     if not test_set.exists():
         raise UserError(f"{test_set}: no such file; make it with evaluation/generate_test_data.py, or name --test-npz")
@@ -189,7 +189,7 @@ def paste_all(
 
 
 def paste_shard(job: PasteJob) -> ShardResult:
-    """One stream with its segments; where one cannot be placed or denoised, the stream fails."""
+    """Make one stream with its segments; if one cannot be placed or denoised, the stream is recorded as a failure."""
     stream = streams.load(streams.open_streams(job.clean), job.shard)
     denoiser = None if job.candidate is None or not job.requests else job.candidate.build()
     try:
@@ -202,11 +202,11 @@ def paste_shard(job: PasteJob) -> ShardResult:
 def paste(
     stream: Stream, columns: Columns, wanted: Sequence[Request], denoiser: Denoiser | None = None
 ) -> tuple[Stream, int]:
-    """The stream with its segments in place of its own samples, and how many there were.
+    """Replace samples of the stream by its segments; return the stream and the number of segments.
 
     Raises:
-        ItemError: a segment unlike the stream where it should be, beyond its end, or over another one; a sample beside
-            the segments that is no longer the stream's.
+        ItemError: a segment does not match the stream at its position, exceeds the stream, overlaps another segment, or
+            has another sampling rate; or a sample outside the segments changed.
         InputError: the denoiser refuses a segment.
     """
     places = [(r, position) for r in wanted if (position := _position_of(stream, columns, r)) is not None]
@@ -231,9 +231,10 @@ def paste(
 
 
 def _position_of(stream: Stream, columns: Columns, request: Request) -> tuple[int, int] | None:
-    """Channel and first sample; None where the segment is from another recording of the person.
+    """Channel and first sample of a segment; None if it belongs to another recording of the person.
 
-    Segments are resampled from the start of their trial, so it may be half a sample from the stream's grid.
+    Segments are resampled from the start of their trial, so a segment may be shifted by up to half a sample against the
+    samples of the stream.
     """
     clean = np.asarray(columns["clean"][request.row], np.float64)
     fs_hz = float(columns["fs_hz"][request.row])
@@ -266,15 +267,16 @@ def _check_count(
     wanted: Mapping[tuple[str, str], Sequence[Request]],
     may_hold: Mapping[str, Sequence[Request]],
 ) -> None:
-    """Every segment landed once.
+    """Check that every segment was inserted once; otherwise raise UserError.
 
-    A stream holds all segments whose id names it; those of a person have all landed where none of the person's streams
-    failed. (An id without an exercise may be of a stream that failed.)
+    Each stream must hold at least as many segments as it has ids with exactly one matching trial. If none of a person's
+    streams failed, they must hold all segments of the person. (An id without an exercise may belong to a failed
+    stream.)
 
     Args:
-        pasted: the streams.
+        pasted: the streams with segments.
         wanted: segments by database and subject.
-        may_hold: by shard, the segments that may lie in it.
+        may_hold: shard name -> the segments that may belong to it.
     """
     landed: dict[tuple[str, str], int] = defaultdict(int)
     owner = {request.row: key for key, of_key in wanted.items() for request in of_key}
@@ -298,13 +300,13 @@ def _check_count(
 
 
 def _subject(text: str) -> str:
-    """S1 from the published s1, 1 or S01."""
+    """Normalise a subject: the published s1, 1 or S01 become S1."""
     match = re.fullmatch(r"[Ss]?0*(\d+)", text)
     return f"S{match[1]}" if match else text
 
 
 def _numbers(segment_id: str) -> tuple[int, int, int]:
-    """Channel, trial and segment, the last three parts of a published id."""
+    """Channel, trial and segment number: the last three parts of a published id; raises UserError without them."""
     numbers = [re.search(r"\d+", part) for part in segment_id.split("_")[-3:]]
     if len(numbers) < 3 or not all(numbers):
         raise UserError(f"segment {segment_id}: expected DATABASE_SUBJECT_CHANNEL_TRIAL_SEGMENT")

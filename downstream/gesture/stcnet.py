@@ -1,11 +1,11 @@
-"""STCNet: a temporal and a spatial convolution branch for each step, a recurrent network over the steps.
+"""STCNet: a temporal and a spatial convolution branch for each step, and a recurrent network over the steps.
 
-The network of the published gesture task (spatio-temporal contrastive network; no paper is open, the numbers
-are those of its public code). Nothing is taken from the code but the sizes.
+The network of the published gesture task (spatio-temporal contrastive network). No paper is openly available, so the
+sizes are those of its public code; nothing else comes from that code.
 
 Symbols: S steps in a window, T samples in a step (the envelope at 100 Hz), C sensors, K classes.
 Parameters, S = 25, T = 20: 6,712,897 for C = 12 and K = 49; 6,707,124 for C = 10 and K = 52; 6,714,436 for C = 12 and
-K = 52; with the two heads of the contrastive stage in place of the classifier's head 11,938,576 (C = 12) and
+K = 52; with the two heads of the contrastive stage instead of the classifier's head 11,938,576 (C = 12) and
 11,931,264 (C = 10).
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-WRAP = 2  # sensors appended after the last one, so that a kernel sees the ring of electrodes closed
+WRAP = 2  # first sensors, repeated after the last one, so that the convolution wraps around the ring of electrodes
 EMBEDDING = 128  # size of a contrastive head's output
 
 
@@ -41,7 +41,7 @@ SIZES = {
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions of 3 samples beside a shortcut of 1; no activation after the sum."""
+    """Two convolutions of kernel 3 and a shortcut convolution of kernel 1; no activation after the sum."""
 
     def __init__(self, n_in: int, n_out: int, stride: int, dropout: float) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class ResidualBlock(nn.Module):
 
 
 class Branch(nn.Module):
-    """Residual blocks and two dense layers, the first half as wide as its input: [n, n_in, L] -> [n, n_out]."""
+    """Residual blocks and two dense layers, the first with half as many units as inputs: [n, n_in, L] -> [n, n_out]."""
 
     def __init__(self, n_in: int, length: int, widths: tuple[int, ...], n_out: int, dropout: float) -> None:
         super().__init__()
@@ -81,13 +81,13 @@ class Branch(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Windows to what both stages share: [n, S, T, C] -> [n, S * 2 * hidden].
+    """The encoder that both stages share: windows [n, S, T, C] -> [n, S * 2 * hidden].
 
     Args:
         steps, step_samples, sensors: S, T, C.
         size: widths of the layers.
-        log_input: take the logarithm of the envelope, standardised by `set_scale`, as the input; otherwise the
-            envelope is taken as it comes.
+        log_input: whether the input is the logarithm of the envelope, standardised by `set_scale`, or the envelope
+            unchanged.
     """
 
     def __init__(self, steps: int, step_samples: int, sensors: int, size: Size, log_input: bool = False) -> None:
@@ -108,9 +108,9 @@ class Encoder(nn.Module):
         self.register_buffer("ring", torch.arange(sensors + WRAP) % sensors, persistent=False)
 
     def set_scale(self, x: torch.Tensor) -> None:
-        """Measure floor, mean and deviation of the logarithm on the training windows [n, S, T, C]."""
+        """Set floor, mean and standard deviation of the logarithm, each [C], from the training windows [n, S, T, C]."""
         flat = x.reshape(-1, x.shape[-1])  # [n S T, C]
-        # a thousandth of the usual envelope, far below any sensor's own noise; zero samples have no logarithm
+        # 1/1000 of the mean envelope, far below the noise of a sensor; without it, zero samples have no logarithm
         self.floor = (1e-3 * flat.mean(dim=0)).clamp_min(torch.finfo(flat.dtype).tiny)
         logarithm = flat.clamp_min(0).add(self.floor).log()
         self.mean = logarithm.mean(dim=0)
@@ -130,7 +130,7 @@ class Encoder(nn.Module):
 
 
 class STCNet(nn.Module):
-    """The classifier: [n, S, T, C] -> [n, K] logits; `origin` says where the encoder's first weights come from."""
+    """The classifier: [n, S, T, C] -> [n, K] logits; `origin` names the source of the encoder's initial weights."""
 
     def __init__(self, encoder: Encoder, n_classes: int, size: Size, origin: str = "none") -> None:
         super().__init__()
@@ -148,12 +148,12 @@ class STCNet(nn.Module):
         return logits
 
     def extra_repr(self) -> str:
-        """Tells fits that go on from different encoders apart."""
+        """Distinguish fits that start from different encoders."""
         return f"first stage: {self.origin}"
 
 
 class ContrastiveSTCNet(nn.Module):
-    """The first stage: [n, S, T, C] -> unit vectors of gestures and of subjects, both [n, 128]."""
+    """The network of the first stage: [n, S, T, C] -> unit vectors for gestures and for subjects, both [n, 128]."""
 
     def __init__(self, encoder: Encoder, size: Size) -> None:
         super().__init__()

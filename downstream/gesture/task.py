@@ -1,4 +1,4 @@
-"""The gesture task: which movement a window of the envelope belongs to (protocol A11)."""
+"""The gesture task: classify the movement in a window of the envelope (protocol A11)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from cleansemg.downstream.gesture.windows import ENVELOPE_HZ, Cutting, Scaling
 
 
 class GestureTask(Task):
-    """Gestures from the envelope by STCNet.
+    """Classify gestures from the envelope with STCNet.
 
     Args:
         movements: number of classes of each exercise, in order: [17, 23, 9] in DB2, [12, 17, 23] in DB1 and DB4.
         steps, step_samples, hop_s, pad, scaling: see `windows.Cutting`.
         size: full, the published 6.7 million parameters, or small.
-        contrastive: of the first stage, see `ContrastiveRecipe`; over the published values.
-        warped: augment the second stage, too.
-        n_folds: of people, with the protocol `subjects`.
-        train_repetitions, test_repetitions: of the protocol `published`.
-        envelope: recordings are envelopes at 100 Hz already (DB1): they are not filtered, and no noise can be mixed
-            into them.
+        contrastive: values that override those of `ContrastiveRecipe`, the recipe of the first stage.
+        warped: also augment the second stage.
+        n_folds: number of folds over people, with the protocol `subjects`.
+        train_repetitions, test_repetitions: repetitions in each part, with the protocol `published`.
+        envelope: recordings are envelopes at 100 Hz (DB1): they are not filtered, and no noise can be mixed into them.
+
+    Raises:
+        ValueError: an invalid value of a parameter.
     """
 
     name = "gesture"
@@ -68,10 +70,10 @@ class GestureTask(Task):
         return {model.name: model for model in both}
 
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
-        """By people; `published` by repetition, the same people on both sides, the last training one to select on.
+        """Split by person; `published`: by repetition, all parts share people; the highest of training validates.
 
         Raises:
-            UserError: no windows, too few people with a class, or a part that has no repetition.
+            UserError: no windows, a class with too few people, or a part without windows.
         """
         if not len(examples):
             raise UserError("gesture: the recordings hold no trial; labels are 0 throughout")

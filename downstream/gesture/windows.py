@@ -1,4 +1,4 @@
-"""Windows of the envelope, cut from the trials of a stream: what STCNet is given."""
+"""Windows of the envelope, cut from the trials of a stream: the inputs of STCNet."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ Scaling = Literal["minmax", "log"]
 
 @dataclass(frozen=True)
 class Cutting:
-    """How windows are cut.
+    """Parameters of the windows.
 
     Attributes:
-        steps, step_samples: S and T: a window is S * T samples of the envelope at 100 Hz.
-        hop_s: distance of windows within a trial; None: the first window of a trial alone.
-        pad: a trial shorter than a window ends with zeros; otherwise it is an error.
-        scaling: minmax: each channel to 0..1 over its file, as published; log: volts, for a network that takes the
-            logarithm, where a file is a single trial and its range would take the strength of the contraction away.
+        steps, step_samples: S and T; a window is S * T samples of the envelope at 100 Hz.
+        hop_s: distance between windows in a trial, s; None: only the first window of a trial.
+        pad: whether a trial shorter than a window is padded with zeros; False: it is an error.
+        scaling: minmax: scale each channel to 0..1 over its file, as published. log: volts, for a network that computes
+            the logarithm; for files of a single trial, where minmax would remove the strength of the contraction.
         movements: number of classes of each exercise, in order.
+
+    Raises:
+        ValueError: a value out of range.
     """
 
     steps: int = 25
@@ -48,12 +51,12 @@ class Cutting:
 
     @property
     def n_envelope(self) -> int:
-        """Samples of the envelope in a window."""
+        """Length of a window in samples of the envelope."""
         return self.steps * self.step_samples
 
 
 def envelope(signal: Float32, fs_hz: float, scaling: Scaling) -> NDArray[np.float64]:
-    """[C, L] to [C, L]: rectified, and with `minmax` each channel to 0..1 over the file; still at its own rate."""
+    """[C, L] in V -> [C, L]: rectified and, with `minmax`, each channel scaled to 0..1; the rate stays `fs_hz`."""
     rectified = np.abs(signal).astype(np.float64)
     if scaling == "log":
         return rectified
@@ -63,14 +66,14 @@ def envelope(signal: Float32, fs_hz: float, scaling: Scaling) -> NDArray[np.floa
 
 
 def block_maximum(x: NDArray[np.float64], block: int) -> NDArray[np.float64]:
-    """[C, L] to [C, L // block]: the largest of each `block` samples; what is left over at the end is dropped."""
+    """[C, L] -> [C, L // block]: the maximum of each block of `block` samples; an incomplete last block is dropped."""
     n = x.shape[1] // block
     largest: NDArray[np.float64] = x[:, : n * block].reshape(len(x), n, block).max(axis=2)
     return largest
 
 
 def trials(stream: Stream) -> list[tuple[int, int, int, int]]:
-    """(start, stop, label, repetition) of the maximal runs of label > 0, the most frequent values of each."""
+    """(start, stop, label, repetition) of each maximal run of labels > 0; values are the most frequent ones."""
     active = np.concatenate([[False], stream.label > 0, [False]]).astype(np.int8)
     edges = np.flatnonzero(np.diff(active)).tolist()
     return [
@@ -80,13 +83,13 @@ def trials(stream: Stream) -> list[tuple[int, int, int, int]]:
 
 
 def first_class(stream: Stream, movements: Sequence[int]) -> int:
-    """What is added to the labels of a stream so that they count through all exercises.
+    """Offset to add to the labels of a stream so that they are numbered over all exercises.
 
-    Some databases number the movements of each exercise from 1 again (DB1), others go on (DB2): labels are taken as
-    counting through where the smallest is above all movements of the exercises before.
+    Some databases number the movements of each exercise from 1 (DB1), others number them over all exercises (DB2). The
+    second is assumed if the smallest label is greater than the number of movements in all earlier exercises.
 
     Raises:
-        ItemError: an exercise or a label that there is no class for.
+        ItemError: an exercise or a label without a class.
     """
     match = re.match(r"E(\d+)", stream.name) if len(movements) > 1 else None
     exercise = int(match[1]) if match else 1
@@ -102,11 +105,11 @@ def first_class(stream: Stream, movements: Sequence[int]) -> int:
 
 
 def cut(stream: Stream, cutting: Cutting) -> Examples:
-    """Windows x [n, S, T, C] of all trials.
+    """Cut all trials of a stream into windows x [n, S, T, C].
 
     Raises:
-        ItemError: a trial shorter than a window where `pad` is off, a rate that is no multiple of 100 Hz, or a label
-            without a class.
+        ItemError: a trial shorter than a window although `pad` is False, a sampling rate that is not a multiple of
+            100 Hz, or an exercise or label without a class.
     """
     block = round(stream.fs_hz / ENVELOPE_HZ)
     if block < 1 or block * ENVELOPE_HZ != stream.fs_hz:

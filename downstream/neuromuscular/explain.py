@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def explain(settings: Settings, layout: Layout, models: Sequence[str] | None = None) -> list[str]:
-    """Write TASK_MODEL_saliency.png beside the tables, of the first fold's network and clean test windows.
+    """Write TASK_MODEL_saliency.png to the folder of the tables, from network and clean test windows of the first fold.
 
-    With the protocol `published`, TASK_MODEL_published_saliency.png. Returns lines that say where.
+    With the protocol `published`, the name is TASK_MODEL_published_saliency.png. Returns lines with the paths.
 
     Raises:
-        UserError: another task's configuration, or networks that are not fitted yet.
+        UserError: the configuration of another task, or networks that are not fitted yet.
         ArtifactError: the clean streams are absent.
     """
     task = open_task(settings)

@@ -1,8 +1,9 @@
 """Images of a waveform: log-magnitude spectrogram and scalogram, 64 frequencies by 64 times.
 
-In torch and without parameters, so that a saliency map of the 2-D network reaches the samples. The window comes
-with zero mean and unit variance; log10(p + 1e-4) of a power p whose mean over such an image is near 1 reaches 40 dB
-down, and what is lower counts alike: silence between discharges is not a feature.
+The transforms are written in torch and have no parameters, so gradients, and with them a saliency map of the 2-D
+network, reach the samples. Windows have zero mean and unit variance, so the mean power p of an image is near 1. The
+value of a pixel is log10(p + 1e-4), a range of 40 dB below the mean; lower powers have almost the same value, so
+silence between discharges is not a feature.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ CYCLES = 6.0  # of the Morlet wavelet: omega_0 sigma_t
 
 
 class Spectrogram(nn.Module):
-    """Short-time Fourier transform: Hann, 128 samples, hop L / 64; bins 1 to 64 (the mean is left out).
+    """Short-time Fourier transform: Hann window of 128 samples, hop L / 64; bins 1 to 64 (without the mean, bin 0).
 
     Args:
         n_samples: L, a multiple of 64 and at least 128.
@@ -45,12 +46,12 @@ class Spectrogram(nn.Module):
 class Scalogram(nn.Module):
     """Continuous wavelet transform with a Morlet wavelet, 64 frequencies spaced evenly in their logarithm.
 
-    As PyWavelets' `cmor` with bandwidth 2 (6 / 2 pi)^2 and centre frequency 1, up to a factor a row; computed in the
-    frequency domain, periodic at the ends, power averaged over L / 64 samples a column.
+    Equal to PyWavelets' `cmor` with bandwidth 2 (6 / 2 pi)^2 and centre frequency 1, except for a factor per row. It is
+    computed in the frequency domain, with periodic ends; each column is the mean power over L / 64 samples.
 
     Args:
         n_samples: L, a multiple of 64 and at least 128.
-        band: lowest and highest centre frequency in cycles a sample.
+        band: lowest and highest centre frequency, cycles per sample.
 
     Raises:
         ValueError: another length, or a band outside 0 to 0.5.
@@ -73,14 +74,15 @@ class Scalogram(nn.Module):
 
 
 def centres(band: tuple[float, float]) -> NDArray[np.float64]:
-    """[64] centre frequencies, cycles a sample."""
+    """Centre frequencies [64], cycles per sample, evenly spaced in their logarithm."""
     return np.geomspace(*band, SIZE)
 
 
 def morlet(n_samples: int, frequency: NDArray[np.float64]) -> NDArray[np.float32]:
-    """[F, L] responses exp(-(f / f_c - 1)^2 omega_0^2 / 2) over positive frequencies, with the energy of white noise.
+    """Frequency responses [F, L], exp(-(f / f_c - 1)^2 omega_0^2 / 2) at positive frequencies f, otherwise 0.
 
-    Scaled so that white noise of unit variance has unit power in every row.
+    They are scaled so that white noise of unit variance has unit power in every row. `frequency` [F] holds the centre
+    frequencies f_c, cycles per sample.
     """
     axis = np.fft.fftfreq(n_samples)
     response = np.exp(-(((axis / frequency[:, None]) - 1) ** 2) * CYCLES**2 / 2) * (axis > 0)

@@ -1,4 +1,4 @@
-"""The two classifiers of this task: the same windows, on the waveform or on an image of it."""
+"""The two classifiers of this task: on the waveform of a window, or on an image of the waveform."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ NETWORK = "network.safetensors"
 
 @dataclass(frozen=True)
 class Plan:
-    """What both classifiers share.
+    """Parameters that both classifiers share.
 
     Attributes:
-        classes: names, in order.
-        window, hop: samples.
-        band: centre frequencies of the scalogram, cycles a sample.
-        image: of the 2-D network.
-        noise: highest standard deviation of the noise that is added in training, of a window's.
-        shift: a window is moved by up to this fraction of itself, around the end.
-        transfer: which set is learnt from and which is asked about; None: one kind of people.
+        classes: names of the classes, in order.
+        window, hop: length and step of the windows, samples.
+        band: lowest and highest centre frequency of the scalogram, cycles per sample.
+        image: input of the 2-D network: spectrogram (stft) or scalogram (cwt).
+        noise: maximum standard deviation of the noise added in training, relative to that of the window.
+        shift: maximum circular shift of a window in training, as a fraction of its length.
+        transfer: training and test data sets; None: no transfer.
     """
 
     classes: tuple[str, ...]
@@ -48,8 +48,8 @@ class WindowModel(NetworkModel):
     """A network on windows of one channel, with noise and time shift in training.
 
     Args:
-        plan: windows and augmentation.
-        head: after fitting to the source, fit the last layer to the target's people.
+        plan: parameters of windows and augmentation.
+        head: whether the last layer is fitted to people of the target after fitting to the source.
     """
 
     recipe: ClassVar[Recipe] = Recipe(
@@ -74,10 +74,10 @@ class WindowModel(NetworkModel):
 
     @abstractmethod
     def build(self, shape: tuple[int, ...], n_classes: int) -> ConvNet | OnImages:
-        """A fresh network on windows [n, 1, L]."""
+        """A new network for windows [n, 1, L]."""
 
     def augment(self, x: Float32, generator: np.random.Generator) -> Float32:
-        """Move every window around its end by a drawn number of samples, then add white noise of a drawn level."""
+        """Shift every window circularly by a random number of samples, then add white noise of a random level."""
         n, _, length = x.shape
         reach = round(self.plan.shift * length)
         shift = generator.integers(-reach, reach + 1, n)
@@ -87,9 +87,9 @@ class WindowModel(NetworkModel):
         return (moved + level * generator.standard_normal(x.shape)).astype(np.float32)
 
     def fit(self, train: Examples, valid: Examples, fit: Fit) -> None:
-        """Fit as `NetworkModel`; in a transfer to the source's people, and then perhaps the head to the target's.
+        """Fit as `NetworkModel.fit`; in a transfer, fit to the source and then, with `head`, the head to the target.
 
-        Leaves the weights in `fit.folder` / network.safetensors.
+        Writes the weights to `fit.folder` / network.safetensors.
         """
         from safetensors.torch import save_file
 
@@ -98,7 +98,7 @@ class WindowModel(NetworkModel):
         if plan.transfer is None:
             super().fit(train, valid, fit)
         else:
-            without_head = replace(fit, label=fit.label.replace("_head", ""))  # the same network as without the head
+            without_head = replace(fit, label=fit.label.replace("_head", ""))  # same network with and without
             super().fit(plan.transfer.source_rows(train), plan.transfer.source_rows(valid), without_head)
             if self.head:
                 transfer.fit_head(
@@ -107,7 +107,7 @@ class WindowModel(NetworkModel):
         save_file(self.network.state_dict(), fit.folder / NETWORK)
 
     def load(self, fit: Fit) -> None:
-        """Take up the weights that a fit left in its folder."""
+        """Load the weights that `fit` wrote to `fit.folder`."""
         from safetensors.torch import load_file
 
         network = self.build((1, self.plan.window), len(self.plan.classes))
@@ -116,7 +116,7 @@ class WindowModel(NetworkModel):
 
     @property
     def fitted(self) -> ConvNet | OnImages:
-        """The fitted network with its parts."""
+        """The fitted network, with the attributes `body` and `head`; raises RuntimeError if it is not fitted."""
         network: nn.Module = self.network
         if not isinstance(network, ConvNet | OnImages):
             raise TypeError(f"{self.name}: {type(network).__name__} was not built here")
@@ -124,7 +124,7 @@ class WindowModel(NetworkModel):
 
 
 class Cnn1d(WindowModel):
-    """On the waveform."""
+    """Classifier of the waveform."""
 
     name = "cnn1d"
 
@@ -134,7 +134,7 @@ class Cnn1d(WindowModel):
 
 
 class Cnn2d(WindowModel):
-    """On the log-magnitude spectrogram or scalogram."""
+    """Classifier of the log-magnitude spectrogram or scalogram."""
 
     name = "cnn2d"
 

@@ -1,8 +1,8 @@
-"""The two networks of this task, 1-D on the waveform and 2-D on an image of it.
+"""The two networks of this task: a 1-D network on the waveform, and a 2-D network on an image of the waveform.
 
-No paper gives the numbers of either: the review that names them has no architecture, so kernels and widths are ours
-(docs/downstream/neuromuscular.md). n windows, K classes, C feature maps. With K = 2 or 3 the first has 14,530 or
-14,595 parameters, the second 23,650 or 23,715.
+No paper states their sizes: the review that mentions them contains no architecture, so kernels and widths are ours
+(docs/downstream/neuromuscular.md). Symbols: n windows, K classes. For K = 2 and 3, the 1-D network has 14,530 and
+14,595 parameters, the 2-D network 23,650 and 23,715.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ DROPOUT = 0.5
 
 
 class ConvNet(nn.Module):
-    """Three blocks of convolution, mean over what is left of time (and frequency), dropout, one linear layer.
+    """Three convolution blocks, mean over the remaining time (and frequency) axis, dropout, one linear layer.
 
     Attributes:
-        body: the blocks; Grad-CAM looks at their output.
-        head: the linear layer, which transfer may fit anew.
+        body: the blocks; Grad-CAM uses their output.
+        head: the linear layer, which a transfer may replace.
     """
 
     def __init__(self, body: nn.Sequential, n_classes: int) -> None:
@@ -40,7 +40,7 @@ class ConvNet(nn.Module):
 
 
 def cnn1d(n_classes: int) -> ConvNet:
-    """On windows [n, 1, 2048]."""
+    """The 1-D network for windows [n, 1, L]."""
     return ConvNet(
         nn.Sequential(
             nn.Conv1d(1, 16, 15, stride=2, padding=7), nn.BatchNorm1d(16), nn.ReLU(), nn.MaxPool1d(2),
@@ -52,7 +52,7 @@ def cnn1d(n_classes: int) -> ConvNet:
 
 
 def cnn2d(n_classes: int) -> ConvNet:
-    """On images [n, 1, 64, 64]."""
+    """The 2-D network for images [n, 1, 64, 64]."""
     return ConvNet(
         nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
@@ -64,11 +64,11 @@ def cnn2d(n_classes: int) -> ConvNet:
 
 
 class OnImages(nn.Module):
-    """An image of the waveform and a network on it, as one: gradients reach the samples.
+    """A transform to an image followed by a network on the image, as one module, so gradients reach the samples.
 
     Args:
-        image: [n, 1, L] -> [n, 1, 64, 64].
-        network: on the images.
+        image: the transform, [n, 1, L] -> [n, 1, 64, 64].
+        network: the network on the images.
     """
 
     def __init__(self, image: nn.Module, network: ConvNet) -> None:
@@ -78,12 +78,12 @@ class OnImages(nn.Module):
 
     @property
     def body(self) -> nn.Sequential:
-        """As `ConvNet.body`."""
+        """See `ConvNet.body`."""
         return self.network.body
 
     @property
     def head(self) -> nn.Linear:
-        """As `ConvNet.head`."""
+        """See `ConvNet.head`."""
         return self.network.head
 
     def features(self, x: torch.Tensor) -> torch.Tensor:

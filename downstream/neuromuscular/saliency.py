@@ -1,4 +1,4 @@
-"""Which samples a network's answer rests on: three attributions (captum), drawn over the waveform."""
+"""Attribution of a network's answer to samples: three methods (captum), drawn over the waveform."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cleansemg.core.seeding import generator
 from cleansemg.downstream.common.task import Examples, Float32, Int64
 from cleansemg.downstream.neuromuscular.networks import ConvNet, OnImages
 
-STEPS = 64  # of the integral
+STEPS = 64  # of the integral in integrated gradients
 PER_CLASS = 2
-SMOOTH = 15  # samples over which a map is averaged before it is drawn
+SMOOTH = 15  # length in samples of the moving average that smooths a map before drawing
 METHODS = ("saliency", "integrated gradients", "Grad-CAM")
 SIGNED = "integrated gradients"
 COLOURS = {True: "coolwarm", False: "viridis_r"}
@@ -27,7 +27,7 @@ COLOURS = {True: "coolwarm", False: "viridis_r"}
 
 @dataclass(frozen=True)
 class Shown:
-    """A window and what is said about it."""
+    """A window with its title and its attribution maps."""
 
     waveform: NDArray[np.float64]  # [L]
     title: str
@@ -35,19 +35,19 @@ class Shown:
 
 
 def attributions(network: ConvNet | OnImages, x: Float32, y: Int64) -> dict[str, NDArray[np.float64]]:
-    """What each sample adds to the logit of a class.
+    """Attribute the logit of a class to the samples of a window.
 
-    saliency: |d logit / d x| (Simonyan et al. 2014). integrated gradients: from silence, signed; sums to the
-    logit's difference to silence (Sundararajan et al. 2017). Grad-CAM: of the last block, not negative,
-    averaged over frequency and stretched to the samples (Selvaraju et al. 2017).
+    saliency: |d logit / d x| (Simonyan et al. 2014). integrated gradients: signed, with silence as the baseline; their
+    sum is the difference of the logit from that of silence (Sundararajan et al. 2017). Grad-CAM: of the last block, not
+    negative, averaged over frequency and interpolated to the samples (Selvaraju et al. 2017).
 
     Args:
-        network: fitted.
+        network: a fitted network.
         x: [n, 1, L] windows.
-        y: [n] classes that are explained.
+        y: [n] classes whose logits are attributed.
 
     Returns:
-        [n, L] by method, in the order of `METHODS`.
+        Method -> [n, L], in the order of `METHODS`.
     """
     from captum.attr import IntegratedGradients, LayerGradCam, Saliency
 
@@ -67,7 +67,7 @@ def attributions(network: ConvNet | OnImages, x: Float32, y: Int64) -> dict[str,
 
 
 def choose(examples: Examples, seed: int, classes: Sequence[str], per_class: int = PER_CLASS) -> Int64:
-    """Rows of a few windows of each class, of different people as far as there are so many."""
+    """Select `per_class` windows of each class, from different people as far as possible; returns their rows."""
     selected: list[int] = []
     for y in range(len(classes)):
         rows = generator(seed, "downstream", "saliency", classes[y]).permutation(np.flatnonzero(examples.y == y))
@@ -78,7 +78,7 @@ def choose(examples: Examples, seed: int, classes: Sequence[str], per_class: int
 
 
 def explain(network: ConvNet | OnImages, examples: Examples, classes: Sequence[str]) -> list[Shown]:
-    """Attributions of each window to the class that the network gives it."""
+    """Compute the attributions of each window for the class that the network predicts."""
     with torch.no_grad():
         chance = torch.softmax(network.eval()(torch.from_numpy(np.array(examples.x, np.float32))), dim=1).numpy()
     answer = chance.argmax(axis=1)
@@ -95,10 +95,10 @@ def explain(network: ConvNet | OnImages, examples: Examples, classes: Sequence[s
 
 
 def draw(path: Path, shown: Sequence[Shown], fs_hz: float, title: str) -> None:
-    """A row a window, a column a method: the waveform, coloured by what each sample is worth.
+    """Draw one row for each window and one column for each method: the waveform, coloured by attribution.
 
-    Saliency and Grad-CAM run from nothing to much; integrated gradients from against the answer (blue) to
-    for it (red). Colours are scaled to the 99th percentile of a panel.
+    Colours of saliency and Grad-CAM range from little to much, those of integrated gradients from against the answer
+    (blue) to for it (red). Colours are scaled to the 99th percentile of each panel.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

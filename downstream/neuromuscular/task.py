@@ -1,4 +1,4 @@
-"""Healthy, myopathic or neurogenic: the task, its parameters and its splits."""
+"""The neuromuscular task (healthy, myopathic or neurogenic), its parameters and its splits."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SHORTEST = 128
 
 
 class NeuromuscularTask(Task):
-    """Which group a window of one channel is from.
+    """Classify the group (control, myopathy, neuropathy) of a person from a window of one channel.
 
     Args:
-        fs_hz: rate at which the task works; networks among the denoisers need 1000 Hz.
-        band_hz: of the recordings before all else.
-        window_samples: of a window, a multiple of 64.
-        hop_samples: from window to window; None: half a window.
+        fs_hz: sampling rate of the streams, Hz; neural denoisers need 1000 Hz.
+        band_hz: pass band of the filter applied to recordings first, Hz.
+        window_samples: length of a window, a multiple of 64, at least 128.
+        hop_samples: step from window to window, samples; None: half a window.
         classes: two or three of control, myopathy, neuropathy.
-        image: of the 2-D network: stft or cwt.
-        folds: of people (`subjects`), or of windows (`published`).
-        augment_noise: highest standard deviation of the noise that is added in training, of a window's.
-        augment_shift: a window is moved in training by up to this fraction of itself.
-        transfer: {source, target, head}: data sets of the configuration, see `transfer.Transfer`.
+        image: input of the 2-D network: stft or cwt.
+        folds: number of folds over people (`subjects`) or windows (`published`).
+        augment_noise: maximum standard deviation of the noise added in training, relative to that of the window.
+        augment_shift: maximum circular shift of a window in training, as a fraction of its length.
+        transfer: {source, target, head}, data sets of the configuration, see `transfer.Transfer`.
 
     Raises:
         ValueError: a parameter out of range.
@@ -92,17 +92,17 @@ class NeuromuscularTask(Task):
         )
 
     def models(self) -> dict[str, Model]:
-        """The 1-D and the 2-D network; in a transfer with head, each also with its head fitted to the target."""
+        """The 1-D and the 2-D network; in a transfer with `head`, each also with its head fitted to the target."""
         models: dict[str, Model] = {"cnn1d": Cnn1d(self.plan), "cnn2d": Cnn2d(self.plan)}
         if self.transfer is not None and self.transfer.head:
             models |= {"cnn1d_head": Cnn1d(self.plan, head=True), "cnn2d_head": Cnn2d(self.plan, head=True)}
         return models
 
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
-        """By subject; `published` shuffles windows into folds, as work that splits signals does, and leaks.
+        """Split by subject; `published` shuffles windows into folds, like work that splits signals, and leaks.
 
         Raises:
-            UserError: a class that nobody or too few people have.
+            UserError: a class with no or too few people, or a transfer with the protocol `published`.
         """
         if self.transfer is not None:
             if protocol == "published":
@@ -124,7 +124,7 @@ class NeuromuscularTask(Task):
     def extras(
         self, settings: Settings, layout: Layout, names: Sequence[str] | None, models: Sequence[str]
     ) -> list[str]:
-        """Saliency maps over the waveforms."""
+        """Draw saliency maps over the waveforms."""
         from cleansemg.downstream.neuromuscular.explain import explain
 
         return explain(settings, layout, models)

@@ -1,4 +1,4 @@
-"""Learning from one set and asking about another, as it is or after fitting the last layer to some of its people."""
+"""Transfer: fit on one data set and test on another, optionally after fitting the last layer to people of the other."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
     from cleansemg.downstream.neuromuscular.networks import ConvNet, OnImages
 
-INVERSE_PENALTIES = (0.01, 0.1, 1.0, 10.0)  # of the head's squared weights
+INVERSE_PENALTIES = (0.01, 0.1, 1.0, 10.0)  # values of C, the inverse of the L2 penalty on the weights of the head
 AT_ONCE = 128
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """From one data set of the configuration to another.
+    """Transfer from one data set of the configuration to another.
 
     Attributes:
-        source: learnt from.
-        target: asked about.
-        head: also fit the last layer to people of the target, in folds; needs 3 people a class there.
+        source: name of the training data set.
+        target: name of the test data set.
+        head: whether the last layer is also fitted to people of the target, in folds; needs 3 people per class there.
+
+    Raises:
+        ValueError: source and target are the same.
     """
 
     source: str
@@ -40,21 +43,22 @@ class Transfer:
             raise ValueError(f"transfer: source and target are both '{self.source}'")
 
     def source_rows(self, examples: Examples) -> Examples:
-        """Those of the source."""
+        """The examples of the source."""
         return examples.select(_rows_of(examples, self.source))
 
     def target_rows(self, examples: Examples) -> Examples:
-        """Those of the target."""
+        """The examples of the target."""
         return examples.select(_rows_of(examples, self.target))
 
     def folds(self, examples: Examples, seed: int, n_folds: int, classes: Sequence[str]) -> list[Fold]:
-        """All of the source is learnt from, a fifth of its people selecting; the target is tested.
+        """Split for a transfer: a fifth of the source's people validate, the others train; the target is tested.
 
-        With `head` in folds by subject, each with the others' rows among train and valid (a model without its
-        head fitted leaves them alone); else in one fold that tests everybody.
+        Without `head`, one fold tests all people of the target. With `head`, the target is split by subject into folds,
+        and the rows of its people who are not tested are in train and valid, too; models that do not fit their head
+        ignore these rows.
 
         Raises:
-            UserError: a set without windows, or a class of either with too few people.
+            UserError: a data set without windows, or a class of one of them with too few people.
         """
         rows = {name: _rows_of(examples, name) for name in (self.source, self.target)}
         for name, class_rows in rows.items():
@@ -85,12 +89,12 @@ class Transfer:
 
 
 def fit_head(network: ConvNet | OnImages, train: Examples, valid: Examples, classes: Sequence[str]) -> None:
-    """Put a logistic regression on the network's features in the place of its last layer; all else stays.
+    """Replace the last layer of the network by a logistic regression on its features; the other layers stay unchanged.
 
-    Its penalty is the one with the lowest cross entropy on `valid`.
+    The penalty is selected by the lowest cross entropy on `valid`.
 
     Raises:
-        UserError: a class without windows in `train`.
+        UserError: a class without windows in `train`, or a cross entropy on `valid` that is not a number.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
@@ -109,7 +113,7 @@ def fit_head(network: ConvNet | OnImages, train: Examples, valid: Examples, clas
     if best is None:
         raise UserError("transfer: the head's loss on the target's validation windows is not a number")
     weight, bias = best.coef_, best.intercept_
-    if len(classes) == 2:  # one row is given: the second class against the first
+    if len(classes) == 2:  # coef_ has one row: the second class against the first
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(weight))
@@ -117,7 +121,7 @@ def fit_head(network: ConvNet | OnImages, train: Examples, valid: Examples, clas
 
 
 def _features(network: ConvNet | OnImages, examples: Examples) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """[n, 64]."""
+    """Features of the examples, [n, 64], in evaluation mode."""
     network.eval()
     with torch.no_grad():
         parts = [

@@ -1,4 +1,4 @@
-"""Cutting a stream of one channel into windows of one class."""
+"""Cut a stream of one channel into windows of one class."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from cleansemg.core.errors import ItemError
 from cleansemg.downstream.common.task import Examples, Int64, Stream
 
-LABELS = {"control": 1, "myopathy": 2, "neuropathy": 3}  # as the data sets of this task have them
+LABELS = {"control": 1, "myopathy": 2, "neuropathy": 3}  # labels in the data sets of this task
 
 
 def cut(stream: Stream, classes: Sequence[str], window: int, hop: int) -> Examples:
-    """Windows in which the label is one of the classes throughout; each with zero mean and unit variance.
+    """Cut windows with a constant label of one of the classes; each is scaled to zero mean and unit variance.
 
     Args:
-        stream: of one channel.
-        classes: names of `LABELS`, in the order of the classes; streams of other classes give no window.
-        window: samples.
-        hop: samples from window to window.
+        stream: a stream of one channel.
+        classes: names of `LABELS`, in the order of the classes; other classes yield no windows.
+        window: length of a window, samples.
+        hop: step from window to window, samples.
 
     Returns:
-        x [n, 1, window] float32; a window that is all the same value is all 0.
+        Examples with x [n, 1, window], float32; a constant window is all 0.
 
     Raises:
-        ItemError: several channels, a sample that is not a number, a label that no class has, or
-            windows longer than every stretch of a wanted class.
+        ItemError: several channels, a sample that is not finite, an unknown label, or no section of a class as long as
+            a window.
     """
     if len(stream.channels) != 1:
         names = ", ".join(stream.channels)
@@ -65,7 +65,7 @@ def cut(stream: Stream, classes: Sequence[str], window: int, hop: int) -> Exampl
 
 
 def starts(label: Int64, wanted: Sequence[int], window: int, hop: int) -> Int64:
-    """First samples of windows within runs of a wanted label, each run from its beginning.
+    """First samples of the windows in runs of a wanted label; the first window of a run starts at its beginning.
 
     >>> starts(np.array([0, 1, 1, 1, 1, 1, 2, 2]), [1, 2], 2, 2).tolist()
     [1, 3, 6]

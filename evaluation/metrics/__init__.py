@@ -1,4 +1,4 @@
-"""Metrics of denoised against clean segments, in several profiles; definitions and reasons are in docs/metrics.md."""
+"""Metrics that compare denoised with clean segments, in several profiles; docs/metrics.md defines them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = [
     "use_stored",
 ]
 
-BATCH_SAMPLES = 32_768  # of one signal: shared spectra stay in cache, and calls cost little against work
+BATCH_SAMPLES = 32_768  # samples per batch of one signal: spectra stay in cache, and call overhead is small
 PUBLISHED_FS_HZ = 1000.0
 
 
@@ -64,21 +64,22 @@ def compute(
 
     Args:
         clean: [n, L] references, in volts.
-        noisy: [n, L] inputs of the denoiser.
-        denoised: [n, L] outputs of the denoiser.
-        fs_hz: sampling rate of all three.
-        profile: `standard` (textbook definitions, free of the unit), `published` (CleanSEMG's own, 1 kHz),
+        noisy: [n, L] inputs of the denoiser, in volts.
+        denoised: [n, L] outputs of the denoiser, in volts.
+        fs_hz: sampling rate of all three in hertz, at least 100; 1000 for all profiles but `standard`.
+        profile: `standard` (textbook definitions, independent of the unit), `published` (CleanSEMG's definitions),
             `ecg_paper` (MSEMG, SDEMG, FCN) or `trustemg`.
-        metrics: keys, registry names or `package.module:Class`; all of the profile for None.
-        active: [n, L] where the subject contracts; only the mean frequency of the last two profiles needs it.
-        custom: metrics of the user, `package.module:Class`, beside all of the profile; unused where `metrics` is given.
+        metrics: keys, registry names or `package.module:Class`; None: all of the profile.
+        active: [n, L] bool, where the subject contracts; only the mean frequency of the last two profiles needs it.
+        custom: the user's metrics, `package.module:Class`, added to those of the profile; unused with `metrics`.
 
     Returns:
-        One float64 array [n] a metric, by key, in the order asked for. A row's values depend on that row only.
+        One float64 array [n] per metric, by key, in the requested order. A row's values depend on that row only.
 
     Raises:
-        UserError: shapes differ, L is shorter than 200 ms, a value is NaN or infinite, a clean segment is
-            silent, or a name is unknown. The message names the row.
+        UserError: shapes differ, the rate does not fit, L is shorter than 200 ms (1000 samples for `ecg_paper`), a
+            value is NaN or infinite, a clean segment is silent, `active` is missing, or a name is unknown. The
+            message names the row where one is the cause.
     """
     profile = check_profile(profile)
     infos = catalogue(profile, custom).values() if metrics is None else select(metrics, profile)
@@ -105,7 +106,7 @@ def compute(
 
 
 def _score(info: MetricInfo, metric: Metric, batch: Batch, profile: Profile) -> NDArray[np.float64]:
-    """One value a segment; an error in a user's metric becomes one line."""
+    """[n] one value per segment; an error in a user's metric becomes a UserError of one line."""
     if info.entry.extra:  # one that the project ships
         return metric.score(batch, profile)
     n, where = len(batch.clean), f"metric '{info.key}' ({info.entry.target})"

@@ -1,4 +1,4 @@
-"""A few segments in float64 with the views and spectra that several metrics share."""
+"""A batch of segments in float64, with the views and spectra that several metrics share."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Batch:
-    """Segments that fit the processor's cache; features are computed once, when first asked for.
+    """Segments that fit the processor's cache; features are computed once, at first use.
 
-    Signals are [n, L] float64 in volts, finite, and no clean row is silent. `first_row` is the position
-    of row 0 in the whole set, for messages; `workspace` is shared with the batches before and after; `active` says
-    where the subject contracts, None where that is not known.
+    Attributes:
+        clean, noisy, denoised: [n, L] float64 in volts, finite; no clean row is silent.
+        fs_hz: sampling rate in hertz.
+        first_row: index of row 0 in the whole set, for messages.
+        workspace: memory shared with the batches before and after.
+        active: [n, L] bool, where the subject contracts; None where that is not known.
+
+    Raises:
+        UserError: a signal is not finite, or a clean row is silent.
     """
 
     clean: FloatArray
@@ -57,7 +63,7 @@ class Batch:
 
     @cached_property
     def spectra(self) -> BandSpectra:
-        """Power spectra of the windows, profile `standard`.
+        """Power spectra of the windows for the profile `standard`.
 
         Raises:
             UserError: a clean row has no power in the band.

@@ -1,4 +1,4 @@
-"""Windows of 200 ms side by side, and the distance between what two signals read in them."""
+"""Adjacent windows of 200 ms, and the RMS difference between the features of two signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metric is, and which ones there are: a class with `score`, and a YAML that says how to print it."""
+"""The interface of metrics, and their catalogue: a metric is a class with `score` and a YAML with its format."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Metric(Protocol):
     """Scores denoised segments against clean ones; a metric has no state and draws no random numbers."""
 
     def score(self, batch: Batch, profile: Profile) -> NDArray[np.float64]:
-        """One value a segment, [n], in the unit that the metric's YAML names."""
+        """[n] one value per segment, in the unit that the metric's YAML names."""
         ...
 
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """How a metric is called and printed. A table prints `value / table_scale` with `decimals` digits."""
+    """Name and format of a metric. A table prints `value / table_scale` with `decimals` digits."""
 
     key: str  # the name in results, e.g. RMSE_MNF
     entry: registry.Entry
@@ -67,8 +67,8 @@ def catalogue(profile: str = "standard", custom: Sequence[str] = ()) -> dict[str
     """Every metric of a profile, by key, in the order of the tables.
 
     Args:
-        profile: of the metrics that the project ships.
-        custom: metrics of the user, `package.module:Class`; those that name no profiles are in all but the papers'.
+        profile: name of the profile.
+        custom: the user's metrics, `package.module:Class`; those without profiles are in `standard` and `published`.
 
     Raises:
         UserError: a user's metric has the key of another one.
@@ -84,7 +84,7 @@ def catalogue(profile: str = "standard", custom: Sequence[str] = ()) -> dict[str
 
 
 def described(profiles: Iterable[str], custom: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """What results say of their metrics, for whoever reads them without this code: class, unit and format."""
+    """Class, unit and format of each metric, by key, which results store to be readable without this code."""
     infos = {key: info for profile in profiles for key, info in catalogue(profile, custom).items()}
     return {
         key: {"class": info.entry.target, **{field: getattr(info, field) for field in PRINTED_FIELDS}}
@@ -93,7 +93,7 @@ def described(profiles: Iterable[str], custom: Sequence[str] = ()) -> dict[str, 
 
 
 def code(profiles: Iterable[str], custom: Sequence[str] = ()) -> Code:
-    """The definitions behind the columns of some profiles: hashes of source files and YAML, and of what is a column."""
+    """Hashes of the definitions behind the columns of some profiles: source files, YAML, class of each column."""
     files = of_modules("cleansemg.evaluation.metrics")
     for profile in profiles:
         for info in catalogue(profile, custom).values():
@@ -103,7 +103,7 @@ def code(profiles: Iterable[str], custom: Sequence[str] = ()) -> Code:
 
 
 def use_stored(descriptions: Mapping[str, Mapping[str, Any]]) -> None:
-    """Know a user's metrics by what results say of them (`described`), so that reading results imports no class."""
+    """Register a user's metrics from stored results (see `described`), so that reading results imports no class."""
     for key, about in descriptions.items():
         if set(PRINTED_FIELDS) <= set(about):
             fields = {field: about[field] for field in PRINTED_FIELDS}
@@ -113,10 +113,10 @@ def use_stored(descriptions: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def select(names: Iterable[str] | None = None, profile: str = "standard") -> list[MetricInfo]:
-    """The metrics called `names` (keys, registry names or `package.module:Class`); all of the profile for None.
+    """The metrics `names` (keys, registry names or `package.module:Class`); None: all of the profile.
 
     Raises:
-        UserError: a name is unknown or given twice, or there is none.
+        UserError: a name is unknown or repeated, or `names` is empty or a text.
     """
     if names is None:
         return list(catalogue(profile).values())
@@ -130,7 +130,7 @@ def select(names: Iterable[str] | None = None, profile: str = "standard") -> lis
 
 
 def check_profile(profile: str) -> Profile:
-    """`profile` itself.
+    """Check the name of a profile and return it.
 
     Raises:
         UserError: there is no such profile.
@@ -142,7 +142,11 @@ def check_profile(profile: str) -> Profile:
 
 
 def _describe(entry: registry.Entry) -> MetricInfo:
-    """The printing rules from the YAML or, for a class without one, from attributes of the class."""
+    """Read the format of a metric from its YAML or, for a class without one, from the attributes of the class.
+
+    Raises:
+        UserError: a required key or attribute is missing, or has an invalid value.
+    """
     has_yaml = bool(entry.extra)
     cls = None if has_yaml else registry.load_class(entry.target)
 

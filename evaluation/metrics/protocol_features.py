@@ -1,7 +1,7 @@
 """Features of the ECG-removal and TrustEMG papers, and the metrics that only their profiles have.
 
 Profile `ecg_paper`: MSEMG, SDEMG and the ICASSP 2023 FCN (spec B, C); `trustemg`: TrustEMG-Net (spec D). Both are
-counted in samples at 1 kHz. Mean frequencies read the active frames alone, so they need the recording's label.
+defined in samples at 1 kHz. Mean frequencies use only the active frames, so they need the recording's label.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ QUANTILES = (0.025, 0.25, 0.75, 0.975)
 
 @dataclass(frozen=True)
 class Frames:
-    """How a signal is cut for its mean frequency; a frame is centred at each multiple of `hop`.
+    """The frames for the mean frequency of a signal; a frame is centred at each multiple of `hop`.
 
     Attributes:
-        window: samples of a frame.
-        hop: samples between frames.
-        n_fft: samples after padding with zeros.
+        window: length of a frame in samples.
+        hop: number of samples between frames.
+        n_fft: length in samples after padding with zeros.
         taper: "boxcar" or "hamming" (symmetric: the public code passes the window as a function).
-        outside: what the signal is taken to be before its first and after its last sample.
+        outside: the assumed values before the first and after the last sample: "zeros" or "edge".
     """
 
     window: int
@@ -54,7 +54,7 @@ FRAMES: dict[Profile, Frames] = {
 def mean_frequency_hz(x: FloatArray, fs_hz: float, frames: Frames) -> FloatArray:
     """Amplitude-weighted mean frequency, sum f_k A_k / sum A_k, from 10 Hz up: [n, L] -> [n, ceil(L / hop)].
 
-    A frame without any amplitude reads as a flat spectrum does, the mean of the band.
+    A frame without any amplitude gets the value of a flat spectrum, the mean of the band.
 
     >>> t_s = np.arange(2000) / 1000
     >>> frequency = mean_frequency_hz(np.sin(2 * np.pi * 125 * t_s)[None], 1000.0, FRAMES["ecg_paper"])
@@ -93,10 +93,10 @@ def active_rms_difference(a: FloatArray, b: FloatArray, active: NDArray[np.bool_
 
 
 def mean_frequency_error_hz(batch: Batch, frames: Frames) -> FloatArray:
-    """RMSE of the mean frequencies over the frames whose centre is active.
+    """[n] RMSE in hertz of the mean frequencies over the frames whose centre is active.
 
     Raises:
-        UserError: the test set does not say where its segments are active.
+        UserError: the test set has no labels of activity.
     """
     if batch.active is None:
         raise UserError(
@@ -136,7 +136,7 @@ def correlation(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 class KurtosisRatioError:
-    """|KR(e) - KR(c)| with the quantile ratio of `quantile_kurtosis`, no unit."""
+    """|KR(e) - KR(c)| with KR the result of `quantile_kurtosis`; no unit."""
 
     def score(self, batch: Batch, profile: Profile) -> FloatArray:
         return np.abs(quantile_kurtosis(batch.denoised) - quantile_kurtosis(batch.clean))
@@ -150,7 +150,7 @@ class CorrelationCoefficient:
 
 
 class Determination:
-    """R2 as the published code has it: the square of Pearson's correlation."""
+    """R2 as in the published code: the square of Pearson's correlation; no unit."""
 
     def score(self, batch: Batch, profile: Profile) -> FloatArray:
         squared: FloatArray = correlation(batch.clean, batch.denoised) ** 2

@@ -1,7 +1,7 @@
-"""The spectra of profile `published` (CleanSEMG, spec A9), kept to the letter to compare with printed tables.
+"""The spectra of profile `published` (CleanSEMG, spec A9), exactly as published, to compare with printed tables.
 
-Constants are counted in samples and made for 1 kHz; the epsilons are in volts. See docs/metrics.md for what
-they do to the values.
+Constants are in samples at 1 kHz; the epsilons are in volts or volts squared. docs/metrics.md shows how they affect
+the values.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def mean_frequency_hz(x: FloatArray, fs_hz: float, workspace: Workspace | None =
 
     Frames of 200 samples without overlap or taper start 100 samples before the segment, which is extended by
     its edge values on both sides (and by zeros to fill the last frame), and are padded to 1024; 20 Hz to just
-    below 500 Hz. A frame whose amplitudes sum to 1e-12 or less takes the median of the others; NaN where
+    below 500 Hz. A frame whose amplitudes sum to 1e-12 or less gets the median of the others; NaN where
     there are no others.
     """
     workspace = workspace or Workspace()
@@ -83,8 +83,8 @@ def mean_frequency_hz(x: FloatArray, fs_hz: float, workspace: Workspace | None =
 def median_frequency_hz(windows: FloatArray, fs_hz: float, workspace: Workspace | None = None) -> FloatArray:
     """First bin at which the cumulated power reaches half the total: [n, windows, 200] -> [n, windows].
 
-    A window is padded to 1024 samples and then tapered by a symmetric Hann of 1024, of which it sees the
-    rising fifth; 20 to 500 Hz, both included.
+    A window is padded to 1024 samples and then tapered by a symmetric Hann window of 1024, so only its rising
+    fifth applies; 20 to 500 Hz, both included.
     """
     workspace = workspace or Workspace()
     frequencies_hz, band = _band(PADDED, fs_hz, includes_upper=True)

@@ -101,7 +101,7 @@ class OutputSnr:
 
 
 class BestScaledSnrImprovement:
-    """SNR of the best scaled denoised minus that of the best scaled noisy segment, dB; 0 where only the scale changed."""
+    """SNR of the denoised minus SNR of the noisy segment, each at its best scale, dB; 0 where only scales differ."""
 
     def score(self, batch: Batch, profile: Profile) -> FloatArray:
         return best_scaled_snr_db(batch.clean, batch.denoised) - best_scaled_snr_db(batch.clean, batch.noisy)

@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 def log_spectral_distance_db(clean_power: FloatArray, denoised_power: FloatArray) -> FloatArray:
     """Mean over windows of sqrt(mean_k (10 log10(P_k(e) / P_k(c)))^2), dB: [n, windows, bins] -> [n].
 
-    Half the amplitude is a quarter of the power in every bin, 6.02 dB:
+    Half the amplitude is a quarter of the power in every bin, a distance of 6.02 dB:
 
     >>> power = np.array([[[1.0, 2.0, 4.0], [3.0, 1.0, 1.0]]])
     >>> log_spectral_distance_db(power, power / 4).round(4)

@@ -1,13 +1,13 @@
-"""Short-time power spectra of profile `standard`: Hann windows of 200 ms, 20 to 500 Hz, nothing padded.
+"""Short-time power spectra of profile `standard`: Hann windows of 200 ms, 20 to 500 Hz, without padding.
 
 A Hann window is zero with zero slope at both ends, so the power-weighted mean frequency of a windowed sine
-is the sine's own frequency, on a bin or between two; a boxcar's side lobes pull it towards the middle of the
-band. A constant offset stays below 2 bins (10 Hz), outside the band, so no mean is removed.
+is the frequency of the sine, on a bin or between two; the side lobes of a boxcar would pull it towards the middle of
+the band. A constant offset stays below 2 bins (10 Hz), outside the band, so the mean is not removed.
 
-Every bin is held at or above a floor 80 dB under the clean segment's mean power a bin. Without one, the
-logarithm of an emptied bin, and the mean frequency of an emptied window, would not exist. 80 dB lies between
-what recordings hold (surface EMG's electrode noise is 30 to 40 dB under a contraction) and the rounding of
-float32 artifacts (some 150 dB under the signal), so it decides neither. An emptied window therefore reads as
+Every bin is limited to at least a floor 80 dB below the clean segment's mean power per bin. Without a floor, the
+logarithm of an empty bin and the mean frequency of an empty window would not exist. 80 dB lies between
+the noise of recordings (the electrode noise of surface EMG is 30 to 40 dB below a contraction) and the rounding of
+float32 artifacts (about 150 dB below the signal), so it affects neither. An empty window therefore counts as
 a flat spectrum.
 """
 
@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float64]
 
 BAND_HZ = (20.0, 500.0)
 FLOOR = 1e-8  # -80 dB
-EMPTY_BAND = 1e-26  # of a window's power: what float64 rounding leaves of a constant
+EMPTY_BAND = 1e-26  # share of a window's power: the float64 rounding error of a constant
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class BandSpectra:
 
 
 def band_spectra(clean_windows: FloatArray, denoised_windows: FloatArray, fs_hz: float) -> BandSpectra:
-    """The spectra of two signals, floored at -80 dB re the clean one's mean power a bin.
+    """The spectra of two signals, limited to at least -80 dB re the clean signal's mean power per bin.
 
     Args:
         clean_windows: [n, windows, samples].
         denoised_windows: the same shape.
-        fs_hz: sampling rate.
+        fs_hz: sampling rate in hertz.
     """
     clean, frequencies_hz = band_power(clean_windows, fs_hz)
     denoised, _ = band_power(denoised_windows, fs_hz)
@@ -62,11 +62,11 @@ def band_spectra(clean_windows: FloatArray, denoised_windows: FloatArray, fs_hz:
 def band_power(windows: FloatArray, fs_hz: float) -> tuple[FloatArray, FloatArray]:
     """One-sided |DFT|^2 of Hann windows in 20..500 Hz (both included), and the bins' frequencies in Hz.
 
-    A bin at the Nyquist frequency has no mirror image, so it counts half against the others.
+    A bin at the Nyquist frequency has no mirror image, so its power is halved.
 
     Args:
         windows: [..., samples].
-        fs_hz: sampling rate.
+        fs_hz: sampling rate in hertz.
 
     >>> t_s = np.arange(200) / 1000
     >>> power, frequencies_hz = band_power(np.sin(2 * np.pi * 100 * t_s), 1000.0)
@@ -83,7 +83,7 @@ def band_power(windows: FloatArray, fs_hz: float) -> tuple[FloatArray, FloatArra
 
 
 def squared_magnitude(z: NDArray[np.complex128], out: FloatArray | None = None) -> FloatArray:
-    """|z|^2 without the square root of `abs`, computed in the place of z, which it destroys."""
+    """|z|^2 without the square root of `abs`; it is computed in the memory of z and overwrites z."""
     parts = z.view(np.float64)  # real and imaginary parts in turn: contiguous, where z.real is not
     np.multiply(parts, parts, out=parts)
     power: FloatArray = np.add(parts[..., ::2], parts[..., 1::2], out=out)

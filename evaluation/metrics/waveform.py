@@ -22,9 +22,9 @@ FLOAT32_ROUNDING = 2.0**-24  # half a unit in the last place of 1.0
 def snr_db(clean: FloatArray, estimate: FloatArray, profile: Profile = "standard") -> FloatArray:
     """Signal-to-noise ratio in dB: [n, L], [n, L] -> [n].
 
-    standard: 10 log10(sum c^2 / sum (e - c)^2). The error counts as at least 2^-24 of the clean signal's
-    norm, the rounding of float32, in which results are stored: so no value exceeds 20 log10(2^24) =
-    144.49 dB, and a perfect output does not turn a mean into infinity.
+    standard (and the papers' profiles): 10 log10(sum c^2 / sum (e - c)^2). The norm of the error counts as at least
+    2^-24 of the clean signal's norm, the rounding of float32, in which results are stored. So no value exceeds
+    20 log10(2^24) = 144.49 dB, and a perfect output does not make a mean infinite.
 
     published (CleanSEMG, spec A9): 10 log10(sum c^2 / (sum (e - c)^2 + 1e-12)), and 100 where the error's
     energy is below 1e-12 (whose unit is V^2: the value depends on the signals' unit).
@@ -70,7 +70,7 @@ class SnrImprovement:
 
 
 class RootMeanSquareError:
-    """sqrt(mean (e - c)^2), in the unit of the signals (V); the same in both profiles."""
+    """sqrt(mean (e - c)^2), in the unit of the signals (V); the same in all profiles."""
 
     def score(self, batch: Batch, profile: Profile) -> FloatArray:
         return rms_difference(batch.clean, batch.denoised)

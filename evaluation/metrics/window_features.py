@@ -1,7 +1,7 @@
-"""Features of 200 ms windows in the time domain, and how far the denoised signal's are from the clean one's.
+"""Features of 200 ms windows in the time domain, and the error of the denoised signal's features.
 
 ARV, zero crossings: Phinyomark, Phukpattaranont and Limsakul, Expert Syst. Appl. 39 (2012) 7420, eqs. 2 and 10
-(here without an amplitude threshold). Each metric is the RMSE between the two rows of features.
+(here without an amplitude threshold). Each metric is the RMSE between the features of the two signals.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def average_rectified_value(windows: FloatArray) -> FloatArray:
 def sign_changes(windows: FloatArray) -> NDArray[np.int64]:
     """Changes of sign inside each window: [n, windows, samples] -> [n, windows].
 
-    A zero has the sign of the sample before it, so passing through zero counts once and touching it does
-    not count; zeros that open a window have the sign of its first other sample.
+    A zero has the sign of the sample before it, so crossing zero counts once and touching it does
+    not count; zeros at the start of a window have the sign of its first other sample.
 
     >>> sign_changes(np.array([[[1.0, 0.0, -1.0, 0.0, -1.0, 2.0], [0.0, 0.0, -1.0, 0.0, 0.0, 3.0]]]))
     array([[2, 1]])
@@ -50,7 +50,7 @@ def sign_changes(windows: FloatArray) -> NDArray[np.int64]:
 def excess_kurtosis(windows: FloatArray, still_power: FloatArray | float) -> FloatArray:
     """m4 / m2^2 - 3 with the moments about the window's mean: [n, windows, samples] -> [n, windows].
 
-    A window whose variance is at most `still_power` has no shape and reads 0, as a Gaussian does.
+    A window whose variance is at most `still_power` has no shape and gets 0, the value of a Gaussian.
 
     >>> excess_kurtosis(np.array([[[1.0, -1.0, 1.0, -1.0], [5.0, 5.0, 5.0, 5.0]]]), 0.0)
     array([[-2.,  0.]])
@@ -79,7 +79,7 @@ class AverageRectifiedValueError:
 
 
 class ZeroCrossingRateError:
-    """RMSE of the sign changes a second, Hz; the same in both profiles."""
+    """RMSE of the sign changes per second, Hz; the same in all profiles."""
 
     def score(self, batch: Batch, profile: Profile) -> FloatArray:
         duration_s = window_samples(batch.fs_hz) / batch.fs_hz

@@ -1,7 +1,7 @@
-"""Memory that one batch after another reuses.
+"""Memory that successive batches reuse.
 
-Freed arrays of a megabyte go back to the operating system, which clears them page by page before the next
-batch gets them: without a workspace that costs more than the published spectra's arithmetic.
+Freed arrays of a megabyte return to the operating system, which clears them page by page before the next
+batch gets them. Without a workspace, that costs more time than the arithmetic of the published spectra.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 class Workspace:
-    """Named arrays, valid until the same name is asked for again; one workspace serves one thread.
+    """Named arrays, valid until the same name is requested again; a workspace is for one thread only.
 
     >>> workspace = Workspace()
     >>> first = workspace.real("power", (2, 3))

@@ -1,7 +1,7 @@
-"""What each denoiser of a run costs on this machine: time for 2 s of signal, and trained parameters.
+"""The costs of each denoiser of a run on this machine: time for 2 s of signal, and number of trained parameters.
 
-Time is measured when a report is made and kept in `tables/costs.csv`: it differs between machines and days, so
-it is no part of the results that a rerun repeats.
+Time is measured when a report is built, and stored in `tables/costs.csv`. It differs between machines and days, so
+it is not among the results that a rerun reproduces.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ FILE = "costs.csv"
 
 @dataclass(frozen=True)
 class Cost:
-    """One denoiser on one track.
+    """The costs of one denoiser on one track.
 
     Attributes:
         identity: hash of what decides its output: class, parameters, weights.
-        machine: where it was measured.
-        real_time_factor: processor time on one core over the signal's time; below 1 keeps up with the signal. None
-            where it could not be measured.
-        parameters: that were trained; None for a method without.
-        cause: why there is no number; empty where there is.
+        machine: the machine of the measurement.
+        real_time_factor: processor time of one thread over the duration of the signal; below 1, the denoiser keeps up
+            with the signal. None where it could not be measured.
+        parameters: number of trained parameters; None for a method without any.
+        cause: why there is no measurement; empty where there is one.
     """
 
     label: str
@@ -59,8 +59,8 @@ class Cost:
 def costs_of(run: Run, measure: bool) -> list[Cost]:
     """Costs of the run's denoisers: those in `tables/costs.csv`, and with `measure` the others, measured now.
 
-    A row is measured again where the denoiser changed, the machine is another, or measuring failed. A denoiser that
-    cannot be measured is listed with the cause. The file keeps what was measured.
+    A row is measured again if the denoiser changed, the machine is another one, or the measurement failed. A denoiser
+    that cannot be measured is listed with the cause. Measurements are stored in the file.
     """
     path = run.layout.tables / FILE
     known = {(cost.label, cost.track): cost for cost in read(path)}
@@ -76,7 +76,7 @@ def costs_of(run: Run, measure: bool) -> list[Cost]:
         known[row.label, row.track] = _measured(row, run.settings.segment.fs_hz, here)
     costs = [known[row.label, row.track] for row in rows]
     measured = {(row.label, row.track) for row in rows}
-    if foreign:  # looking at results runs no code that they name
+    if foreign:  # a report runs no code that the results name
         cause = "a class outside the project, which a report does not import"
         costs += [Cost(label, track, "", here, None, None, cause) for label, track in sorted(wanted - measured)]
     if stale:
@@ -85,10 +85,10 @@ def costs_of(run: Run, measure: bool) -> list[Cost]:
 
 
 def read(path: Path) -> list[Cost]:
-    """What an earlier report measured; nothing where there is no file.
+    """The costs that an earlier report measured; [] where there is no file.
 
     Raises:
-        UserError: the file is not what `write` makes.
+        UserError: the file is not one of `write`.
     """
     if not path.is_file():
         return []
@@ -124,7 +124,7 @@ def write(costs: Sequence[Cost], path: Path) -> None:
 
 
 def machine() -> str:
-    """The processor and how many cores of it can be used."""
+    """The name of the processor and the number of logical cores of the machine."""
     info = Path("/proc/cpuinfo")
     names = []
     if info.is_file():
@@ -135,7 +135,11 @@ def machine() -> str:
 
 
 def _candidates(run: Run, without: Sequence[object]) -> list[Candidate]:
-    """The run's denoisers, ready to be built; raises UserError where its calibration or weights are gone."""
+    """The run's denoisers, ready to be built.
+
+    Raises:
+        UserError: the run's calibration or weights are missing.
+    """
     rows = tuple(row for row in run.settings.evaluate.denoisers if row not in without)
     evaluate = run.settings.evaluate.model_copy(update={"denoisers": rows})
     settings = run.settings.model_copy(update={"evaluate": evaluate})
@@ -165,7 +169,7 @@ def _measured(row: Candidate, fs_hz: float, here: str) -> Cost:
 
 
 def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
-    """Real-time factor on one thread, and how many parameters were trained."""
+    """Real-time factor on one thread, and number of trained parameters."""
     from cleansemg.denoising import NoiseLabels
     from cleansemg.denoising.resampled import native
     from cleansemg.quality import noise_labels

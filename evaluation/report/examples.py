@@ -1,4 +1,4 @@
-"""Example segments: clean, noisy and denoised, where the leading denoiser does best, as usual, and worst."""
+"""Example segments, clean, noisy and denoised: the best, the median and the worst case of the leading denoiser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cleansemg.evaluation.test_set import SCHEMA as MIXTURES
 from cleansemg.noise.kinds import BENCHMARK_KINDS
 
 HEADLINE = "SNRimp"
-PIXELS = 320  # a waveform is drawn as the smallest and largest sample of so many stretches
+PIXELS = 320  # a waveform is drawn as the smallest and largest samples of this many stretches
 CLEAN_COLOUR, NOISY_COLOUR = "#444444", "#A33B00"
 FloatArray = NDArray[np.float64]
 
@@ -33,8 +33,8 @@ class Example:
 
     Attributes:
         case: best, median or worst.
-        caption: which mixture, and what the leading denoiser reached.
-        svg: waveforms and spectra.
+        caption: the mixture, and the leading denoiser's SNR improvement on it.
+        svg: picture of waveforms and spectra.
     """
 
     case: str
@@ -43,7 +43,7 @@ class Example:
 
 
 def leader(run: Run) -> Scores | None:
-    """The denoiser with the largest SNR improvement on the blind track, or on the first track there is."""
+    """The denoiser with the largest SNR improvement on the blind track, else on the first track with a result."""
     tracks = list(dict.fromkeys(scores.track for scores in run.main))
     for track in sorted(tracks, key=lambda name: name != "blind"):
         rows = [s for s in run.main if s.track == track and s.label not in pictures.REFERENCE_ROWS]
@@ -54,7 +54,7 @@ def leader(run: Run) -> Scores | None:
 
 
 def examples(run: Run) -> tuple[list[Example], str]:
-    """The cases, and where there are none a sentence that says why.
+    """The cases, and a sentence that says why there are none ("" where there are some).
 
     Raises:
         ArtifactError: a shard of the run is missing or altered.
@@ -87,7 +87,7 @@ def examples(run: Run) -> tuple[list[Example], str]:
 
 
 def _shown(run: Run) -> list[Scores]:
-    """A row a denoiser: its blind track, or the first that it has; not the floor."""
+    """One row per denoiser: its blind track, or the first that it has; without the floor."""
     leaders: dict[str, Scores] = {}
     for scores in sorted(run.main, key=lambda s: s.track != "blind"):
         leaders.setdefault(scores.label, scores)
@@ -154,7 +154,7 @@ def _draw(
 
 
 def _envelope(signal: FloatArray, fs_hz: float) -> tuple[FloatArray, FloatArray]:
-    """Times and values of the smallest and the largest sample of each stretch: looks like all samples, and is short."""
+    """Times and values of the smallest and largest sample of each stretch: a shorter curve that looks the same."""
     n = len(signal)
     if n <= 2 * PIXELS:
         return np.arange(n) / fs_hz, signal

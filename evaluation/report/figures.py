@@ -26,7 +26,7 @@ FILLS = {"blind": "full", "auto": "left", "oracle": "none"}  # of the markers
 
 
 def snr_curves(run: Run) -> dict[str, str]:
-    """SNR improvement over SNR, a picture a track; floor and ceiling stand in each."""
+    """SNR improvement over SNR, one picture per track; each includes floor and ceiling."""
     drawings = {}
     for track in dict.fromkeys(scores.track for scores in run.cells):
         shown = [s for s in run.cells if s.track == track or s.label in pictures.REFERENCE_ROWS]
@@ -40,7 +40,7 @@ def snr_curves(run: Run) -> dict[str, str]:
 
 
 def critical_differences(rankings: Mapping[str, ranking.Ranks | None]) -> dict[str, str]:
-    """Demšar's diagram a track that has one."""
+    """Demšar's critical-difference diagram for each track that has ranks."""
     shown = {}
     for track, ranks in rankings.items():
         if ranks is None:
@@ -55,7 +55,7 @@ def critical_differences(rankings: Mapping[str, ranking.Ranks | None]) -> dict[s
 
 
 def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
-    """SNR improvement with its interval against real-time factor and against parameters; empty without costs."""
+    """SNR improvement with its interval over real-time factor and over number of parameters; "" without costs."""
     by_row = {(cost.label, cost.track): cost for cost in costs if cost.real_time_factor is not None}
     rows = [s for s in run.main if (s.label, s.track) in by_row and s.label not in pictures.REFERENCE_ROWS]
     if not rows:
@@ -64,7 +64,7 @@ def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
     speed, size = figure.subplots(1, 2, sharey=True)
     colours = pictures.colours_of(run.main)
     fewest = min((c.parameters for c in by_row.values() if c.parameters), default=0)
-    untrained = fewest / 8 if fewest else 1.0  # where methods without trained parameters stand on the logarithmic axis
+    untrained = fewest / 8 if fewest else 1.0  # position of methods without trained parameters on the logarithmic axis
     for scores in rows:
         cost = by_row[scores.label, scores.track]
         mean, low, high = _headline(scores, run)
@@ -92,11 +92,11 @@ def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
 
 
 def task_accuracy(table: Table, number: int) -> str:
-    """A task's accuracy with its interval for clean, noisy and each denoiser; a dashed line where noisy stands.
+    """A task's accuracy with its interval for clean, noisy and each denoiser; a dashed line marks noisy.
 
     Args:
-        table: of `task_tables`.
-        number: of the task in the page, for the ids of the picture.
+        table: a table of `task_tables`.
+        number: number of the task in the page, for the ids of the picture.
     """
     rows = [row for row in table.rows if isinstance(row.get("accuracy_percent"), int | float)]
     figure = pictures.new_figure(8.6, 0.8 + 0.23 * len(rows))
@@ -117,7 +117,7 @@ def task_accuracy(table: Table, number: int) -> str:
 
 
 def _number_of_parameters(counts: Sequence[int], axes: Axes) -> None:
-    """Ticks at 1 and 3 of each decade with a network: the axis goes on to where methods without parameters stand."""
+    """Set ticks at 1 and 3 of each decade with a network; the axis extends to methods without parameters."""
     from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
     axes.set_xlabel("trained parameters")
@@ -130,7 +130,7 @@ def _number_of_parameters(counts: Sequence[int], axes: Axes) -> None:
 
 
 def to_svg(figure: Figure, name: str, description: str) -> str:
-    """The figure as an `svg` element; ids carry `name`, because several pictures share a page."""
+    """The figure as an `svg` element; ids begin with `name`, because several pictures share a page."""
     import matplotlib as mpl
 
     text = StringIO()

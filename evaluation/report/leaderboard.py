@@ -1,6 +1,6 @@
-"""The leaderboard: means and intervals of every denoiser, for each SNR and each kind or number of noises.
+"""The leaderboard: means and intervals of every denoiser, for each SNR and each kind or number of kinds of noise.
 
-All of them are computed here and lie in the page as JSON: a browser can sort and choose, but draws no resamples.
+All of them are computed here and stored in the page as JSON: the browser sorts and filters, but computes nothing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ ALL = "all"
 
 
 def leaderboard(run: Run) -> dict[str, Any]:
-    """What the page's table shows, ready for JSON.
+    """The content of the page's table, ready for JSON.
 
     Returns:
-        metrics: name, whether higher is better, decimals; snrs and noises: key and name of each choice; rows: label,
-        track, whether it is floor or ceiling, p against the best; cells: "SNR|noise" -> for each row, None or
-        [mixtures, failed, [[mean, low, high] a metric]]; sets: the test set behind "all|all" and behind the others.
+        metrics: key, name, unit, whether higher is better, decimals; snrs and noises: key and name of each choice;
+        tracks; rows: label, track, whether it is floor or ceiling, p against the best; cells: "SNR|noise" -> for each
+        row, None or [mixtures, failed, [[mean, low, high] per metric]]; sets: the test set behind "all|all" and the
+        one behind the other cells; notes.
     """
     known = metrics.catalogue(run.profile, run.settings.evaluate.metrics).values()
     infos = [info for info in known if f"{run.profile}.{info.key}" in run.main[0].values]
@@ -74,7 +75,7 @@ def leaderboard(run: Run) -> dict[str, Any]:
 
 
 def _noises(run: Run) -> dict[str, str]:
-    """Choices of noise: all, a number of kinds, one kind alone; those that the mixtures have."""
+    """The choices of noise that the mixtures have: all, a number of kinds, one kind alone."""
     names = run.settings.tables.kind_names
     headings = {ALL: "all noise"}
     for k in breakdowns.values_of(run.cells, "n_kinds"):
@@ -103,7 +104,7 @@ def _cell(scores: Scores, mask: NDArray[np.bool_], run: Run, infos: list[MetricI
 
 
 def _json(value: Any, decimals: int) -> Any:
-    """JSON has no NaN."""
+    """A rounded number for JSON; None for NaN and infinity, which JSON does not have."""
     if isinstance(value, float):
         return round(value, decimals) + 0.0 if math.isfinite(value) else None
     return value

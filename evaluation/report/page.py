@@ -1,4 +1,4 @@
-"""The page: everything that the report shows, put into one HTML file that asks nobody for anything."""
+"""Builds the page: one self-contained HTML file with everything that the report shows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 @dataclass(frozen=True)
 class PageResult:
-    """What `make_report` did."""
+    """The result of `make_report`: the file, its rows, tasks and bytes."""
 
     path: Path
     n_rows: int
@@ -43,13 +43,13 @@ def make_report(
     """Write the report of a finished run.
 
     Args:
-        results: a folder of `cleansemg run` with its tables.
+        results: an output folder of `cleansemg run` with tables.
         output: the HTML file.
         tasks: folders of finished tasks; None: those in `RESULTS/../downstream`.
-        measure_cost: measure what `RESULTS/tables/costs.csv` does not hold yet.
+        measure_cost: measure the costs that `RESULTS/tables/costs.csv` does not hold yet.
 
     Raises:
-        UserError: no such results or tasks, or the file cannot be written.
+        UserError: there are no such results or tasks, or the file cannot be written.
         ArtifactError: results are altered or incomplete.
     """
     if output.is_dir():
@@ -131,7 +131,7 @@ def _summary(run: Run) -> Mapping[str, str]:
 
 
 def _breakdowns(run: Run) -> list[Table]:
-    """As the tables stage makes them, but for the note on brackets: here intervals are small print."""
+    """The tables of the tables stage, without the note on brackets: the page shows intervals as small print."""
     tables = [
         breakdowns.by_kind(run.cells, run.profile, run.settings, run.settings.tables.kind_names),
         breakdowns.by_count(run.cells, run.profile, run.settings)[1],
@@ -164,7 +164,7 @@ def _cost_table(run: Run, measured: Sequence[costs.Cost]) -> Table:
 
 
 def _code(text: str) -> Markup:
-    """Names between backticks, as notes have them, set as code."""
+    """Escape a text and mark the names between backticks as code."""
     from markupsafe import escape
 
     return _markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
@@ -181,6 +181,6 @@ def _markup(svg: str) -> Markup:
 
 
 def _json_in_html(value: Any) -> Markup:
-    """JSON that cannot end the element it stands in, whatever a denoiser is called."""
+    """JSON that cannot end the HTML element around it, whatever the names of denoisers are."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return _markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -1,4 +1,4 @@
-"""Every pair of denoisers of a track as a matrix: row minus column, and whether the difference is significant."""
+"""Matrices of all pairs of denoisers of a track: row minus column, and whether the difference is significant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADLINE = "SNRimp"
 
 @dataclass(frozen=True)
 class PairCell:
-    """One pair: what stands in the cell, its class for colours, and all numbers of the test as a tooltip."""
+    """One pair: the text of the cell, its class for colours, and all numbers of the test as a tooltip."""
 
     text: str
     kind: str
@@ -25,7 +25,7 @@ class PairCell:
 
 @dataclass(frozen=True)
 class PairMatrix:
-    """One track."""
+    """The matrix of one track."""
 
     track: str
     labels: Sequence[str]
@@ -34,7 +34,7 @@ class PairMatrix:
 
 
 def pair_matrices(run: Run) -> list[PairMatrix]:
-    """A matrix for each track with two denoisers or more."""
+    """One matrix for each track with two or more denoisers."""
     matrices = []
     for track, rows in compared(run.main).items():
         if len(rows) < 2:

@@ -1,4 +1,4 @@
-"""Where results come from: data, split, failures, configuration, versions, hashes, the command that repeats them."""
+"""The origin of results: data, split, failures, configuration, versions, hashes, the command that reproduces them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_CAUSES = 5  # of each stage; all are in its failures.csv
 
 @dataclass(frozen=True)
 class FailedItems:
-    """What one stage could not process."""
+    """The items that one stage could not process."""
 
     stage: str
     count: int
@@ -31,7 +31,7 @@ class FailedItems:
 
 
 def failures(run: Run) -> list[FailedItems]:
-    """Every stage of the run that lists a failure."""
+    """The failed items of every stage of the run that has any."""
     failed = []
     for path in sorted(run.layout.root.rglob(FAILURES)):
         with open(path, encoding="utf-8", newline="") as file:
@@ -42,7 +42,7 @@ def failures(run: Run) -> list[FailedItems]:
 
 
 def data_tables(run: Run) -> list[Table]:
-    """Subjects of each part, and how much every artifact of the run holds."""
+    """Tables of the subjects of each part, and of subjects and mixtures by database in the test set of Table 1."""
     tables = []
     if run.layout.split.exists():
         split = subject_split.load_split(run.layout.split)
@@ -77,7 +77,7 @@ def _unique(run: Run) -> tuple[list[str], list[int]]:
 
 
 def artifacts(run: Run) -> list[Table]:
-    """Rows, failures and fingerprint of everything that a manifest describes, and hashes of the tables.
+    """Tables of rows, failures and fingerprint of everything that a manifest describes, and of the tables' hashes.
 
     Raises:
         ArtifactError: a manifest cannot be read.
@@ -103,7 +103,7 @@ def artifacts(run: Run) -> list[Table]:
 
 
 def library_versions(run: Run) -> Table:
-    """Versions that the results were made with, and those that made the report."""
+    """Library versions of the results and of the report."""
     recorded: Mapping[str, str] = {}
     for path in sorted((run.layout.root / "denoised").rglob(MANIFEST)):
         recorded = _manifest(path)["versions"]
@@ -118,12 +118,12 @@ def library_versions(run: Run) -> Table:
 
 
 def config_text(run: Run) -> str:
-    """The resolved configuration."""
+    """The text of the resolved configuration."""
     return (run.layout.tables / "config.yaml").read_text(encoding="utf-8")
 
 
 def command(run: Run) -> str:
-    """What repeats the run in another folder; the data have to be where the configuration says."""
+    """The command that repeats the run in another folder; the data must be where the configuration says."""
     config, again = run.layout.tables / "config.yaml", run.layout.root.with_name(run.layout.root.name + "_again")
     return f"cleansemg run --config {shlex.quote(str(config))} --output {shlex.quote(str(again))}"
 

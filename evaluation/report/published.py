@@ -1,4 +1,4 @@
-"""Printed numbers beside ours, and what explains the differences."""
+"""Printed numbers beside ours, and the reasons for the differences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OURS = "this run, "
 
 @dataclass(frozen=True)
 class Published:
-    """The table, ours minus printed by (row, column key), and the reasons."""
+    """The table, the differences (ours minus printed) by (row, column key), and the reasons."""
 
     table: Table
     differences: Mapping[tuple[int, str], float]
@@ -27,7 +27,7 @@ class Published:
 
 
 def published(run: Run) -> Published | None:
-    """None where neither the configuration nor the metrics allow a comparison, or none of our rows was printed."""
+    """The comparison with printed numbers; None where the run has no such table, or none of our rows was printed."""
     if run.settings.tables.printed is not None:
         printed = protocol_tables.read_printed(run.settings)
         table = protocol_tables.main_table(run.main, printed, run.labels, run.settings)
@@ -58,7 +58,7 @@ def _is_ours(row: Mapping[str, Any]) -> bool:
 
 
 def _counterpart(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
-    """Our row that a printed one is compared with: told the kinds of noise where it can be told, as theirs was."""
+    """Our row to compare with a printed one: its oracle track where it has one, as theirs had the kinds of noise."""
     if _is_ours(row):
         return None
     ours = {

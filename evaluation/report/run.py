@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What lies in a folder of results.
+    """The content of a folder of results.
 
     Attributes:
         settings: the configuration, as the tables stage saved it.
         layout: the folder.
-        profile: of the metrics in the first table.
-        set_name: of the test set that Table 1 is of.
-        main: its scores.
-        cells: scores of the grid, every SNR with every number of kinds; `main` where the run has none.
-        labels: what the parts of the run share, where they share something.
+        profile: profile of the metrics in the first table.
+        set_name: name of the test set of Table 1.
+        main: scores on that test set.
+        cells: scores on the grid (every SNR with every number of kinds); `main` where the run has no grid.
+        labels: what the parts of the run share; empty where they share nothing.
     """
 
     settings: Settings
@@ -44,7 +44,7 @@ class Run:
 
     @property
     def cells_name(self) -> str:
-        """Name of the test set that `cells` are of."""
+        """Name of the test set of `cells`."""
         return self.set_name if self.cells is self.main else "grid"
 
 
@@ -52,7 +52,7 @@ def open_run(results: Path) -> Run:
     """Read a folder of results.
 
     Raises:
-        UserError: not a folder of results, nothing evaluated, or no tables written yet.
+        UserError: it is not a folder of results, nothing was evaluated, or the tables are missing.
     """
     layout = Layout(results)
     saved = layout.tables / "config.yaml"

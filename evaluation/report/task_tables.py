@@ -1,4 +1,4 @@
-"""What denoising is worth to tasks: the tables that finished task folders hold, read back as they are."""
+"""The effect of denoising on tasks: reads the tables of finished task folders, without changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_BYTES = 1 << 22  # a table of results is a few kilobytes
 
 @dataclass(frozen=True)
 class TaskResult:
-    """One task and classifier: measures by input, and paired tests where they were written."""
+    """One task and classifier: measures by input, and paired tests where they exist."""
 
     table: Table
     paired: Table | None
@@ -41,7 +41,7 @@ def read_tasks(folders: Sequence[Path]) -> list[TaskResult]:
     """The tables of task folders, in the order of the folders and by name.
 
     Raises:
-        UserError: a folder holds no table of a task, or one that cannot be read.
+        UserError: a folder is absent, holds no table of a task, or a table cannot be read.
     """
     results: list[TaskResult] = []
     for folder in folders:
@@ -64,7 +64,7 @@ def read_tasks(folders: Sequence[Path]) -> list[TaskResult]:
 
 
 def _title_and_notes(path: Path, name: str) -> tuple[str, list[str]]:
-    """Title and notes of a table, from the Markdown beside it: they say what the recordings are."""
+    """Title and notes of a table, from the Markdown file beside it; the notes describe the recordings."""
     if not path.is_file():
         return name, []
     lines = _text(path).splitlines()
@@ -114,7 +114,7 @@ def _paired(name: str, rows: Sequence[Mapping[str, str]]) -> Table:
 
 
 def _number(text: str) -> float | int | str | None:
-    """Numbers of a CSV; empty is None, anything else the text."""
+    """A field of a CSV as a number; None where it is empty; the text where it is not a number."""
     if not text:
         return None
     for kind in (int, float):

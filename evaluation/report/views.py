@@ -1,4 +1,4 @@
-"""A table as the page's template shows it: headings, and cells that are texts."""
+"""Tables in the form for the page's template: headings and cells as texts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Cell:
     """One cell.
 
     Attributes:
-        text: as shown.
-        small: what stands below it in small print: an interval, or a difference.
+        text: the shown text.
+        small: small print below it: an interval or a difference.
         sort: value to sort by; None sorts by text.
     """
 
@@ -29,7 +29,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class View:
-    """A table for the template; `numeric` says which columns are set right."""
+    """A table for the template; `numeric` says which columns are right-aligned."""
 
     title: str
     headings: Sequence[str]
@@ -39,11 +39,11 @@ class View:
 
 
 def view(table: Table, differences: Mapping[tuple[int, str], float] | None = None) -> View:
-    """The columns that have a heading.
+    """Convert a table; only columns with a heading are shown.
 
     Args:
-        table: what to show.
-        differences: (row, column key) -> ours minus what the cell has.
+        table: the table.
+        differences: (row, column key) -> our value minus the cell's.
     """
     shown = [column for column in table.columns if column.heading is not None]
     rows = [
@@ -61,7 +61,7 @@ def number(value: float, decimals: int) -> str:
 
 
 def p_text(value: Any) -> str:
-    """A p value; small ones by their bound."""
+    """A p value as text; values below 0.0001 as "< 0.0001", a text unchanged, NaN and None as ""."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, str):

@@ -1,1 +1,1 @@
-"""What differences between denoisers are worth: intervals, paired tests and ranks, all over subjects."""
+"""Statistics of the differences between denoisers: intervals, paired tests and ranks, all over subjects."""

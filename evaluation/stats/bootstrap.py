@@ -21,14 +21,14 @@ INTERVALS = "Brackets: {:.0%} interval by a bootstrap over subjects."
 def subject_bootstrap(
     values: FloatArray, subjects: NDArray[np.str_], resamples: int, confidence: float, seed: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Percentile interval of the mean over segments, resampling whole subjects.
+    """Percentile interval of the mean over segments, by resampling whole subjects.
 
     A resample draws as many subjects as there are, with replacement; its mean is over all their
-    segments. Sums by subject are taken once, so that the cost does not grow with the segments.
+    segments. Sums by subject are computed once, so the cost of a resample does not grow with the segments.
 
     Args:
         values: [n, M] values of M quantities; NaN is left out.
-        subjects: [n] who each row comes from.
+        subjects: [n] subject of each row.
         resamples: number of resamples.
         confidence: e.g. 0.95.
         seed: the configuration's seed.
@@ -48,7 +48,7 @@ def group_bootstrap(
     confidence: float,
     seed: int,
 ) -> tuple[FloatArray, FloatArray]:
-    """As `subject_bootstrap`, of the mean over groups of means; `groups` [n] says which group a row belongs to."""
+    """As `subject_bootstrap`, for the mean over groups of the means within them; `groups` [n] is each row's group."""
     names = np.unique(subjects)
     members = [groups == group for group in np.unique(groups)]
     parts = [by_subject(values[rows], subjects[rows], names) for rows in members]
@@ -58,9 +58,9 @@ def group_bootstrap(
 def by_subject(
     values: FloatArray, subjects: NDArray[Any], names: NDArray[Any] | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Sums and counts of what is finite in [n, M], [S, M] each.
+    """Sums and counts by subject of the finite values in [n, M]; [S, M] each.
 
-    Subjects are in the order of their names; `names`, sorted, are those of a whole of which the rows are a part.
+    Subjects are in the order of their names. `names`, sorted, lists all subjects where the rows have only some.
     """
     if names is None:
         names, owner = np.unique(subjects, return_inverse=True)
@@ -76,11 +76,11 @@ def by_subject(
 def bootstrap_of_sums(
     sums: FloatArray, counts: FloatArray, resamples: int, confidence: float, seed: int
 ) -> tuple[FloatArray, FloatArray]:
-    """The same interval from what it needs: sums and counts by subject.
+    """The interval of `subject_bootstrap` from sums and counts by subject.
 
     Args:
         sums: [S, M] sum of each quantity over a subject's segments.
-        counts: [S, M] how many segments that sum has.
+        counts: [S, M] number of segments in that sum.
         resamples: number of resamples.
         confidence: e.g. 0.95.
         seed: the configuration's seed.
@@ -94,10 +94,11 @@ def bootstrap_of_sums(
 def bootstrap_of_groups(
     groups: Sequence[tuple[FloatArray, FloatArray]], resamples: int, confidence: float, seed: int
 ) -> tuple[FloatArray, FloatArray]:
-    """The interval of a mean over groups (SNRs) of means over segments, as papers average.
+    """The interval of a mean over groups (SNRs) of means over segments, the average in the papers.
 
     Args:
-        groups: sums and counts by subject of each, [S, M] each; one without a value in a resample is left out of it.
+        groups: for each group, sums and counts by subject, [S, M] each; a group without a value in a resample is left
+            out of that resample.
         resamples: number of resamples.
         confidence: e.g. 0.95.
         seed: the configuration's seed.
@@ -129,7 +130,7 @@ def bootstrap_of_groups(
 
 @lru_cache(maxsize=8)
 def _weights(n_subjects: int, resamples: int, seed: int) -> FloatArray:
-    """[B, S] how often each subject is in each resample; tables ask for the same draw hundreds of times."""
+    """[B, S] how often each subject is in each resample; cached, because tables use the same draw many times."""
     rng = seeding.generator(seed, "bootstrap over subjects", n_subjects)
     drawn = rng.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=resamples).astype(np.float64)
     drawn.flags.writeable = False

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HEADLINE = "SNRimp"
-MOST_WITH_INTERVALS = 5  # columns of a Markdown table that have room for them
+MOST_WITH_INTERVALS = 5  # largest number of columns of a Markdown table with intervals
 MEANS_OF_PAPERS = "Means over mixtures. " + bootstrap.INTERVALS
 INTERVALS = "Means over people of each person's mean. Brackets: {:.0%} t interval over people."
 
@@ -59,7 +59,7 @@ def mixture_means(
 
 
 def limit_columns(key: str) -> list[Column]:
-    """The CSV's columns of an interval."""
+    """The CSV columns of an interval."""
     return [Column(f"{key}_low"), Column(f"{key}_high")]
 
 
@@ -71,14 +71,14 @@ def by_snr(every: Sequence[Scores], profile: str, settings: Settings, *, room: b
 
 
 def by_count(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
-    """The same by the number of kinds of noise."""
+    """As `by_snr`, by the number of kinds of noise."""
     groups = {str(k): _of_label(every, "n_kinds", partial(np.equal, k)) for k in values_of(every, "n_kinds")}
     headings = {name: f"k = {name}" for name in groups}
     return _grouped("Number of kinds of noise", "n_kinds", groups, headings, every, profile, settings)
 
 
 def by_database(every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
-    """The same by the database that the recordings are from."""
+    """As `by_snr`, by the database of the recordings."""
     names = sorted({str(subject).partition("/")[0] for subject in values_of(every, "subject")})
     groups = {name: _of_label(every, "subject", partial(_is_of, name)) for name in names}
     return _grouped("Database", "database", groups, {name: name for name in names}, every, profile, settings)
@@ -122,7 +122,7 @@ def by_person(
 
 
 def values_of(every: Sequence[Scores], label: str) -> list[Any]:
-    """The values of a label over all rows, ascending, as Python's own."""
+    """The values of a label over all rows, ascending, as Python objects."""
     distinct: set[Any] = set()
     for values in _of_label(every, label, lambda array: np.unique(array).tolist()):
         distinct.update(values)
@@ -130,7 +130,7 @@ def values_of(every: Sequence[Scores], label: str) -> list[Any]:
 
 
 def _of_label(every: Sequence[Scores], label: str, function: Callable[[NDArray[Any]], T]) -> list[T]:
-    """`function` of a label's column of every row; rows share most columns, and then share the result."""
+    """`function` of a label's column of every row; rows that share a column share the result, too."""
     columns = [getattr(scores, label) for scores in every]
     results = {id(column): function(column) for column in {id(column): column for column in columns}.values()}
     return [results[id(column)] for column in columns]
@@ -176,7 +176,7 @@ def _grouped(
     *,
     room: bool = False,
 ) -> list[Table]:
-    """The long table, whose CSV it is, and the matrix of SNR improvements, denoisers by groups."""
+    """The long table (for the CSV), and the matrix of SNR improvements, denoisers by groups."""
     infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
     long_rows: list[dict[str, Any]] = []
     matrix: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Paired tests and mean ranks of a run as tables, and the column of Table 1 that they give."""
+"""Tables of the paired tests and mean ranks of a run, and the column of Table 1 that follows from them."""
 
 from __future__ import annotations
 
@@ -132,17 +132,17 @@ def what_people_show(pairs: Sequence[Comparison], unit: str, scale: float = 1.0)
                 unclear.setdefault(one.a, []).append(one.b)
         count = sum(map(len, unclear.values()))
         listed = "; ".join(f"{a} from {', '.join(others)}" for a, others in unclear.items())
-        told = f" Not told apart ({count} of {m}): {listed}." if count else f" All {m} are told apart."
-        notes.append(text + told)
+        verdict = f" Not told apart ({count} of {m}): {listed}." if count else f" All {m} are told apart."
+        notes.append(text + verdict)
     return notes
 
 
 def beside_best(
     every: Sequence[Scores], profile: str, settings: Settings, key: str = HEADLINE
 ) -> tuple[dict[tuple[str, str], dict[str, Any]], list[str]]:
-    """For Table 1: (label, track) -> `p_best` and `effect_best`, and the notes that say what these are.
+    """For Table 1: (label, track) -> `p_best` and `effect_best`, and the notes that explain them.
 
-    The best denoiser of a track has the text "best" for p.
+    The best denoiser of a track has the text "best" in place of p.
     """
     cells: dict[tuple[str, str], dict[str, Any]] = {}
     against: list[Comparison] = []
@@ -226,7 +226,7 @@ def _row(one: Comparison, scale: float) -> dict[str, Any]:
 
 
 def _columns(decimals: int | None) -> list[Column]:
-    """All columns; headings where decimals are given, for Markdown."""
+    """All columns; with headings, for Markdown, where decimals are given."""
 
     def heading(text: str) -> str | None:
         return None if decimals is None else text
@@ -242,7 +242,7 @@ def _columns(decimals: int | None) -> list[Column]:
 
 
 def _power(pairs: Sequence[Comparison]) -> list[str]:
-    """A note a track whose subjects are too few to show anything."""
+    """One note for each track with too few subjects to show a difference."""
     notes = []
     for track in dict.fromkeys(one.track for one in pairs):
         family = [one for one in pairs if one.track == track]

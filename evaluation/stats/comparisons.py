@@ -1,4 +1,4 @@
-"""Denoisers of a run against each other: means by subject over the mixtures that both have, within a track."""
+"""Compares the denoisers of a run within a track: means by subject over the mixtures that both have."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
 FloatArray = NDArray[np.float64]
-# floor and ceilings of the scale, not denoisers that anyone would choose; `identity` and `gain` are compared
+# floor and ceilings of the scale, not denoisers for use; `identity` and `gain` are compared
 BOUNDS = ("zero", "gain_oracle", "wiener_oracle", "psm_oracle", "psd_oracle")
 GAIN = "gain"  # turning down alone: what a denoiser has to be better than
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Denoiser `a` against `b` on one track, by one metric.
+    """Comparison of denoiser `a` with `b` on one track, by one metric.
 
     Attributes:
         difference: mean over subjects of (a - b), each the mean over the subject's mixtures that both have.
-        low, high: its t interval over subjects.
+        low, high: t interval of the difference over subjects.
         sd: standard deviation of the subjects' differences; NaN below two subjects.
-        n_subjects, n_mixtures: that both have.
+        n_subjects, n_mixtures: numbers of subjects and mixtures that both have.
         effect: matched-pairs rank-biserial correlation; above 0 where a has the larger values.
-        p: of the two-sided signed-rank test.
-        p_holm: corrected over the family, see `all_pairs`, `against_best` and `against_gain`.
-        exact: False where p is of the normal approximation.
+        p: p value of the two-sided signed-rank test.
+        p_holm: p after Holm's correction over the family, see `all_pairs`, `against_best` and `against_gain`.
+        exact: False where p is from the normal approximation.
     """
 
     track: str
@@ -79,16 +79,16 @@ def compared(every: Sequence[Scores]) -> dict[str, list[Scores]]:
 
 
 def all_pairs(rows: Sequence[Scores], profile: str, metric: str, settings: Settings) -> list[Comparison]:
-    """Every pair of one track; Holm's family is these pairs."""
+    """Compare every pair of one track; these pairs are Holm's family."""
     if len(rows) < 2:
         return []
-    people = np.unique(rows[0].subject, return_inverse=True)[1]  # once: numbers are told apart faster than names
+    people = np.unique(rows[0].subject, return_inverse=True)[1]  # once for all pairs; numbers are faster than names
     pairs = itertools.combinations(rows, 2)
     return corrected([compare(a, b, profile, metric, settings, people) for a, b in pairs])
 
 
 def best(rows: Sequence[Scores], profile: str, metric: str, better: str = "higher") -> Scores | None:
-    """The row with the best mean over mixtures, the first of equals; None where no row has a value."""
+    """The row with the best mean over mixtures, the first of equal ones; None where no row has a value."""
     sign = 1 if better == "higher" else -1
     means = {}
     for position, scores in enumerate(rows):
@@ -101,7 +101,7 @@ def best(rows: Sequence[Scores], profile: str, metric: str, better: str = "highe
 def against_best(
     rows: Sequence[Scores], profile: str, metric: str, settings: Settings, better: str = "higher"
 ) -> dict[str, Comparison]:
-    """The best row against each other one, by that one's label; Holm's family is these comparisons."""
+    """Compare the best row with each other row, by the other's label; these comparisons are Holm's family."""
     first = best(rows, profile, metric, better)
     if first is None:
         return {}
@@ -128,7 +128,7 @@ def against_gain(every: Sequence[Scores], profile: str, metric: str, settings: S
 def compare(
     a: Scores, b: Scores, profile: str, metric: str, settings: Settings, people: NDArray[np.int64] | None = None
 ) -> Comparison:
-    """One pair, its p not corrected yet; `people` [n] may number the subjects in the order of their names."""
+    """Compare one pair, without Holm's correction; `people` [n] may number the subjects in the order of their names."""
     differences = a.values[f"{profile}.{metric}"] - b.values[f"{profile}.{metric}"]
     names = (a.track, metric, a.label, b.label)
     subjects = a.subject if people is None else people
@@ -138,13 +138,13 @@ def compare(
 def compare_values(
     differences: FloatArray, subjects: NDArray[Any], names: tuple[str, str, str, str], tables: Tables
 ) -> Comparison:
-    """A comparison from the differences of items, its p not corrected yet.
+    """A comparison from the differences of items, without Holm's correction.
 
     Args:
         differences: [n] a minus b for each item; NaN where one of them has no value.
-        subjects: [n] whose item it is, names or numbers.
+        subjects: [n] subject of each item, names or numbers.
         names: track, metric, a, b.
-        tables: confidence of the interval.
+        tables: settings: confidence of the interval.
     """
     sums, counts = by_subject(differences[:, None], subjects)
     with_any = counts[:, 0] > 0
@@ -165,7 +165,10 @@ def compare_values(
 
 
 def subject_means(rows: Sequence[Scores], profile: str, metric: str) -> tuple[list[str], FloatArray]:
-    """[S, k] means of each denoiser over the mixtures that all of them have; subjects without any are left out."""
+    """Names of S subjects, and [S, k] means of each denoiser over the mixtures that all of them have.
+
+    Subjects without such a mixture are left out.
+    """
     values = np.stack([scores.of(profile, [metric])[:, 0] for scores in rows], axis=1)  # [n, k]
     whole = np.isfinite(values).all(axis=1)
     sums, counts = by_subject(values[whole], rows[0].subject[whole])

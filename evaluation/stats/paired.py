@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 SIGNIFICANT = 0.05
-QUADRATURE = 4000
+QUADRATURE = 4000  # points of the integral over the estimated standard deviation
 POWER = 0.8  # with which the smallest detectable difference is detected
-EXACT_SUBJECTS = 50  # up to so many, without ties, the distribution of the statistic is exact
-EXACT_TIED_SUBJECTS = 13  # with ties, all signs are tried up to so many
+EXACT_SUBJECTS = 50  # without ties, the exact distribution is used up to this number
+EXACT_TIED_SUBJECTS = 13  # with ties, all combinations of signs are tried up to this number
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class SignedRank:
     """A two-sided test of paired differences.
 
     Attributes:
-        n: differences that are not zero; the others say nothing about a direction and are left out.
-        p: probability of a statistic as far from its mean where the signs are random; 1 where n is 0.
+        n: number of differences that are not zero; zeros have no direction and are left out.
+        p: probability of a statistic at least as far from its mean if the signs are random; 1 where n is 0.
         effect: matched-pairs rank-biserial correlation, (W+ - W-) / (W+ + W-): 1 where all differences are positive.
-        exact: False where p is of the normal approximation.
+        exact: False where p is from the normal approximation.
     """
 
     n: int
@@ -101,10 +101,10 @@ def detectable_effect(n: int, alpha: float = SIGNIFICANT, power: float = POWER) 
 
 
 def holm(p: Sequence[float] | FloatArray) -> FloatArray:
-    """P values of a family, adjusted so that a wrong 'significant' anywhere in it is no more likely than stated.
+    """Adjust the p values of a family by Holm's method, which controls the family-wise error rate.
 
-    The i-th smallest of m is multiplied by m - i + 1; none becomes smaller than that of a smaller p, or larger than 1.
-    NaN stays NaN and does not count.
+    The i-th smallest of m is multiplied by m - i + 1; results are made monotonic and are at most 1. NaN stays NaN and
+    does not count.
 
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
@@ -119,7 +119,7 @@ def holm(p: Sequence[float] | FloatArray) -> FloatArray:
 
 
 def power_note(n_subjects: int, n_comparisons: int) -> str:
-    """What so few subjects cannot show, in a sentence; empty where the smallest p is small enough."""
+    """A sentence that says that there are too few subjects for significance; "" where there are enough."""
     least = smallest_p(n_subjects)
     if least > SIGNIFICANT:
         return (

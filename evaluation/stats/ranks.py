@@ -27,12 +27,12 @@ class Ranks:
     """Ranks of k denoisers over S subjects.
 
     Attributes:
-        labels: of the denoisers.
+        labels: names of the denoisers.
         mean: [k] mean rank, 1 is best; equal values share the mean of their ranks.
-        friedman_p: that all denoisers have the same mean rank.
-        p: [k, k] Nemenyi's test of each pair; 1 on the diagonal.
-        critical_difference: of two mean ranks, at 5 %.
-        n_subjects: blocks.
+        friedman_p: p value of Friedman's test that all denoisers have the same mean rank.
+        p: [k, k] p values of Nemenyi's test of each pair; 1 on the diagonal.
+        critical_difference: least significant difference of two mean ranks, at 5 %.
+        n_subjects: number of subjects, the blocks of the tests.
     """
 
     labels: tuple[str, ...]
@@ -48,11 +48,11 @@ def rank(labels: Sequence[str], values: FloatArray, better: str = "higher") -> R
 
     Args:
         labels: k names, all different.
-        values: [S, k], finite.
-        better: "higher" or "lower" values have the first ranks.
+        values: [S, k] means, finite.
+        better: "higher" or "lower": which values have the first ranks.
 
     Returns:
-        None below three denoisers or three subjects, where Friedman's test does not exist.
+        The ranks; None for fewer than three denoisers or three subjects, where Friedman's test does not exist.
     """
     import scikit_posthocs
     from scipy import stats
@@ -61,7 +61,7 @@ def rank(labels: Sequence[str], values: FloatArray, better: str = "higher") -> R
     if k < FEWEST_DENOISERS or n_subjects < FEWEST_SUBJECTS:
         return None
     ranks = stats.rankdata(-values if better == "higher" else values, axis=1)
-    # where every subject ties all denoisers there is nothing to divide by, and no evidence of a difference
+    # where all denoisers tie for every subject, the statistic is 0 / 0 and there is no evidence of a difference
     all_tied = bool((ranks == ranks[:, :1]).all())
     friedman = 1.0 if all_tied else float(stats.friedmanchisquare(*ranks.T).pvalue)
     nemenyi = np.asarray(scikit_posthocs.posthoc_nemenyi_friedman(ranks), np.float64)
@@ -73,12 +73,12 @@ def rank(labels: Sequence[str], values: FloatArray, better: str = "higher") -> R
 def draw(ranks: Ranks, axes: Axes) -> None:
     """Demšar's diagram: mean ranks on a scale, and a bar across those that are not critically different.
 
-    The critical difference itself belongs into the title: a bar for it would lie on the numbers of the scale.
+    The title states the critical difference: a bar for it would cover the numbers of the scale.
     """
     import pandas as pd
     import scikit_posthocs
 
-    # else a name with two dollar signs is read as a formula
+    # without this, matplotlib reads a name with two dollar signs as a formula
     shown = [label.replace("$", r"\$") for label in ranks.labels]
     drawn = scikit_posthocs.critical_difference_diagram(
         pd.Series(ranks.mean, index=shown),
@@ -92,5 +92,5 @@ def draw(ranks: Ranks, axes: Axes) -> None:
         marker_props={"color": "0.2", "s": 14},
         text_h_margin=0.02,
     )
-    for (bar,) in drawn["crossbars"]:  # drawn from name to name of a set, whose order is another in every process
+    for (bar,) in drawn["crossbars"]:  # their ends come from a set, whose order differs between processes
         bar.set_xdata(sorted(bar.get_xdata()))

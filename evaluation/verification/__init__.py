@@ -1,8 +1,8 @@
 """An independent check of a folder of results: hashes, parts, mixtures, draws, metrics and tables.
 
-It reads manifests (JSON), shards (npz) and tables (CSV) alone, and has its own arithmetic: of the project it imports
-`core.npz` and `core.errors`, nothing else, so that a mistake there cannot hide itself here. Formulas come from
-docs/metrics.md, docs/protocols.md and docs/architecture.md.
+It reads only manifests (JSON), shards (npz) and tables (CSV), and computes everything independently: from the rest of
+the project it imports only `core.npz` and `core.errors`, so that a mistake in the project is not repeated here.
+Formulas come from docs/metrics.md, docs/protocols.md and docs/architecture.md.
 """
 
 from cleansemg.evaluation.verification.checks import verify

@@ -1,4 +1,4 @@
-"""Intervals of tables in a paper's layout, drawn again: means over segments in resamples of whole subjects."""
+"""Recomputes intervals of tables in a paper's layout: means over segments in resamples of whole subjects."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from cleansemg.evaluation.verification.draws import spawn_key
 from cleansemg.evaluation.verification.findings import Finding
 
-Bootstrap = tuple[int, float] | None  # number of resamples and confidence; None where nobody says
-NAME = "bootstrap over subjects"  # of the draw, with the number of subjects
+Bootstrap = tuple[int, float] | None  # number of resamples and confidence; None where they are not known
+NAME = "bootstrap over subjects"  # key of the draw, with the number of subjects
 
 
 def limits(
@@ -24,13 +24,13 @@ def limits(
 
     Args:
         values: [n, M]; NaN is left out.
-        subject: [n] who each row comes from.
-        resamples: how many.
+        subject: [n] subject of each row.
+        resamples: number of resamples.
         confidence: e.g. 0.95.
-        seed: of the run.
+        seed: seed of the run.
 
     Returns:
-        Lower and upper limits, [M] each; NaN below two subjects and where nothing has a value.
+        Lower and upper limits, [M] each; NaN for fewer than two subjects and where no row has a value.
     """
     names = sorted(set(subject.tolist()))
     n = len(names)
@@ -58,7 +58,7 @@ def limits_over_groups(
     confidence: float,
     seed: int,
 ) -> tuple[float, float]:
-    """The same of one metric's mean over groups of rows of the means within them; [n] values, a mask a group."""
+    """As `limits`, for one metric's mean over groups of the means within them; values [n], and a mask [n] per group."""
     names = sorted(set(subject.tolist()))
     if len(names) < 2:
         return float("nan"), float("nan")
@@ -77,7 +77,7 @@ def limits_over_groups(
 
 
 def read_settings(path: Path, finding: Finding) -> tuple[int, float] | None:
-    """Number of resamples and confidence, as the configuration beside the tables has them; None, said, without it."""
+    """Number of resamples and confidence from the configuration beside the tables; None, with a problem, without it."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))["tables"]
         settings = int(content["bootstrap_resamples"]), float(content["confidence"])

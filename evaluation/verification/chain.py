@@ -1,4 +1,4 @@
-"""Fingerprints from stage to stage: what a folder was made from is what lies beside it."""
+"""Checks fingerprints from stage to stage: the inputs of each folder must be the folders that are present."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ INPUTS: dict[str, tuple[tuple[str, str], ...]] = {
     "weights": (("segments/.*", "segments"), ("noise/.*", "noise-library")),
     "predictions": ((".*", "streams"),),
 }
-STREAMS = {"clean": "streams", "noisy": "streams", "noise": "noise-library"}  # those of made streams
+STREAMS = {"clean": "streams", "noisy": "streams", "noise": "noise-library"}  # inputs of noisy and denoised streams
 
 
 def check(results: Results) -> Finding:
-    """Every input that a stage of these results made must lie here under the fingerprint that was read."""
+    """Finding `inputs`: every input from a stage of these results must be here with the fingerprint that was read."""
     finding = Finding("inputs")
     count = 0
     for folder in results.folders:
@@ -39,7 +39,7 @@ def check(results: Results) -> Finding:
             _check_test_data(results, folder, finding)
     identities = [(folder.schema, folder.fingerprint) for folder in results.folders]
     for folder in results.folders:
-        # networks fitted alike share nothing else that would make two folders one
+        # two networks trained alike may have equal fingerprints
         if identities.count((folder.schema, folder.fingerprint)) > 1 and folder.schema != "weights":
             finding.problems.append(f"{folder.path}: another folder has its fingerprint")
     if count:
@@ -48,7 +48,7 @@ def check(results: Results) -> Finding:
 
 
 def _expected(folder: Folder) -> list[tuple[str, str, str]]:
-    """Input, fingerprint and schema of what a folder was made from here; recordings lie elsewhere."""
+    """Name, fingerprint and schema of the inputs of a folder that are in these results; recordings are not."""
     if folder.schema == "streams" and set(folder.inputs) <= set(STREAMS):
         return [(name, digest, STREAMS[name]) for name, digest in folder.inputs.items()]
     return [

@@ -1,4 +1,4 @@
-"""All checks in order, and what none of them covers."""
+"""Runs all checks in order, and lists the files that none of them covers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cleansemg.evaluation.verification import chain, draws, mixtures, parts, sco
 from cleansemg.evaluation.verification.findings import Finding, Track, untracked
 from cleansemg.evaluation.verification.folders import Results, open_results
 
-SAMPLE = 50  # mixtures of each denoiser
+SAMPLE = 50  # number of mixtures of each denoiser whose metrics are recomputed
 
 
 def verify(root: Path, sample: int = SAMPLE, track: Track = untracked) -> Iterator[Finding]:
@@ -20,14 +20,14 @@ def verify(root: Path, sample: int = SAMPLE, track: Track = untracked) -> Iterat
 
     Args:
         root: the folder, as `--output` of `cleansemg run` names it.
-        sample: mixtures of each denoiser whose metrics are computed anew from waveforms.
-        track: shows how far a check is.
+        sample: number of mixtures of each denoiser whose metrics are recomputed from waveforms.
+        track: shows the progress of a check.
 
     Yields:
-        The finding of each check as soon as it is there. What a check cannot read is a problem of that check.
+        The finding of each check as soon as it is available. What a check cannot read is a problem of that check.
 
     Raises:
-        UserError: no results there.
+        UserError: there are no results in the folder.
     """
     results = open_results(Path(root))
     covered: set[Path] = set()
@@ -62,7 +62,7 @@ def _checks(results: Results, sample: int, track: Track) -> list[tuple[str, Call
 
 
 def _uncovered(results: Results, covered: set[Path]) -> Finding:
-    """Files that no check compared with anything, by kind: pictures, logs, what is made for people."""
+    """Finding `rest`: the files that no check compared with anything, by suffix (pictures, logs and the like)."""
     files = [path for path in results.root.rglob("*") if path.is_file() and path not in covered]
     kinds = Counter(path.suffix or path.name for path in files)
     if not files:

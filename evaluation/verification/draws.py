@@ -1,11 +1,11 @@
-"""The draws of the mixtures, made again from the seed: names hashed to a generator, its numbers to kinds and offsets.
+"""Repeats the draws of the mixtures from the seed: names give a generator, its numbers give kinds and offsets.
 
-Rule (docs/architecture.md, Randomness; protocol A8): a draw is called "mix", set, segment[, SNR, number of kinds]; each
-name is written as type:repr, prefixed by its length in 4 bytes, hashed by BLAKE2b to 16 bytes, which are the spawn key
-of a SeedSequence of the configuration's seed. Of its uniform numbers, five rank the kinds, five choose the pieces, five
-the offsets; in the combined set two more come first. With noise files (`mix.files`) the draw is called "mix", set,
-segment, SNR, "draw", number, and five numbers choose pieces, five offsets. A kind beyond the benchmark's five has three
-(two) numbers of a generator whose spawn key is that of the mixture followed by that of "kind", its name, 0.
+Rule (docs/architecture.md, Randomness; protocol A8): the key of a draw is "mix", set, segment[, SNR, number of kinds].
+Each name is written as type:repr and prefixed by its length in 4 bytes; BLAKE2b hashes all to 16 bytes, the spawn key
+of a SeedSequence of the configuration's seed. Of the generator's uniform numbers, five rank the kinds, five select the
+pieces and five the offsets; in the combined set, two more come first. With noise files (`mix.files`), the key is "mix",
+set, segment, SNR, "draw", number; five numbers select pieces and five offsets. A kind beyond the benchmark's five has
+three (two) numbers from a generator whose spawn key is that of the mixture followed by that of "kind", its name, 0.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ Key = tuple[int, ...]
 Name = str | int | float
 
 WGN = "WGN"
+GRID, CLEAN = "grid", "clean"  # sets with a draw for each cell, and without any
 SHARED = 5  # kinds that share the numbers of one generator, the first columns
-IMPROBABLE = 1e-9  # that chance gives as many repeated draws as there are; below that, seeds collide
+IMPROBABLE = 1e-9  # if the observed number of repeated draws is less probable than this, seeds collide
 FILE_DRAW = re.compile(r"_d(\d+)")
 
 
 @dataclass
 class Tally:
-    """What was seen of all sets."""
+    """Keys, ids and recipes of all test sets."""
 
     keys: set[Key] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
@@ -46,7 +47,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class _Draw:
-    """How one mixture's draw is called, and which of its numbers mean what."""
+    """The key of one mixture's draw, and the layout of its numbers."""
 
     mixture_id: str
     names: tuple[Name, ...]
@@ -55,7 +56,7 @@ class _Draw:
 
 
 def check(results: Results, track: Track) -> Finding:
-    """Finding `draws`: every seed and id once, every recipe what its seed gives, repeats as rare as chance has them."""
+    """Finding `draws`: seeds and ids are unique, recipes follow from their seeds, repeats are as rare as by chance."""
     finding, tally = Finding("draws"), Tally()
     pairs = [(folder, shard) for folder in results.of("test-set") for shard in folder.shards]
     noise: dict[str, Noise] = {}
@@ -79,7 +80,7 @@ def check(results: Results, track: Track) -> Finding:
 
 
 def spawn_key(*names: Name) -> Key:
-    """The four 32-bit words that a draw's names are hashed to."""
+    """The hash of a draw's names: four 32-bit words."""
     digest = hashlib.blake2b(digest_size=16)
     for name in names:
         text = f"{type(name).__name__}:{name!r}".encode()
@@ -90,12 +91,16 @@ def spawn_key(*names: Name) -> Key:
 
 def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tally, finding: Finding) -> None:
     kinds = [str(kind) for kind in folder.info["kinds"]]
+    drawn_from = {str(kind) for kind in folder.info.get("drawn_kinds", kinds)}
     room = noise.room(columns["clean"].shape[1])
     piece, offset = np.asarray(columns["noise_piece"]), np.asarray(columns["noise_offset"])
     used = np.asarray(columns["kinds"], bool)
     for row, mixture_id in enumerate(np.asarray(columns["mixture_id"]).astype(str).tolist()):
         tally.n += 1
         at = f"{path}, row {row} ({mixture_id})"
+        if folder.path.name == CLEAN:  # nothing is drawn
+            _of_clean(mixture_id, str(columns["segment_id"][row]), at, tally, finding)
+            continue
         draw = _draw(folder.path.name, mixture_id, columns, row)
         key = spawn_key(*draw.names)
         if key in tally.keys or mixture_id in tally.ids:
@@ -110,12 +115,21 @@ def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tal
             sequence = np.random.SeedSequence(folder.seed, spawn_key=(*key, *spawn_key("kind", kind, 0)))
             numbers = np.random.Generator(np.random.PCG64(sequence)).random(len(uniform))
             uniform = np.column_stack([uniform, numbers])
-        if not _is_drawn(uniform, kinds, used[row], piece[row], offset[row], room, draw.of_files):
+        if not _is_drawn(uniform, kinds, drawn_from, used[row], piece[row], offset[row], room, draw.of_files):
             finding.problems.append(f"{at}: its noise is not what its seed draws")
         library = folder.inputs.get("noise", "")
         tally.recipes[library, tuple(piece[row].tolist()), tuple(offset[row].tolist())] += 1
         places = [room[k][piece[row, k]] for k in np.flatnonzero(used[row]) if 0 <= piece[row, k] < len(room[k])]
         tally.places[library, tuple(piece[row].tolist())] = math.prod(places)
+
+
+def _of_clean(mixture_id: str, segment: str, at: str, tally: Tally, finding: Finding) -> None:
+    """The id of a row without noise: its segment's, once."""
+    if mixture_id != f"{CLEAN}_{segment}":
+        finding.problems.append(f"{at}: its segment makes it '{CLEAN}_{segment}'")
+    if mixture_id in tally.ids:
+        finding.problems.append(f"{at}: another row has its id")
+    tally.ids.add(mixture_id)
 
 
 def _draw(set_name: str, mixture_id: str, columns: Columns, row: int) -> _Draw:
@@ -126,7 +140,7 @@ def _draw(set_name: str, mixture_id: str, columns: Columns, row: int) -> _Draw:
     if of_files:
         number = int(of_files[1])
         return _Draw(f"{stem}_d{number}", ("mix", set_name, segment, snr, "draw", number), 0, True)
-    if set_name == "combined":
+    if set_name != GRID:
         return _Draw(f"{stem}_k{k}", ("mix", set_name, segment), 2, False)
     return _Draw(f"{stem}_k{k}", ("mix", set_name, segment, snr, k), 0, False)
 
@@ -134,6 +148,7 @@ def _draw(set_name: str, mixture_id: str, columns: Columns, row: int) -> _Draw:
 def _is_drawn(
     uniform: NDArray[np.float64],
     kinds: list[str],
+    drawn_from: set[str],
     used: NDArray[np.bool_],
     piece: NDArray[np.integer],
     offset: NDArray[np.integer],
@@ -141,21 +156,23 @@ def _is_drawn(
     of_files: bool,
 ) -> bool:
     """Whether uniform numbers [3 or 2, K] give a recipe."""
-    if not of_files and not _is_smallest(uniform[0], kinds, used, room):
+    if not of_files and not _is_smallest(uniform[0], kinds, drawn_from, used, room):
         return False
     for k in np.flatnonzero(used).tolist():
         wanted = int(uniform[-2, k] * len(room[k]))
-        if not of_files and int(piece[k]) != wanted:  # a file of one kind has its own piece
+        if not of_files and int(piece[k]) != wanted:  # the piece of a file with one kind is not drawn
             return False
         if not 0 <= piece[k] < len(room[k]) or int(offset[k]) != int(uniform[-1, k] * room[k][piece[k]]):
             return False
     return True
 
 
-def _is_smallest(keys: NDArray[np.float64], kinds: list[str], used: NDArray[np.bool_], room: list[list[int]]) -> bool:
-    """Whether the kinds are those with the smallest numbers; white noise alone may have been out, below its floor."""
+def _is_smallest(
+    keys: NDArray[np.float64], kinds: list[str], drawn_from: set[str], used: NDArray[np.bool_], room: list[list[int]]
+) -> bool:
+    """Whether the kinds are those with the smallest numbers; white noise alone may be excluded below its floor."""
     count = int(used.sum())
-    available = [k for k in range(len(kinds)) if room[k]]
+    available = [k for k in range(len(kinds)) if room[k] and kinds[k] in drawn_from]
     smallest = sorted(available, key=lambda k: keys[k])[:count]
     if smallest == [kinds.index(WGN)] and count == 1:
         without = sorted((k for k in available if k != smallest[0]), key=lambda k: keys[k])[:1]
@@ -164,7 +181,7 @@ def _is_smallest(keys: NDArray[np.float64], kinds: list[str], used: NDArray[np.b
 
 
 def _by_chance(tally: Tally) -> float:
-    """Pairs of mixtures that chance gives the same offsets, among those with the same pieces."""
+    """Expected number of pairs of mixtures with the same offsets by chance, among those with the same pieces."""
     counts: Counter[tuple[object, ...]] = Counter()
     for (library, pieces, _), count in tally.recipes.items():
         counts[library, pieces] += count

@@ -1,4 +1,4 @@
-"""What a check found, and the lines that say so."""
+"""The findings of the checks, and the lines that report them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ MOST_LINES = 5  # of one check's failures; the others are counted
 
 
 class Track(Protocol):
-    """Shows how far a long check is; yields what it is given."""
+    """Shows the progress of a long check; yields the items unchanged."""
 
     def __call__(self, items: Iterable[T], total: int, label: str) -> Iterator[T]: ...
 
 
 def untracked(items: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """Shows nothing."""
+    """A `Track` without display."""
     yield from items
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line for people.
+    """One line of the report.
 
     Attributes:
-        status: "ok"; "FAIL"; "leaks" where parts share what a protocol declares that they share; "stale" where other
-            code made something than that at hand; "--" where there is nothing to check.
-        check: which check.
-        text: what was found.
+        status: "ok"; "FAIL"; "leaks" where parts share what a protocol declares as shared; "stale" where results are
+            from other code than the present one; "--" where there is nothing to check.
+        check: name of the check.
+        text: the result.
     """
 
     status: Status
@@ -48,12 +48,12 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        check: its name.
-        summary: what was looked at, with counts; "" where there was nothing.
-        problems: what is wrong, a line each.
+        check: name of the check.
+        summary: what was checked, with counts; "" where there was nothing.
+        problems: what is wrong, one line each.
         leaks: what parts share, as declared.
-        stale: what was made by other code than that at hand.
-        notes: what could not be looked at, and why that is no mistake.
+        stale: results from other code than the present one.
+        notes: what could not be checked, and why that is no mistake.
         covered: files whose contents this check compared with something else.
     """
 
@@ -67,7 +67,7 @@ class Finding:
 
 
 def lines_of(finding: Finding) -> list[Line]:
-    """The lines of a finding: its failures, or that it is in order."""
+    """The lines of a finding: its failures, or one line that it is in order."""
     lines = [Line("FAIL", finding.check, text) for text in finding.problems[:MOST_LINES]]
     more = len(finding.problems) - MOST_LINES
     if more > 0:

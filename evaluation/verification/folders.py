@@ -17,7 +17,19 @@ from cleansemg.core.errors import ArtifactError, UserError
 
 MANIFEST = "manifest.json"
 KEYS = frozenset(
-    {"code", "fingerprint", "info", "inputs", "n_failures", "schema", "schema_version", "seed", "shards", "versions"}
+    {
+        "code",
+        "fingerprint",
+        "info",
+        "inputs",
+        "n_failures",
+        "schema",
+        "schema_version",
+        "seed",
+        "sha256",
+        "shards",
+        "versions",
+    }
 )
 META = ("meta.fingerprint", "meta.failures")
 
@@ -38,12 +50,12 @@ class Folder:
     """One stage's folder.
 
     Attributes:
-        path: of the folder; `name` is the path below the results.
-        schema: what it holds, e.g. "segments".
-        fingerprint: its own; `inputs` are those of what it was made from, by name.
-        info: more of the manifest.
-        code: hashes of what made it, by file.
-        canonical: whether the manifest's text is the one that its contents have.
+        path: path of the folder; `name` is the path below the results.
+        schema: kind of its contents, e.g. "segments".
+        fingerprint: fingerprint of the folder; `inputs` has those of its inputs, by name.
+        info: further entries of the manifest.
+        code: hashes of the source files behind it, by file.
+        canonical: whether the manifest has the text that the program writes for these contents, and its own hash fits.
     """
 
     path: Path
@@ -60,11 +72,11 @@ class Folder:
 
     @property
     def count(self) -> int:
-        """Rows in all shards."""
+        """Number of rows in all shards."""
         return sum(shard.count for shard in self.shards)
 
     def tables(self) -> Iterator[tuple[Shard, Columns]]:
-        """Every shard with its columns, mapped: signals are read when they are used."""
+        """Yield every shard with its columns, memory-mapped: signals are read when they are used."""
         for shard in self.shards:
             yield shard, mapped(shard.path)
 
@@ -89,7 +101,7 @@ class Results:
 
     Attributes:
         root: that folder.
-        folders: the stages' folders that have a readable manifest, by path.
+        folders: the folders of stages with a readable manifest, sorted by path.
         broken: manifests that cannot be read, each with the cause.
     """
 
@@ -137,7 +149,7 @@ def open_results(root: Path) -> Results:
     """Find every manifest below a folder.
 
     Raises:
-        UserError: no such folder, or no manifest in it.
+        UserError: the folder is absent or holds no manifest.
     """
     if not root.is_dir():
         raise UserError(f"{root}: no such folder of results")
@@ -156,8 +168,16 @@ def open_results(root: Path) -> Results:
 
 
 def mapped(path: Path) -> Columns:
-    """The columns of an npz without what belongs to the shard itself; raises ArtifactError as `npz.map_arrays`."""
+    """The columns of an npz, memory-mapped, without the entries about the shard.
+
+    Raises:
+        ArtifactError: as for `npz.map_arrays`.
+    """
     return {name: array for name, array in npz.map_arrays(path).items() if name not in META}
+
+
+def _as_written(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 def _read(path: Path, root: Path) -> Folder:
@@ -182,5 +202,7 @@ def _read(path: Path, root: Path) -> Folder:
         n_failures=int(content["n_failures"]),
         info=dict(content["info"]),
         code={str(name): str(digest) for name, digest in content["code"].items()},
-        canonical=text == json.dumps(content, indent=1, sort_keys=True) + "\n",
+        canonical=text == _as_written(content)
+        and content["sha256"]
+        == hashlib.sha256(_as_written({key: content[key] for key in content if key != "sha256"}).encode()).hexdigest(),
     )

@@ -1,8 +1,8 @@
-"""Every metric again, from its definition in docs/metrics.md, one segment and one window at a time.
+"""Computes every metric independently, from its definition in docs/metrics.md, one segment and one window at a time.
 
-Slow and plain on purpose: scores are recomputed with it by the verification, and the metrics of the project are
-compared with it by their tests. Nothing here comes from what it checks. c is the clean, x the noisy, e the denoised
-segment, all float64 [L] in volts. A metric of the project needs one formula here, in `FORMULAS`.
+The code is slow and simple on purpose. The verification recomputes scores with it, and the tests of the metrics compare
+with it. It uses no code that it checks. c is the clean, x the noisy, e the denoised segment, all float64 [L] in volts.
+Each metric of the project needs one formula in `FORMULAS`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOW_HZ, HIGH_HZ = 20.0, 500.0
 
 @dataclass(frozen=True)
 class Segment:
-    """One row of a test set with what a denoiser made of it; `active` [L]: where the subject contracts, if known."""
+    """One row of a test set and its denoised signal; `active` [L]: where the subject contracts, None if unknown."""
 
     clean: Signal
     noisy: Signal
@@ -36,12 +36,12 @@ class Segment:
 
 
 def recomputed(segment: Segment, keys: Iterable[str]) -> dict[str, float]:
-    """Those of some metrics that have a formula here, by key."""
+    """The values of the metrics `keys` that have a formula here, by key."""
     return {key: FORMULAS[key](segment) for key in keys if key in FORMULAS}
 
 
 def snr_improvement_db(s: Segment) -> float:
-    """SNR of the denoised minus that of the noisy segment."""
+    """SNR of the denoised minus SNR of the noisy segment, dB."""
     return snr_db(s.clean, s.denoised, s.profile) - snr_db(s.clean, s.noisy, s.profile)
 
 
@@ -98,13 +98,13 @@ def rmse(s: Segment) -> float:
 
 
 def prd_percent(s: Segment) -> float:
-    """Norm of e - c in percent of that of c."""
+    """Norm of e - c in percent of the norm of c."""
     epsilon = EPSILON if s.profile == "published" else 0.0
     return 100 * float(np.sqrt(_energy(s.denoised - s.clean) / (_energy(s.clean) + epsilon)))
 
 
 def log_spectral_distance_db(s: Segment) -> float:
-    """Mean over frames of the root mean square over bins of the difference of two levels."""
+    """Mean over frames of the root mean square over bins of the difference of two levels, dB; NaN if too short."""
     if s.profile != "published":
         clean, denoised, _ = _floored_powers(s)
         return float(np.mean([_rms(10 * np.log10(b) - 10 * np.log10(a)) for a, b in zip(clean, denoised, strict=True)]))
@@ -125,19 +125,23 @@ def published_levels_db(x: Signal, fs_hz: float) -> Signal:
 
 
 def arv_error(s: Segment) -> float:
-    """Of the mean of abs(x) in windows, V."""
+    """RMSE of the mean of abs(x) in windows, V."""
     length = ARV_WINDOWS.get(s.profile, round(0.2 * s.fs_hz))
     return _error(s, lambda x: [float(np.abs(w).mean()) for w in _windows(x, length)])
 
 
 def zero_crossing_error_hz(s: Segment) -> float:
-    """Of the changes of sign a second in windows."""
+    """RMSE of the changes of sign per second in windows, Hz."""
     length = round(0.2 * s.fs_hz)
     return _error(s, lambda x: [_sign_changes(w) / (length / s.fs_hz) for w in _windows(x, length)])
 
 
 def mean_frequency_error_hz(s: Segment) -> float:
-    """Of the mean frequencies of windows or frames."""
+    """RMSE of the mean frequencies of windows or frames, Hz.
+
+    Raises:
+        ValueError: the profile needs active frames, and none are known.
+    """
     if s.profile == "standard":
         clean, denoised, hertz = _floored_powers(s)
         return _rms(denoised @ hertz / denoised.sum(axis=1) - clean @ hertz / clean.sum(axis=1))
@@ -152,7 +156,10 @@ def mean_frequency_error_hz(s: Segment) -> float:
 
 
 def published_mean_frequencies_hz(x: Signal, fs_hz: float) -> Signal:
-    """Frames of 200 from 100 samples early on, the ends held, padded to 1024; an empty one has the others' median."""
+    """[frames] Hz: frames of 200 from 100 samples before the start, ends extended, padded to 1024.
+
+    An empty frame has the median of the others.
+    """
     held = np.concatenate([np.full(100, x[0]), x, np.full(100, x[-1]), np.zeros(-len(x) % 200)])
     frequency = np.fft.rfftfreq(1024, 1 / fs_hz)
     band = (frequency >= LOW_HZ) & (frequency < HIGH_HZ)
@@ -164,7 +171,7 @@ def published_mean_frequencies_hz(x: Signal, fs_hz: float) -> Signal:
 
 
 def frame_mean_frequencies_hz(x: Signal, fs_hz: float, profile: str) -> Signal:
-    """Amplitude-weighted from 10 Hz, of the frame around every 32nd (`ecg_paper`) or 200th sample (`trustemg`)."""
+    """[frames] Hz, amplitude-weighted from 10 Hz up, around every 32nd (`ecg_paper`) or 200th sample (`trustemg`)."""
     window, hop, padded = (128, 32, 256) if profile == "ecg_paper" else (200, 200, 1024)
     frequency = np.fft.rfftfreq(padded, 1 / fs_hz)
     band = frequency >= 10
@@ -181,7 +188,7 @@ def frame_mean_frequencies_hz(x: Signal, fs_hz: float, profile: str) -> Signal:
 
 
 def median_frequency_error_hz(s: Segment) -> float:
-    """Of the frequencies that halve the power of windows."""
+    """RMSE of the frequencies that halve the power of windows, Hz."""
     if s.profile == "published":
         return _error(s, lambda x: _published_median_frequencies_hz(x, s.fs_hz))
     clean, denoised, hertz = _floored_powers(s)
@@ -189,7 +196,7 @@ def median_frequency_error_hz(s: Segment) -> float:
 
 
 def _halfway(power: Signal, hertz: Signal) -> float:
-    """Where half the power lies below, each bin's spread over its width."""
+    """The frequency below which half the power lies, with each bin's power spread over its width."""
     step = hertz[1] - hertz[0]
     edges = np.append(hertz - step / 2, hertz[-1] + step / 2)
     return float(np.interp(power.sum() / 2, np.append(0.0, np.cumsum(power)), edges))
@@ -207,18 +214,18 @@ def _published_median_frequencies_hz(x: Signal, fs_hz: float) -> list[float]:
 
 
 def kurtosis_error(s: Segment) -> float:
-    """Of the excess kurtosis of windows."""
+    """RMSE of the excess kurtosis of windows, no unit."""
     still = FLOOR * float(np.mean(s.clean**2)) if s.profile == "standard" else EPSILON**2
     return _error(s, lambda x: [_kurtosis(w, still) for w in _windows(x, round(0.2 * s.fs_hz))])
 
 
 def quantile_ratio_error(s: Segment) -> float:
-    """Difference of the kurtosis by quantiles."""
+    """Absolute difference of the kurtosis by quantiles, no unit."""
     return abs(_quantile_ratio(s.denoised) - _quantile_ratio(s.clean))
 
 
 def correlation(s: Segment) -> float:
-    """Pearson's; 0 where one of the two is constant."""
+    """Pearson's correlation; 0 where one of the two is constant."""
     c, e = s.clean - s.clean.mean(), s.denoised - s.denoised.mean()
     norm = float(np.sqrt(_energy(c) * _energy(e)))
     return float(c @ e) / norm if norm > 0 else 0.0
@@ -258,12 +265,12 @@ def _windows(x: Signal, length: int) -> Iterator[Signal]:
 
 
 def _error(s: Segment, feature: Callable[[Signal], Signal | list[float]]) -> float:
-    """Root mean square difference of what a feature reads in the windows of two signals."""
+    """Root mean square difference of a feature of the denoised and the clean signal."""
     return _rms(np.asarray(feature(s.denoised)) - np.asarray(feature(s.clean)))
 
 
 def _sign_changes(window: Signal) -> int:
-    """A zero has the sign of the sample before it; zeros that open a window that of its first other sample."""
+    """A zero has the sign of the sample before it; zeros at the start have the sign of the first other sample."""
     signs = np.sign(window[window != 0])
     return int(np.count_nonzero(signs[1:] != signs[:-1]))
 

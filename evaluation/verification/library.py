@@ -1,4 +1,4 @@
-"""Test segments and noise pieces that mixtures were made of, by id and by number."""
+"""The test segments (by id) and noise pieces (by index) behind the mixtures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Noise:
 
     Attributes:
         pieces: by kind, in the order of the shards, float32 [T] each.
-        names: what they are called.
+        names: their names, in the same order.
     """
 
     pieces: tuple[tuple[NDArray[np.float32], ...], ...]
@@ -26,7 +26,11 @@ class Noise:
 
     @classmethod
     def open(cls, folder: Folder, kinds: Sequence[str]) -> Noise:
-        """The library of a folder, kinds in the order given."""
+        """Read the library of a folder, kinds in the given order.
+
+        Raises:
+            ArtifactError: a piece has another kind.
+        """
         pieces: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in kinds}
         names: dict[str, list[str]] = {kind: [] for kind in kinds}
         for shard, columns in folder.tables():
@@ -41,14 +45,14 @@ class Noise:
         return cls(tuple(tuple(pieces[k]) for k in kinds), tuple(tuple(names[k]) for k in kinds))
 
     def room(self, length: int) -> list[list[int]]:
-        """How many excerpts of `length` samples fit into each piece of each kind."""
+        """Number of possible offsets of an excerpt of `length` samples in each piece of each kind."""
         return [[len(piece) - length + 1 for piece in of_kind] for of_kind in self.pieces]
 
     def excerpt(self, kind: int, piece: int, offset: int, length: int) -> NDArray[np.float64]:
         """[length] samples in float64.
 
         Raises:
-            ArtifactError: the recipe names a piece or samples that are not there.
+            ArtifactError: the piece or the samples do not exist.
         """
         if not 0 <= piece < len(self.pieces[kind]):
             raise ArtifactError(f"piece {piece} of kind {kind} is not in the library")
@@ -59,7 +63,7 @@ class Noise:
 
 
 class Segments:
-    """The segments of a part by id; signals stay on the disk until they are asked for."""
+    """The segments of a part by id; signals stay on disk until they are used."""
 
     def __init__(self, folder: Folder) -> None:
         self._signals = []
@@ -70,7 +74,11 @@ class Segments:
                 self._position[segment_id] = (number, row)
 
     def signal(self, segment_id: str) -> NDArray[np.float32]:
-        """[L] of one segment; raises ArtifactError where there is none of that id."""
+        """[L] float32 signal of one segment in volts.
+
+        Raises:
+            ArtifactError: no segment has this id.
+        """
         if segment_id not in self._position:
             raise ArtifactError(f"segment '{segment_id}' is not among the test segments")
         number, row = self._position[segment_id]

@@ -1,7 +1,7 @@
-"""Every mixture rebuilt: its clean segment, plus gain times excerpt for each kind of noise, in float64, rounded once.
+"""Rebuilds every mixture: the clean segment plus gain times excerpt for each kind, in float64, rounded once.
 
-With the same order of the sums the stored float32 comes out bit for bit; a machine that fuses multiplication and
-addition may differ by one unit in the last place of the float32, which is the tolerance. The SNR is computed anew
+With the same order of the sums, the result equals the stored float32 bit for bit. A machine that fuses multiplication
+and addition may differ by one unit in the last place of the float32, which is the tolerance. The SNR is recomputed
 from clean and noisy signal, total over the window, without mean removal (protocol A6).
 """
 
@@ -17,17 +17,19 @@ from cleansemg.evaluation.verification.findings import Finding, Track
 from cleansemg.evaluation.verification.folders import Columns, Folder, Results, mapped
 from cleansemg.evaluation.verification.library import Noise, Segments
 
-EXACT_DB = 1e-4  # of the total SNR; 1e-6 dB are promised up to 30 dB, float32 rounds loud signals more coarsely
+EXACT_DB = 1e-4  # tolerance of the total SNR; the rule holds 1e-6 dB up to 30 dB, above it float32 rounds more coarsely
 SHARE = 1e-6  # relative difference of the components' energies, which the rule makes equal
 MOSTLY = 0.9  # of the mixtures of several kinds have cross terms beyond EXACT_DB where the rule leaves them in
 WGN = "WGN"
+CLEAN = "clean"  # the set without noise
 
 
 @dataclass
 class Tally:
-    """What was found over all mixtures."""
+    """Counts over all mixtures."""
 
     n: int = 0
+    n_clean: int = 0  # of the set without noise
     n_exact: int = 0  # bit for bit
     n_compound: int = 0  # of several kinds
     n_nominal: int = 0  # components' energies are nominal and the total is not: mixing rule `published`
@@ -35,7 +37,7 @@ class Tally:
 
 
 def check(results: Results, track: Track) -> Finding:
-    """Finding `mixtures`, over every mixture of every set."""
+    """Finding `mixtures`: checks every mixture of every set."""
     finding, tally = Finding("mixtures"), Tally()
     pairs = [(folder, shard) for folder in results.of("test-set") for shard in folder.shards]
     sources: dict[tuple[str, str], tuple[Segments, Noise]] = {}
@@ -43,7 +45,10 @@ def check(results: Results, track: Track) -> Finding:
         key = (folder.inputs.get("segments", ""), folder.inputs.get("noise", ""))
         if key not in sources:
             sources = {key: sources_of(results, folder)}
-        _shard(folder, mapped(shard.path), str(shard.path), sources[key], tally, finding)
+        if folder.path.name == CLEAN:
+            tally.n_clean += _without_noise(mapped(shard.path), str(shard.path), sources[key][0], finding)
+        else:
+            _shard(folder, mapped(shard.path), str(shard.path), sources[key], tally, finding)
     if tally.n_nominal and tally.n_nominal < MOSTLY * tally.n_compound:
         finding.problems.append(
             f"{tally.n_nominal} of {tally.n_compound} mixtures of several kinds have a nominal SNR, the others not"
@@ -54,14 +59,35 @@ def check(results: Results, track: Track) -> Finding:
             f"{tally.n} mixtures rebuilt from segment, noise and gains, {tally.n_exact} bit for bit, the others within "
             f"1 unit in the last place; {rule} SNR within {tally.worst_db:.1e} dB of its label"
         )
+        if tally.n_clean:
+            finding.summary += f"; {tally.n_clean} signals of the set without noise are their segments"
     return finding
 
 
+def _without_noise(columns: Columns, path: str, segments: Segments, finding: Finding) -> int:
+    """Rows of the set `clean`: segments to which nothing was added."""
+    ids = np.asarray(columns["segment_id"]).astype(str).tolist()
+    n_kinds, kinds = np.asarray(columns["n_kinds"]), np.asarray(columns["kinds"], bool)
+    for row, segment_id in enumerate(ids):
+        at = f"{path}, row {row} ({columns['mixture_id'][row]})"
+        try:
+            segment = segments.signal(segment_id)
+        except ArtifactError as error:
+            finding.problems.append(f"{at}: {error}")
+            continue
+        clean, noisy = np.asarray(columns["clean"][row]), np.asarray(columns["noisy"][row])
+        if not np.array_equal(clean, segment) or not np.array_equal(noisy, segment):
+            finding.problems.append(f"{at}: not segment '{segment_id}' as it is")
+        if n_kinds[row] or kinds[row].any() or np.any(columns["gain"][row]) or columns["snr_db"][row] != np.inf:
+            finding.problems.append(f"{at}: a row of the set without noise has some")
+    return len(ids)
+
+
 def sources_of(results: Results, folder: Folder) -> tuple[Segments, Noise]:
-    """What a test set was mixed from.
+    """The segments and the noise that a test set was mixed from.
 
     Raises:
-        ArtifactError: it is not here.
+        ArtifactError: they are not in the results.
     """
     segments = results.folder_of("segments", folder.inputs.get("segments"))
     noise = results.folder_of("noise-library", folder.inputs.get("noise"))
@@ -110,7 +136,7 @@ def _shard(
 
 
 def _odd_recipe(row: int, used: NDArray[np.intp], columns: Columns, names: NDArray[np.str_], noise: Noise) -> list[str]:
-    """What the columns say about one recipe besides piece, offset and gain."""
+    """Problems in the columns of one recipe that should agree: number of kinds, unused kinds, names of pieces."""
     problems = []
     if int(columns["n_kinds"][row]) != len(used) or not len(used):
         problems.append(f"n_kinds is {columns['n_kinds'][row]}, but {len(used)} kinds are in")
@@ -126,7 +152,7 @@ def _odd_recipe(row: int, used: NDArray[np.intp], columns: Columns, names: NDArr
 def _odd_level(
     clean: NDArray[np.float32], noisy: NDArray[np.float32], label_db: float, energies: dict[str, float], tally: Tally
 ) -> list[str]:
-    """The total SNR, or that of the components, and that these share the noise as A6 says."""
+    """Problems of the total SNR (or the components' SNR) of a mixture, and of the shares of its kinds (A6)."""
     c = clean.astype(np.float64)
     signal = float(np.sum(c * c))
     error = float(np.sum((noisy.astype(np.float64) - c) ** 2))

@@ -1,7 +1,7 @@
-"""Train, validation and test: no subject, no segment, no noise record in two of them, unless a protocol declares it.
+"""Checks that no subject, segment or noise record is in two of train, valid and test, unless a protocol declares it.
 
-Names are compared first, contents second: a segment or a piece of noise with the same samples in two parts is a leak
-whatever it is called.
+Names are compared first, contents second: a segment or a piece of noise with the same samples in two parts is a leak,
+whatever its name.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ _TRIAL = (*SIGNAL, "trial")
 
 
 def _compare(samples: Any, part: str, what: str, contents: Contents, finding: Finding) -> None:
-    """The same samples in two parts are a leak; in one part, the recordings hold something twice, which is said."""
+    """Report the same samples in two parts as a leak, and the same samples twice in one part as a note."""
     digest = hashlib.blake2b(np.ascontiguousarray(samples).tobytes(), digest_size=16).digest()
     home, other = contents.setdefault(digest, (part, what))
     if home != part:
@@ -134,7 +134,7 @@ def _share(what: str, by_part: Mapping[str, set[str]], declared: bool, finding: 
 
 
 def _split_label(results: Results, people: Mapping[str, set[str]], finding: Finding) -> bool:
-    """Compares the parts with the split's lists; whether the split declares that subjects are shared."""
+    """Compare the parts with the split's lists; returns whether the split declares that subjects are shared."""
     path = results.root / SPLIT
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -158,10 +158,10 @@ def _split_label(results: Results, people: Mapping[str, set[str]], finding: Find
 
 
 def _check_accepted(results: Results, trials: set[tuple[str, ...]], finding: Finding) -> None:
-    """Every segment comes from a trial-channel that the grades keep."""
+    """Check that every segment comes from a trial-channel that the grades accept."""
     grades = next((folder for folder in results.of("grades") if folder.name == GRADES), None)
     if grades is None:
-        return  # said under `inputs`
+        return  # reported under `inputs`
     accepted: set[tuple[str, ...]] = set()
     for _, columns in grades.tables():
         rows = np.asarray(columns["kept"], bool)
@@ -172,9 +172,9 @@ def _check_accepted(results: Results, trials: set[tuple[str, ...]], finding: Fin
 
 
 def _origin(folder: Folder, shard: str) -> str:
-    """What tells records of one name apart: the hashes of the files that the source read, else the source's name.
+    """The origin of a shard's records: the hashes of the files that the source read, else the name of the source.
 
-    Sources that read the same files share an origin, whichever of their records each uses.
+    It tells records of the same name apart. Sources that read the same files share an origin.
     """
     digests = [f"{name.partition('/')[2]}={d}" for name, d in folder.inputs.items() if name.startswith(f"{shard}/")]
     return " ".join(sorted(digests)) or re.sub(r"^[^_]+_\d+_", "", shard)
@@ -183,7 +183,7 @@ def _origin(folder: Folder, shard: str) -> str:
 def _overlaps(
     stretches: Mapping[tuple[str, str], Sequence[tuple[float, float, str]]],
 ) -> dict[tuple[str, str], list[str]]:
-    """Pairs of parts, in order, with the records of which both hold the same second."""
+    """Pairs of parts, in order, with the records of which both use the same seconds."""
     names_by_person: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (_, record), spans in stretches.items():
         for one, other in _pairs(spans):
@@ -200,7 +200,7 @@ def _pairs(spans: Iterable[tuple[float, float, str]]) -> list[tuple[str, str]]:
 
 
 def check_grades(results: Results) -> Finding:
-    """Finding `grades`: the CSV for people says what the shards hold."""
+    """Finding `grades`: grades.csv agrees with the shards."""
     finding = Finding("grades")
     n = 0
     for folder in results.of("grades"):
@@ -233,7 +233,7 @@ def check_grades(results: Results) -> Finding:
 
 
 def _texts(values: Any) -> list[str]:
-    """Numbers with six digits, NaN empty, truth yes or no (docs/data-pipeline.md)."""
+    """Numbers with six digits, NaN as an empty text, booleans as yes or no (docs/data-pipeline.md)."""
     if values.dtype.kind == "f":
         return ["" if math.isnan(value) else f"{value:.6g}" for value in values.tolist()]
     if values.dtype.kind == "b":

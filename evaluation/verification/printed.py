@@ -1,4 +1,4 @@
-"""Tables that show printed numbers beside ours, and tables in a paper's layout: our rows of them."""
+"""Checks our rows in tables with printed numbers and in tables in a paper's layout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cleansemg.evaluation.verification.scored import Rows, Scored, differences, 
 
 
 def beside(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding) -> int:
-    """Our rows of the table with the printed numbers; those that were printed are not ours to check."""
+    """Check our rows of the table with printed numbers; returns how many numbers. Printed rows are not checked."""
     if not path.is_file():
         return 0
     header, rows = read_csv(path, finding)
@@ -38,7 +38,10 @@ def beside(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding
 
 
 def paper_layout(path: Path, rows: Rows, every: Sequence[Scored], how: Bootstrap, finding: Finding) -> int:
-    """A paper's layout: means a SNR, then over SNRs; a column's unit is a power of ten, the same in every row."""
+    """Check a table in a paper's layout; returns how many numbers.
+
+    Means are over each SNR, then over SNRs; the unit of a column is a power of ten, the same in every row.
+    """
     known = {(scored.who[0], f"this run, {scored.who[1]}"): scored for scored in every}
     our_rows = [row for row in rows if row["source"].startswith("this run, ")]
     if sorted((row["method"], row["source"]) for row in our_rows) != sorted(known):
@@ -71,7 +74,7 @@ def _metrics(header: Sequence[str], *others: str) -> list[str]:
 
 
 def _over_snrs(scored: Scored, profile: str, key: str, how: Bootstrap) -> dict[str, float]:
-    """The mean over SNRs of means, and by "_low" and "_high" its interval."""
+    """The mean over SNRs of the means at each SNR, under "", and its interval under "_low" and "_high"."""
     groups = [scored.snr_db == snr for snr in np.unique(scored.snr_db)]
     means = np.array([scored.mean(profile, key, rows) for rows in groups])
     limits_by_end = {"": float(means[np.isfinite(means)].mean()) if np.isfinite(means).any() else float("nan")}

@@ -1,4 +1,4 @@
-"""The metrics of one denoised set as tables take them, and how a field of a CSV is compared with a number."""
+"""Reads the metrics of one denoised set for the tables, and compares fields of a CSV with numbers."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ KINDS = ("PLI", "ECG", "MOA", "WGN", "Color")  # columns of sets that do not nam
 
 @dataclass(frozen=True)
 class Scored:
-    """The columns of one denoised set that tables are made of.
+    """The columns of one denoised set that the tables use.
 
     Attributes:
         who: label and track.
         subject: [n] "database/subject".
-        seed: of the run.
+        seed: seed of the run.
         values: by "profile.metric", [n].
-        scales: by metric: what tables divide it by.
-        kind_names: [K] of the columns of `kinds`.
+        scales: by metric, the divisor in the tables.
+        kind_names: [K] names of the columns of `kinds`.
     """
 
     who: tuple[str, str]
@@ -58,7 +58,7 @@ class Scored:
 
     @property
     def profiles(self) -> list[str]:
-        """Profiles that its metrics are of."""
+        """The profiles of its metrics."""
         return list(dict.fromkeys(name.partition(".")[0] for name in self.values))
 
     def mean(self, profile: str, key: str, rows: NDArray[np.bool_] | None = None) -> float:
@@ -70,7 +70,12 @@ class Scored:
 
 
 def read_scored(folder: Folder) -> Scored:
-    """The metrics of a denoised set."""
+    """Read the metrics of a denoised set.
+
+    Raises:
+        ArtifactError: a shard is unreadable or lacks a column.
+        UserError: the manifest does not describe the metrics.
+    """
     stored = next(iter(folder.tables()))[1] if folder.shards else {}
     names = [name for name in stored if "." in name]
     columns = folder.columns("database", "subject", "snr_db", "n_kinds", "kinds", "failed", *names)
@@ -92,7 +97,7 @@ def read_scored(folder: Folder) -> Scored:
 
 @dataclass(frozen=True)
 class MetricAbout:
-    """What a denoised set says of one metric: its class, the unit of its values, and what tables divide it by."""
+    """The description of one metric in a denoised set: its class, the unit of its values, the divisor in tables."""
 
     target: str
     unit: str
@@ -100,10 +105,10 @@ class MetricAbout:
 
 
 def metrics_of(folder: Folder) -> dict[str, MetricAbout]:
-    """By key, what a denoised set says of its metrics.
+    """The descriptions of a denoised set's metrics, by key.
 
     Raises:
-        UserError: its manifest says nothing of them, or something else.
+        UserError: its manifest does not describe the metrics, or has another form.
     """
     try:
         return {
@@ -118,7 +123,7 @@ def metrics_of(folder: Folder) -> dict[str, MetricAbout]:
 
 
 def read_csv(path: Path, finding: Finding) -> tuple[list[str], Rows]:
-    """Header and rows of a table; nothing, and a problem, where it is missing."""
+    """Header and rows of a table; both empty, with a problem in the finding, where it is missing."""
     if not path.is_file():
         finding.problems.append(f"{path}: missing")
         return [], []
@@ -141,7 +146,7 @@ def same(shown: str, expected: float) -> bool:
 
 
 def differences(path: Path, who: str, row: Mapping[str, str], expected: Mapping[str, float]) -> list[str]:
-    """Fields of a row that are not the numbers computed here."""
+    """One text for each field of a row that differs from the expected number."""
     return [
         f"{path}: {key} of {who} is {row.get(key)}, the shards give {value:.9g}"
         for key, value in expected.items()

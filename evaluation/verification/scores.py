@@ -1,4 +1,4 @@
-"""Metrics against the signals: all rows by what ties SNRimp, RMSE and PRD together, a sample from the waveforms."""
+"""Checks metrics against the signals: all rows by the relation of SNRimp, RMSE and PRD, a sample from the waveforms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cleansemg.evaluation.verification.folders import Columns, Folder, Results, 
 from cleansemg.evaluation.verification.independent_metrics import FORMULAS, ROUNDING, Segment, recomputed
 from cleansemg.evaluation.verification.scored import MetricAbout, metrics_of
 
-RELATIVE = 1e-6  # of a metric, or of 1 dB, 1 %, 1 Hz; sums in another order differ by some 1e-12
+RELATIVE = 1e-6  # of a metric, or of 1 dB, 1 %, 1 Hz; sums in another order differ by about 1e-12
 LABELS = ("mixture_id", "segment_id", "database", "subject", "snr_db", "n_kinds", "kinds")
 
 
@@ -25,7 +25,7 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
 
     Args:
         results: the folders.
-        sample: how many rows of each denoiser are computed anew from their waveforms; drawn from the run's seed.
+        sample: number of rows of each denoiser that are recomputed from their waveforms; drawn from the run's seed.
         track: shows progress.
     """
     labels, tied, sampled = Finding("labels"), Finding("metrics"), Finding("sampled")
@@ -34,7 +34,7 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
     for folder in track(folders, len(folders), "metrics"):
         data = results.test_set(folder.inputs.get("test_data"))
         if data is None:
-            continue  # said under `inputs`
+            continue  # reported under `inputs`
         if [s.path.name for s in data.shards] != [s.path.name for s in folder.shards]:
             labels.problems.append(f"{folder.path}: its shards are not those of {data.path}")
             continue
@@ -69,7 +69,7 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
 
 
 def close(stored: float, expected: float, unit: str) -> bool:
-    """Whether a stored metric is the one computed here; volts are small, so those have no absolute tolerance."""
+    """Whether a stored metric equals the recomputed one; volts are small, so they have no absolute tolerance."""
     if math.isnan(stored) or math.isnan(expected):
         return math.isnan(stored) and math.isnan(expected)
     scale = abs(expected) if unit == "V" else max(abs(expected), 1.0)
@@ -92,7 +92,7 @@ def _profiles(scores: Columns) -> dict[str, list[str]]:
 
 
 def _tied(shard: Shard, mixtures: Columns, scores: Columns, finding: Finding) -> int:
-    """RMSE and SNRimp follow from PRD and the energies of the clean signal and of the noise."""
+    """Check that RMSE and SNRimp follow from PRD and the energies of clean signal and noise; returns how many rows."""
     if "standard.PRD" not in scores:
         return 0
     done = ~np.asarray(scores["failed"], bool)
@@ -126,7 +126,7 @@ def _from_waveforms(
     about: Mapping[str, MetricAbout],
     finding: Finding,
 ) -> int:
-    """How many scores of some rows were computed again."""
+    """Recompute the scores of some rows from their waveforms; returns how many scores."""
     if "denoised" not in scores:
         return 0
     count = 0
@@ -149,7 +149,7 @@ def _from_waveforms(
 
 
 def _metrics_csv(folder: Folder, finding: Finding) -> None:
-    """The CSV beside the shards of the combined set: the same rows, nine digits."""
+    """Check the CSV beside the shards of the combined set: it must have the same rows, with nine digits."""
     path = folder.path / "metrics.csv"
     if not path.is_file():
         if folder.path.name == "combined":

@@ -1,4 +1,4 @@
-"""Shards against their manifests: hashes, fingerprints, rows, finite values, failures. One pass over the files."""
+"""Checks shards against their manifests in one pass: hashes, fingerprints, rows, finite values, failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from cleansemg.core.errors import ArtifactError
 from cleansemg.evaluation.verification.findings import Finding, Track
 from cleansemg.evaluation.verification.folders import MANIFEST, Folder, Results, Shard
 
-FINITE = frozenset({"signal", "clean", "noisy", "noise", "gain", "snr_db", "fs_hz", "scores"})  # in every row
+FINITE = frozenset({"signal", "clean", "noisy", "noise", "gain", "snr_db", "fs_hz", "scores"})  # finite in every row
+CLEAN = "clean"  # the set without noise
 MEASURED = frozenset({"quality", "grades"})  # whose numbers may be missing: what could not be measured is rejected
 SCORES = ("SNRimp", "RMSE", "PRD")  # metrics that exist wherever a denoiser gave a result
 SAFETENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
@@ -64,7 +65,7 @@ def check(results: Results, track: Track) -> list[Finding]:
 
 
 def _meta(folder: Folder, shard: Shard, arrays: Mapping[str, NDArray[Any]], hashes: Finding) -> list[tuple[str, str]]:
-    """Failures that a shard carries; its fingerprint is compared on the way."""
+    """The failures in a shard; also checks the shard's fingerprint."""
     if "meta.fingerprint" not in arrays or "meta.failures" not in arrays:
         hashes.problems.append(f"{shard.path}: not a shard, it carries no fingerprint")
         return []
@@ -82,8 +83,10 @@ def _row_problems(shard: Shard, arrays: Mapping[str, NDArray[Any]]) -> list[str]
 
 
 def _finite(folder: Folder, shard: Shard, arrays: Mapping[str, NDArray[Any]], finite: Finding) -> int:
-    """How many values were looked at."""
+    """Check that values are finite; returns how many were checked."""
     wanted = frozenset() if folder.schema in MEASURED else FINITE
+    if folder.path.name == CLEAN:
+        wanted = wanted - {"snr_db"}  # without noise the SNR has no bound
     names = [name for name in arrays if name in wanted and arrays[name].dtype.kind == "f"]
     n = 0
     for name in names:
@@ -97,7 +100,7 @@ def _finite(folder: Folder, shard: Shard, arrays: Mapping[str, NDArray[Any]], fi
     for name in [*scores, *(["denoised"] if "denoised" in arrays else [])]:
         values = np.asarray(arrays[name])
         if len(values) != len(done):
-            continue  # said under `rows`
+            continue  # reported under `rows`
         n += values[done].size
         if not np.isfinite(values[done]).all():
             finite.problems.append(f"{shard.path}: '{name}' is not finite in a row that did not fail")
@@ -107,10 +110,10 @@ def _finite(folder: Folder, shard: Shard, arrays: Mapping[str, NDArray[Any]], fi
 
 
 def _folder(folder: Folder, hashes: Finding, finite: Finding) -> int:
-    """The manifest's own text, files that do not belong, hashes of files that are no shards; counts those."""
+    """Check the manifest's text, unlisted files, and hashes of files other than shards; returns the number of those."""
     manifest = folder.path / MANIFEST
     if not folder.canonical:
-        hashes.problems.append(f"{manifest}: edited, its text is not the one that the program writes")
+        hashes.problems.append(f"{manifest}: edited, its text is not the one that the program has written")
     hashes.covered.add(manifest)
     listed = {shard.path for shard in folder.shards}
     if len(listed) != len(folder.shards):
@@ -133,7 +136,10 @@ def _folder(folder: Folder, hashes: Finding, finite: Finding) -> int:
 
 
 def _weights_are_finite(path: Path) -> bool:
-    """safetensors: 8 bytes of length, a JSON header with dtype and offsets of each tensor, the tensors."""
+    """Whether all weights of a safetensors file are finite.
+
+    The file has 8 bytes of length, a JSON header with dtype and offsets of each tensor, and the tensors.
+    """
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])

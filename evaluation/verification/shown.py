@@ -1,4 +1,4 @@
-"""Tables as people see them: every number in the Markdown and LaTeX of a table is one of its CSV row, rounded."""
+"""Checks Markdown and LaTeX tables: every number must be a rounded number of the same row in the CSV."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def check(path: Path, table: Path, finding: Finding) -> int:
     Args:
         path: `NAME.md` or `NAME.tex`.
         table: `NAME.csv`.
-        finding: gets the problems.
+        finding: the finding to which problems are added.
 
     Returns:
-        How many numbers were looked at.
+        Number of numbers checked.
     """
     if not path.is_file():
         finding.problems.append(f"{path}: missing")
@@ -67,7 +67,7 @@ def _plain(cell: str) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    """A number, or one with its interval; names hold digits, too."""
+    """Whether a cell is a number, with or without its interval; names may hold digits, too."""
     return re.fullmatch(r"[-−$\d.,\[\]\s]+", cell) is not None
 
 

@@ -1,8 +1,8 @@
-"""Which results were made by other code, YAML or weights than those at hand.
+"""Reports results from other code, YAML or weights than the present ones.
 
-A manifest lists the files that made a folder, each with a hash (docs/architecture.md, "Results know the code that made
-them"). The hashes are computed here a second time, from that page's rules. What was made by other code is no mistake of
-the results, so it is a line of its own and no failure.
+A manifest lists the source files behind a folder, each with a hash (docs/architecture.md, "Results know the code that
+made them"). The hashes are recomputed here independently, from that page's rules. Results from other code are not
+wrong, so they get a separate line and are no failure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DIGITS = 32
 
 
 def check(results: Results) -> Finding:
-    """Compare what made every folder with what is here now."""
+    """Finding `code`: compares the recorded hashes of every folder with the present files."""
     finding = Finding("code")
     weights = _weights_at_hand(results)
     compared: set[str] = set()
@@ -66,7 +66,7 @@ def check(results: Results) -> Finding:
 
 
 def _row(folder: Folder) -> str:
-    """How people call what a folder holds."""
+    """A readable name of a folder's contents."""
     info = folder.info
     if folder.schema == "denoised" and {"denoiser", "track", "set"} <= set(info):
         return f"{info['denoiser']} {info['track']} on {info['set']}"
@@ -74,7 +74,7 @@ def _row(folder: Folder) -> str:
 
 
 def _path(name: str) -> Path | None:
-    """Where a source file lies; None where that cannot be known, for a user's own and for what is no file."""
+    """The path of a source file; None where it is unknown (a user's file not on Python's path) or is no file."""
     if not name.endswith((".py", ".yaml")):
         return None
     if name.partition("/")[0] == PACKAGE:
@@ -91,7 +91,7 @@ def _weights_at_hand(results: Results) -> set[str]:
 
 @cache
 def _hash(path: Path, changed_ns: int) -> str:
-    """The hash of what a file means, from the rules of the page; "" where it cannot be read."""
+    """The hash of a file's meaning, by the rules of that page; "" where it cannot be parsed."""
     try:
         text = path.read_text(encoding="utf-8")
         meaning = _of_yaml(yaml.safe_load(text)) if path.suffix == ".yaml" else _of_python(text, path.name)
@@ -101,14 +101,14 @@ def _hash(path: Path, changed_ns: int) -> str:
 
 
 def _of_yaml(content: Any) -> str:
-    """The keys that decide, as JSON; no parameters are the same as none named."""
+    """The decisive keys as JSON; a missing `parameters` counts as an empty one."""
     decisive = {key: value for key, value in content.items() if key in DECISIVE}
     decisive["parameters"] = decisive.get("parameters") or {}
     return json.dumps(decisive, sort_keys=True, separators=(",", ":"), default=str)
 
 
 def _of_python(text: str, file_name: str) -> str:
-    """A module's syntax tree in words."""
+    """A module's syntax tree, without docstrings, as words; in settings.py, without the fields of classes."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -122,7 +122,7 @@ def _of_python(text: str, file_name: str) -> str:
 
 
 def _words(value: Any) -> list[str]:
-    """A node is its type, then name and value of each field that says something, then `)`; a list lies in brackets."""
+    """The words of a node: its type, name and value of each non-empty field, then `)`; lists are in brackets."""
     if isinstance(value, list):
         return ["[", *(word for entry in value for word in _words(entry)), "]"]
     if not isinstance(value, ast.AST):

@@ -1,4 +1,4 @@
-"""Tables of the benchmark: every mean of Table 1 and of the tables beside it, from the metrics of the shards."""
+"""Checks the tables: recomputes every mean of Table 1 and of the tables beside it from the metrics of the shards."""
 
 from __future__ import annotations
 
@@ -17,14 +17,8 @@ from cleansemg.evaluation.verification.intervals import over_people
 from cleansemg.evaluation.verification.scored import Rows, Scored, differences, read_csv, read_scored
 
 HEADLINE = "SNRimp"
-LONG = (
-    "table1",
-    "snr_by_kinds",
-    "by_snr",
-    "by_count",
-    "by_database",
-    "by_person",
-)  # a row a denoiser, or a denoiser and condition
+# one row per denoiser (and condition)
+LONG = ("table1", "snr_by_kinds", "by_snr", "by_count", "by_database", "by_person")
 COUNTS = ("n_mixtures", "n_subjects", "n_failed")
 
 CONDITIONS: dict[str, Callable[[Scored, str], NDArray[np.bool_]]] = {
@@ -36,7 +30,7 @@ CONDITIONS: dict[str, Callable[[Scored, str], NDArray[np.bool_]]] = {
 
 
 def check(results: Results) -> Finding:
-    """Finding `tables`."""
+    """Finding `tables`: every checked number of the tables follows from the metrics of the shards."""
     finding = Finding("tables")
     folder = results.root / "tables"
     _check_sums(folder, finding)
@@ -72,7 +66,7 @@ def check(results: Results) -> Finding:
 
 
 def _check_sums(folder: Path, finding: Finding) -> None:
-    """Every file of the tables, pictures included, against the hashes that were written with them."""
+    """Check every file of the tables, including pictures, against the hashes written with them."""
     path = folder / "SHA256SUMS"
     if not path.is_file():
         if folder.is_dir():
@@ -93,13 +87,16 @@ def _check_sums(folder: Path, finding: Finding) -> None:
 
 
 def _long(path: Path, candidates: Sequence[Sequence[Scored]], how: Bootstrap, finding: Finding) -> int:
-    """A table of means a denoiser, or a denoiser and condition (SNR, number of kinds, database, person).
+    """Check a table of means per denoiser, or per denoiser and condition (SNR, number of kinds, database, person).
 
     Args:
         path: the CSV.
-        candidates: what it may have been made from, combined set or grid.
-        how: of the intervals, where it has some.
-        finding: gets the problems.
+        candidates: the scores that it may come from, combined set or grid.
+        how: resamples and confidence of the intervals; None: intervals are not checked.
+        finding: the finding to which problems are added.
+
+    Returns:
+        Number of numbers checked.
     """
     header, rows = read_csv(path, finding)
     fitting = [every for every in candidates if every and _whos(rows) == {scored.who for scored in every}]
@@ -132,7 +129,7 @@ def _row(
     conditions: Sequence[str],
     how: Bootstrap,
 ) -> list[str]:
-    """What is wrong with one row; intervals are checked where the confidence is known."""
+    """The problems of one row; intervals are checked where the confidence is known."""
     mask = np.ones(len(scored.failed), bool)
     for name in conditions:
         mask &= CONDITIONS[name](scored, row[name])
@@ -167,7 +164,7 @@ def _over_people(
 
 
 def _by_noise(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding) -> int:
-    """SNR improvement on mixtures of one kind alone."""
+    """Check the table of SNR improvement on mixtures of one kind alone; returns how many numbers."""
     header, rows = read_csv(path, finding)
     known = {scored.who: scored for scored in every}
     if _whos(rows) != set(known):

@@ -1,4 +1,4 @@
-"""A task's results: streams that are versions of one another, people once, answers, and the table made of them."""
+"""Checks a task's results: versions of streams, people in folds, answers, and the table of measures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cleansemg.evaluation.verification.findings import Finding, Track
 from cleansemg.evaluation.verification.folders import Columns, Folder, Results, mapped
 from cleansemg.evaluation.verification.scored import same
 
-SAME = ("label", "repetition", "about")  # of every version of a stream
+SAME = ("label", "repetition", "about")  # columns that are equal in every version of a stream
 LEVEL_DB = 0.01  # streams are stored in float32
 CLEAN, NOISY = "clean", "noisy"
 
@@ -32,7 +32,7 @@ def check_streams(results: Results, track: Track) -> Finding:
     for folder, shard in track(pairs, len(pairs), "streams"):
         source = results.folder_of("streams", folder.inputs.get(CLEAN) or folder.inputs.get(NOISY))
         if source is None:
-            continue  # said under `inputs`
+            continue  # reported under `inputs`
         n += 1
         path = source.path / shard.path.name
         if not path.is_file():
@@ -100,7 +100,7 @@ def _mean_squares(columns: Columns, signal: NDArray[Any]) -> dict[str, float]:
 
 
 def _about(columns: Columns) -> dict[str, Any]:
-    """Bytes of a JSON text that goes on from row to row, zeros at its end."""
+    """The description of a stream: a JSON text whose bytes continue from row to row, with zeros at its end."""
     about: dict[str, Any] = json.loads(bytes(np.asarray(columns["about"]).ravel()).rstrip(b"\0"))
     return about
 
@@ -111,7 +111,7 @@ def _person(columns: Columns) -> str:
 
 
 def _level_spread(clean: Columns, noisy: Columns, power: Mapping[tuple[str, str], float]) -> float | None:
-    """Largest difference of the channels' SNRs, dB; by the person's power or by the stream's, whichever is steadier.
+    """Largest difference of the channels' SNRs in dB, by the person's power or the stream's: the smaller of the two.
 
     None where fewer than two channels hold noise.
     """
@@ -200,7 +200,7 @@ def _table(results: Results, folder: Folder, columns: Mapping[str, NDArray[Any]]
 
 
 def _over_noisy(columns: Mapping[str, NDArray[Any]], name: str) -> float:
-    """Points of accuracy over the noisy input, on the examples that both have."""
+    """Accuracy minus that of the noisy input, in percentage points, on the examples that both have."""
     right: dict[str, dict[tuple[Any, ...], bool]] = {name: {}, NOISY: {}}
     keys = ("input", "fold", "stream", "start", "label", "predicted")
     for one, *example, label, predicted in zip(*(columns[key].tolist() for key in keys), strict=True):
@@ -212,7 +212,10 @@ def _over_noisy(columns: Mapping[str, NDArray[Any]], name: str) -> float:
 
 
 def _measures(columns: Mapping[str, NDArray[Any]], selected: NDArray[np.bool_]) -> dict[str, float]:
-    """Accuracy, and means over the classes that occur as label or answer (0 where nothing is right)."""
+    """Accuracy, balanced accuracy (over classes that occur as label), and means of precision, recall and F1.
+
+    Those means are over the classes that occur as label or answer; a class with nothing right counts as 0.
+    """
     label, predicted = columns["label"][selected], columns["predicted"][selected]
     nothing = float("nan")
     if not len(label):

@@ -1,5 +1,7 @@
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from cleansemg.core import npz
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ArtifactError, UserError
+from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
 from cleansemg.evaluation import test_set
 from cleansemg.evaluation.test_set import SCHEMA
@@ -174,3 +177,76 @@ def test_a_silent_segment_is_recorded_and_the_rest_is_kept(ingredients, tmp_path
     assert report.n_failures == 1
     assert Artifact.open(layout.test_data("combined"), SCHEMA).manifest.count == 5
     assert 'W002,"the clean segment is all zero' in (layout.test_data("combined") / "failures.csv").read_text()
+
+
+def test_the_clean_set_holds_segments_without_noise(layout):
+    table = run(layout, sets=("clean",))["clean"].columns(*COLUMNS, "segment_id")
+    assert len(table["clean"]) == 18
+    assert np.array_equal(table["clean"], table["noisy"])
+    assert np.isposinf(table["snr_db"]).all()
+    assert not table["kinds"].any()
+    assert not table["n_kinds"].any()
+    assert table["mixture_id"].tolist() == [f"clean_{segment}" for segment in table["segment_id"]]
+
+
+def test_out_of_domain_people_need_a_data_set_of_theirs(ingredients, tmp_path):
+    layout = Layout(Path(shutil.copytree(ingredients.root, tmp_path / "run")))
+    sets = ("combined", "out_of_domain")
+    with pytest.raises(UserError, match=r"'out_of_domain' needs a data set with `part: out_of_domain`"):
+        run(layout, sets=sets)
+    assert not layout.test_data("combined").exists()  # nothing half-written
+    write_segments(layout.segments("out_of_domain"), subjects=("9", "10"))
+    there = run(layout, sets=sets)["out_of_domain"].columns("subject", "mixture_id", "snr_db")
+    assert set(there["subject"].tolist()) == {"9", "10"}
+    assert all(name.startswith("out_of_domain_synthetic_S") for name in there["mixture_id"].tolist())
+    assert set(there["snr_db"].tolist()) <= {-15.0, 0.0, 15.0}
+
+
+@pytest.fixture(scope="module")
+def six_kinds(tmp_path_factory):
+    """The ingredients with a sixth kind, in the test library alone."""
+    from cleansemg.noise.library import build_libraries
+    from cleansemg.noise.settings import Source
+
+    layout = Layout(tmp_path_factory.mktemp("six"))
+    settings = small_settings()
+    extra = {"baseline": [Source(source="baseline", parts=("test",), pieces={"test": 2})]}
+    noise = settings.noise.model_copy(update={"kinds": {**settings.noise.kinds, **extra}})
+    build_libraries(settings.model_copy(update={"noise": noise}), layout, RunOptions())
+    write_segments(layout.segments("test"))
+    return layout
+
+
+def test_the_sets_draw_from_the_kinds_that_are_named(layout, six_kinds):
+    """A kind of the library that `mix.kinds` leaves out is in no mixture, and shifts no number of the others."""
+    five, named = run(layout), run(six_kinds, kinds=("PLI", "WGN", "Color"))
+    for name in ("combined", "grid"):
+        before, after = five[name].columns("noisy", "kinds"), named[name].columns("noisy", "kinds", "kind_names")
+        np.testing.assert_array_equal(before["noisy"], after["noisy"])
+        assert after["kind_names"][0, -1] == "baseline"
+        assert not after["kinds"][:, -1].any()
+        assert named[name].manifest.info["drawn_kinds"] == ["PLI", "WGN", "Color"]
+    assert NoiseLibrary.open(six_kinds.noise("train")).kinds == ("PLI", "WGN", "Color")
+
+
+def test_every_kind_of_the_library_is_drawn_where_none_is_named(six_kinds, tmp_path):
+    for folder in ("segments", "noise"):
+        (tmp_path / folder).symlink_to(six_kinds.root / folder)
+    table = run(Layout(tmp_path), sets=("grid",))["grid"].columns("kinds")
+    assert table["kinds"][:, -1].any()
+
+
+@pytest.mark.parametrize(
+    ("mix", "message"),
+    [
+        ({"kinds": ("PLI", "baselin")}, r"mix\.kinds: .* has no piece of 'baselin'; did you mean 'baseline'"),
+        ({"kinds": ("PLI", "ECG")}, r"has no piece of 'ECG'.*add noise\.kinds\.ECG"),
+        ({"kinds": ("PLI",), "n_kinds": (2,)}, "2 kinds at -15 dB, but only 1 can be drawn"),
+    ],
+)
+def test_kinds_that_cannot_be_drawn_are_refused_before_anything_is_written(six_kinds, tmp_path, mix, message):
+    for folder in ("segments", "noise"):
+        (tmp_path / folder).symlink_to(six_kinds.root / folder)
+    with pytest.raises(UserError, match=message):
+        run(Layout(tmp_path), **mix)
+    assert not (tmp_path / "test_data").exists()

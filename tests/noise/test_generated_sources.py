@@ -180,3 +180,30 @@ def test_every_entry_is_complete(name):
     assert entry.summary
     assert not source.needs_folder or entry.extra["where"]
     assert f"`{name}`" in (registry.project_root() / "docs" / "noise.md").read_text()
+
+
+def test_the_motion_of_the_open_test_set_lies_outside_what_training_draws():
+    """Every range of the second source of motion is disjoint from the simulator's defaults, and it moves faster."""
+    import yaml
+
+    from cleansemg.noise import moa_simulated
+    from tests.conftest import ROOT
+
+    source = yaml.safe_load((ROOT / "configs" / "open.yaml").read_text())["noise"]["kinds"]["MOA"][1]
+    assert (source["source"], source["parts"]) == ("moa_simulated", ["test"])
+    for name in ("pop_rise_s", "pop_recovery_s", "sway_hz", "sway_decay_s"):
+        (low, high), (first, last) = source["parameters"][name], getattr(moa_simulated, name.upper())
+        assert high < first or low > last, name
+
+    def above_20_hz(one: MotionSimulated) -> float:
+        x = np.concatenate([piece.samples for piece in one.pieces(request(2, 60.0))])
+        f_hz, power = welch(x, FS, nperseg=2000)
+        return float(power[f_hz > 20].sum() / power.sum())
+
+    assert above_20_hz(MotionSimulated(**source["parameters"])) > 2 * above_20_hz(MotionSimulated())
+
+
+@pytest.mark.parametrize("bounds", [[1.0], [0.0, 1.0], [2.0, 1.0]])
+def test_ranges_of_motion_that_make_no_sense_are_refused(bounds):
+    with pytest.raises(ValueError, match="sway_hz is"):
+        MotionSimulated(sway_hz=bounds)

@@ -286,3 +286,39 @@ def test_the_stage_is_a_script():
     from cleansemg.noise import noise_generator
 
     assert noise_generator.build_libraries is stage.build_libraries
+
+
+def test_a_source_can_serve_some_parts_alone_and_is_named_in_the_manifest(tmp_path):
+    """Motion of test from a second source: pieces, manifest and library say which is which."""
+    motion = [
+        {"source": "moa_simulated", "pieces": SMALL},
+        {"source": "moa_simulated", "parts": ["test"], "pieces": {"test": 2}, "parameters": {"prefix": "second"}},
+    ]
+    build(tmp_path, settings({"MOA": motion}))
+    for part in PARTS:
+        library, info = (
+            NoiseLibrary.open(Layout(tmp_path).noise(part)),
+            Artifact.open(Layout(tmp_path).noise(part), SCHEMA),
+        )
+        names = library.piece_names("MOA")
+        assert [name for name in names if name.startswith("second")] == (
+            ["second_000", "second_001"] if part == "test" else []
+        )
+        assert library.piece_sources("MOA") == ("moa_simulated",) * len(names)
+        shards = ["MOA_0_moa_simulated"] + (["MOA_1_moa_simulated"] if part == "test" else [])
+        assert list(info.manifest.info["sources"]) == shards
+
+
+def test_a_kind_of_one_part_is_in_no_other_library(tmp_path):
+    kinds = generated(baseline=[{"source": "baseline", "parts": ["test"]}])
+    report = build(tmp_path, settings(kinds))
+    assert [NoiseLibrary.open(Layout(tmp_path).noise(p)).kinds for p in PARTS] == [
+        ("PLI", "MOA", "WGN", "Color"), ("PLI", "MOA", "WGN", "Color"), ("PLI", "MOA", "WGN", "Color", "baseline"),
+    ]  # fmt: skip
+    assert "baseline 10 pieces" in report.lines[2]
+
+
+@pytest.mark.parametrize("parts", [["tests"], [], ["out_of_domain"]])
+def test_parts_that_a_source_cannot_serve_are_refused(parts):
+    with pytest.raises(ValueError, match=r"parts"):
+        settings({"WGN": [{"source": "wgn", "parts": parts}]})

@@ -333,3 +333,17 @@ def test_real_nstdb(real_data):
             f_hz, power = welch(piece.samples, FS, nperseg=4096)
             assert power[f_hz > 200].sum() < 1e-4 * power.sum()
             assert power[f_hz < 20].sum() > 0.9 * power.sum()
+
+
+MITDB = [
+    *range(100, 110), *range(111, 120), *range(121, 125), 200, 201, 202, 203, 205, *range(207, 211), *range(212, 216),
+    217, *range(219, 224), 228, *range(230, 235),
+]  # fmt: skip
+
+
+def test_the_open_benchmark_deals_28_10_and_10_records_of_mitdb():
+    """By the seed and the names; 201 and 202, one person, in one part."""
+    parts = records_by_part(Path("mitdb"), [str(number) for number in MITDB], 2025)
+    assert [len(parts[part]) for part in ("train", "valid", "test")] == [28, 10, 10]
+    assert sorted(name for ids in parts.values() for name in ids) == sorted(map(str, MITDB))
+    assert {"201", "202"} <= set(parts["valid"])

@@ -1,1 +1,1 @@
-"""Fitting and testing the quality network, step by step."""
+"""Training and test of the quality network, in steps."""

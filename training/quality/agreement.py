@@ -1,4 +1,4 @@
-"""How well predictions agree with the truth: MSE, MAE, LCC, SRCC, average precision, intervals over subjects."""
+"""Agreement of predictions with true values: MSE, MAE, LCC, SRCC, average precision, intervals over subjects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FloatArray = NDArray[np.float64]
 
 
 def mse(true: FloatArray, predicted: FloatArray) -> float:
-    """Mean squared error; dB^2 for an SNR in dB.
+    """Mean squared error of [n] values, in their squared unit (dB^2 for an SNR in dB).
 
     >>> mse(np.array([0.0, 2.0]), np.array([1.0, 4.0]))
     2.5
@@ -22,7 +22,7 @@ def mse(true: FloatArray, predicted: FloatArray) -> float:
 
 
 def mae(true: FloatArray, predicted: FloatArray) -> float:
-    """Mean absolute error.
+    """Mean absolute error of [n] values, in their unit.
 
     >>> mae(np.array([0.0, 2.0]), np.array([1.0, 4.0]))
     1.5
@@ -31,7 +31,7 @@ def mae(true: FloatArray, predicted: FloatArray) -> float:
 
 
 def lcc(true: FloatArray, predicted: FloatArray) -> float:
-    """Linear (Pearson's) correlation coefficient; NaN where one side is constant.
+    """Linear (Pearson's) correlation coefficient; NaN if one argument is constant.
 
     >>> round(lcc(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])), 12)
     1.0
@@ -42,7 +42,7 @@ def lcc(true: FloatArray, predicted: FloatArray) -> float:
 
 
 def srcc(true: FloatArray, predicted: FloatArray) -> float:
-    """Spearman's rank correlation coefficient, ties sharing their mean rank.
+    """Spearman's rank correlation coefficient; ties have their mean rank; NaN if one argument is constant.
 
     >>> round(srcc(np.array([0.0, 1.0, 2.0]), np.array([1.0, 9.0, 100.0])), 12)
     1.0
@@ -54,9 +54,9 @@ MEASURES: dict[str, Callable[[FloatArray, FloatArray], float]] = {"LCC": lcc, "S
 
 
 def average_precision(true: NDArray[np.bool_], score: FloatArray) -> float:
-    """Area under precision over recall, sum of precision times the step of recall; NaN without a positive.
+    """Average precision: sum of precision times the increase of recall over thresholds; NaN without positives.
 
-    Scores that tie are one step, so that the order of items does not matter.
+    `true` and `score` are [n]. Equal scores form one step, so the order of items does not matter.
 
     >>> average_precision(np.array([True, False, True]), np.array([0.9, 0.5, 0.4])).__round__(4)
     0.8333
@@ -74,15 +74,18 @@ def average_precision(true: NDArray[np.bool_], score: FloatArray) -> float:
 def intervals(
     true: FloatArray, predicted: FloatArray, subjects: NDArray[np.str_], resamples: int, confidence: float, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of every measure, resampling whole subjects; NaN with fewer than two.
+    """Percentile intervals of every measure, from a bootstrap over subjects; NaN with fewer than two subjects.
 
     Args:
-        true: [n].
-        predicted: [n].
-        subjects: [n] who each comes from.
-        resamples: of the bootstrap.
-        confidence: e.g. 0.95.
+        true: [n] true values.
+        predicted: [n] predicted values.
+        subjects: [n] subject of each value.
+        resamples: number of resamples.
+        confidence: confidence level, e.g. 0.95.
         seed: the configuration's.
+
+    Returns:
+        Measure -> lower and upper limit.
     """
     names, owner = np.unique(subjects, return_inverse=True)
     if len(names) < 2:

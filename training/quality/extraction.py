@@ -1,4 +1,4 @@
-"""The first two steps: clean surface EMG and noise, made by the stages of the benchmark."""
+"""The first two steps: clean surface EMG and noise, from the stages of the benchmark."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def extract_semg(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Clean segments of every part: quality control, grading, split, segmentation.
+    """Make the clean segments of every part: quality control, grading, split, segmentation.
 
     Raises:
-        UserError: as those stages do; a data set that is missing, a subject that the split does not know.
+        UserError: as those stages do, e.g. for a missing data set or a subject that is not in the split.
     """
     from cleansemg.data_pipeline import grading, qc, segmentation, subject_split
 
@@ -25,7 +25,7 @@ def extract_semg(settings: Settings, layout: Layout, options: RunOptions) -> Rep
 
 
 def extract_ecg(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Noise of every part: ECG alone in the published protocol, all kinds of `noise.kinds` in general.
+    """Make the noise of every part: all kinds of `noise.kinds`; in the published protocol, only ECG.
 
     Raises:
         UserError: as the noise stage does.

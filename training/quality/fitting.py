@@ -1,4 +1,4 @@
-"""The stage that fits the quality models of a configuration, each into its own folder of weights."""
+"""The stage that fits the quality models of a configuration; each has a separate folder of weights."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ log = logging.getLogger(__name__)
 STAGE = "train"
 SCHEMA = Schema("quality-weights", 1, step="python training/quality/train.py")
 WEIGHTS = "weights.safetensors"
-# The published training: Adam 1e-4, batches of 32, 20 epochs, nothing else.
+# The published training: Adam at 1e-4, batches of 32, 20 epochs, no other options.
 PUBLISHED: Mapping[str, Any] = {
     "loss": "network", "optimizer": "adam", "learning_rate": 1e-4, "weight_decay": 0.0, "batch_size": 32, "epochs": 20,
     "patience": None, "clip_norm": None, "schedule": {"kind": "none"}, "normalise_clip": False,
 }  # fmt: skip
 PUBLISHED_BASELINE: Mapping[str, Any] = {"learning_rate": 1e-3, "epochs": 30}
-SCALING_BATCHES = 128  # that the baseline takes its z-score from
+SCALING_BATCHES = 128  # number of batches for the z-score of the baseline
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a worker needs to fit one model."""
+    """The arguments of a worker that fits one model."""
 
     name: str
     recipe: Recipe
@@ -60,22 +60,23 @@ class Training:
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Fit `quality.models`; one that is finished under the same settings is left as it is.
+    """Fit `quality.models`; a model that was fitted with the same settings is not fitted again.
 
-    Steps before this one that were not run are run first. A run that was stopped goes on, and ends with the same
-    files, byte for byte. `workers` fit models side by side, `quality.threads` to each.
+    Earlier steps that are missing are run first. An interrupted run is resumed and ends with the same files, byte for
+    byte. `workers` / `quality.threads` models are fitted in parallel.
 
     Raises:
-        UserError: an unknown model, a refused recipe, parts that share subjects or noise records, a folder with
-            another training's results, a loss that is no longer finite.
+        UserError: an unknown model, an invalid recipe, parts that share subjects or noise records, or a loss that is
+            not finite.
+        ArtifactError: a folder holds the results of another training.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in cleansemg.training.neural: idle threads must not spin
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not spin, see cleansemg.training.neural
     named = list(dict.fromkeys(settings.quality.models))
     if not named:
         return Report(STAGE, ("nothing to train: quality.models is empty",))
     trainings = []
     for name in named:
-        models.build(name, **parameters_of(name, settings))  # fails here, with one clear line
+        models.build(name, **parameters_of(name, settings))  # raises early for invalid parameters
         quiet = not log.isEnabledFor(logging.INFO)
         trainings.append(Training(name, resolve_recipe(name, settings), settings, layout, options, quiet))
     if not is_ready(settings, layout):
@@ -90,20 +91,20 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 
 def parameters_of(name: str, settings: Settings) -> dict[str, Any]:
-    """The parameters of a model: the second head where it is asked for, and `quality.parameters`."""
+    """Parameters of a model: the number of kinds of its second head (0: no such head), and `quality.parameters`."""
     quality = settings.quality
     for key in quality.parameters:
         if key not in models.NAMES:
-            models.build(key)  # raises, with the nearest name
+            models.build(key)  # raises for an unknown name, with a suggestion
     head = {"n_kinds": len(columns_of(settings.noise.kinds)) if quality.kinds else 0}
     return {**head, **quality.parameters.get(name, {})}
 
 
 def resolve_recipe(name: str, settings: Settings) -> Recipe:
-    """`quality.overrides` over `quality.recipe` over the published recipe.
+    """The recipe of a model; precedence: `quality.overrides` > `quality.recipe` > the published recipe.
 
     Raises:
-        UserError: an unknown key or a refused value.
+        UserError: an unknown key, an invalid value, or a loss other than `network`.
     """
     quality = settings.quality
     layers: list[recipes.Layer] = [("the published recipe", PUBLISHED)]
@@ -118,11 +119,11 @@ def resolve_recipe(name: str, settings: Settings) -> Recipe:
 
 
 def thresholds(probability: NDArray[np.float64], kinds: NDArray[np.bool_]) -> list[float]:
-    """The probability from which each kind counts as there: the one with the highest F1.
+    """Threshold of the probability of each kind, selected by the highest F1; 0.5 for a kind without positives.
 
     Args:
         probability: [n, K].
-        kinds: [n, K] the truth.
+        kinds: [n, K] true kinds.
 
     >>> thresholds(np.array([[0.1], [0.4], [0.6], [0.9]]), np.array([[False], [True], [True], [True]]))
     [0.4]
@@ -142,7 +143,7 @@ def thresholds(probability: NDArray[np.float64], kinds: NDArray[np.bool_]) -> li
 
 
 def _fit_one(training: Training) -> str:
-    setup_logging(training.quiet)  # a process of its own starts without
+    setup_logging(training.quiet)  # a new process has no logging set up
     try:
         return _fit(training, QualitySource(training.settings, training.layout))
     except OSError as error:
@@ -161,7 +162,7 @@ def _fit(training: Training, source: QualitySource) -> str:
     if not training.options.force:
         if fit.is_finished():
             return f"{name}: was trained already, {fit.describe()}"
-        fit.checkpoint()  # refuses another training's before anything changes
+        fit.checkpoint()  # raises for a checkpoint of another training, before anything changes
     fit.prepare(training.options.force)
     log.info("%s: recipe %s", name, recipes.describe(recipe))
     with loop.reproducible(quality.threads):
@@ -210,10 +211,10 @@ def _fit_of(training: Training, source: QualitySource) -> Fit:
 
 
 def _start_from_pretrained(network: Any, name: str, parameters: Mapping[str, Any]) -> None:
-    """The pretrained weights into a network of the same form.
+    """Load the pretrained weights into a network of the same form.
 
     Raises:
-        UserError: none come for this model, or for another form of it.
+        UserError: there are no pretrained weights for this model, or they have other parameters.
     """
     pretrained = models.load(models.pretrained_weights(name))
     theirs = pretrained.info["parameters"]
@@ -227,7 +228,7 @@ def _start_from_pretrained(network: Any, name: str, parameters: Mapping[str, Any
 
 
 def _fit_scaling(network: Any, source: QualitySource, recipe: Recipe) -> None:
-    """The z-score of the baseline, from the first batches of the first epoch."""
+    """Compute the z-score of the baseline from the first batches of the first epoch."""
     import itertools
 
     import torch

@@ -1,10 +1,10 @@
-"""The stage that fixes mixtures: those that models are chosen by and tested on, and the published training set.
+"""The stage that fixes mixtures: those for validation and test, and the published training set.
 
-A mixture is stored as how it was made (segment, excerpt, noise pieces, offsets, gains), never as a waveform: the
-published set would be 9 GB. `Mixtures.noisy` makes it again, bit for bit.
+A mixture is stored as its recipe (segment, excerpt, noise pieces, offsets, gains), not as a waveform: the published set
+would need 9 GB. `Mixtures.noisy` rebuilds it, bit for bit.
 
-A part has every segment at each SNR of `quality.grid_db`, or else `quality.draws` times at drawn SNRs. The lengths
-take turns over SNRs or draws.
+A part has every segment at each SNR of `quality.grid_db` or, without a grid, `quality.draws` times at random SNRs. The
+lengths alternate over SNRs or draws.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cleansemg.noise.mixing import Recipe
 from cleansemg.noise.pool import SCHEMA as NOISE
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.mixtures import require_disjoint
-from cleansemg.training.quality.drawing import draw, excerpts
+from cleansemg.training.quality.drawing import draw, excerpts, kinds_and_floor
 from cleansemg.training.segments import Segments
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 SCHEMA = Schema("quality-mixtures", 1, step="python training/quality/generate_mixtures.py")
 SHARD_ROWS = 2000
-DATA = ("cleansemg.data_pipeline",)  # its code is in the segments' fingerprint
+DATA = ("cleansemg.data_pipeline",)  # the segments' fingerprint includes its code
 
 
 @dataclass(frozen=True)
 class MixJob:
-    """One shard: some segments, once each, under one SNR or draw."""
+    """One shard: some segments, once each, for one SNR or draw."""
 
     segments: Path
     library: Path
-    state: str  # of both, so that a worker does not use what it read before they changed
+    state: str  # fingerprints of both, so that a worker does not use outdated data
     part: Part
     number: int
     snr_db: float | None
@@ -60,8 +60,9 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """Fix the mixtures of every part that has a grid or a number of draws.
 
     Raises:
-        UserError: segments or noise are missing or too short, or parts share a subject or a noise record
-            (allowed, and labelled, with `protocol: published`).
+        UserError: segments or noise are too short, or parts share a subject or a noise record (allowed with `protocol:
+            published`, and labelled).
+        ArtifactError: segments or noise are missing.
     """
     quality = settings.quality
     if settings.protocol == "disjoint":
@@ -78,6 +79,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             section={
                 "part": part, "snr_db": list(quality.snr_db), "grid_db": list(snrs),
                 "lengths_s": list(quality.lengths_s), "wgn_floor_db": settings.mix.wgn_floor_db,
+                **({} if settings.mix.kinds is None else {"drawn_kinds": list(settings.mix.kinds)}),
             },
             inputs={"segments": segments.fingerprint, "noise": library.fingerprint},
             seed=settings.seed, options=options, label=f"quality mixtures {part}",
@@ -92,7 +94,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
 
 def mix_shard(job: MixJob) -> ShardResult:
-    """Draw one shard and find its gains; a pure function of the job."""
+    """Draw one shard and compute its gains; a pure function of the job."""
     segments, library = _segments(job.segments), NoiseLibrary.open(job.library)
     rows = np.arange(job.first, job.last)
     names = [
@@ -102,11 +104,11 @@ def mix_shard(job: MixJob) -> ShardResult:
     drawn = draw(names, job.n_samples, segments, library, job.settings, job.snr_db)
     clean = excerpts(segments, rows, drawn.start, job.n_samples)
     keep = np.arange(len(rows))
-    floor_db = job.settings.mix.wgn_floor_db if library.kinds != ("WGN",) else None
+    _, floor_db = kinds_and_floor(library, job.settings)
     try:
         _, gain = mixing.mix_recipes(clean, drawn.recipe, library, drawn.snr_db, "exact", floor_db)
         bad: dict[int, str] = {}
-    except ItemError:  # a silent stretch has no SNR: recorded, and the rest is kept
+    except ItemError:  # a silent excerpt has no SNR: record it and mix the others
         bad = mixing.unmixable(clean, drawn.recipe, library)
         if not bad:
             raise
@@ -133,21 +135,23 @@ def mix_shard(job: MixJob) -> ShardResult:
 
 
 class Mixtures:
-    """The fixed mixtures of one part, made again as they are asked for.
+    """The fixed mixtures of one part, rebuilt on demand.
 
     Attributes:
-        manifest: of the artifact.
+        manifest: manifest of the artifact.
+        segments, library: the clean segments and the noise.
         mixture_id, subject: [n].
-        n_samples: [n].
-        snr_db: [n].
-        kinds: [n, K], columns as those of the library.
+        n_samples: [n] length, samples.
+        snr_db: [n] total SNR, dB.
+        kinds: [n, K] bool, columns as in the library.
     """
 
     def __init__(self, layout: Layout, part: str) -> None:
         """Open the artifact with its segments and noise.
 
         Raises:
-            ArtifactError: something is missing, altered, or made from other segments or noise.
+            ArtifactError: a file is missing or altered, or the mixtures belong to other segments or noise.
+            UserError: the artifact holds no mixture.
         """
         artifact = Artifact.open(layout.quality_mixtures(part), SCHEMA)
         self.manifest: Manifest = artifact.manifest
@@ -169,14 +173,14 @@ class Mixtures:
         return len(self.mixture_id)
 
     def noisy(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        """[len(numbers), L] some mixtures, which must be of one length, in volts."""
+        """Rebuild some mixtures, which must have one length L: [len(numbers), L], V."""
         (n_samples,) = np.unique(self.n_samples[numbers])
         clean = excerpts(self.segments, self._row[numbers], self._start[numbers], int(n_samples))
         recipe = Recipe(self.kinds[numbers], self._piece[numbers], self._offset[numbers])
         return mixing.rebuild(clean, recipe, self._gain[numbers], self.library)
 
     def by_length(self) -> list[NDArray[np.int64]]:
-        """The numbers of all mixtures, those of one length together, the short ones first."""
+        """Numbers of all mixtures, grouped by length, the shortest first."""
         return [np.flatnonzero(self.n_samples == length) for length in np.unique(self.n_samples)]
 
 
@@ -224,7 +228,7 @@ def _require_disjoint(settings: Settings, layout: Layout) -> None:
 
 
 def _records(layout: Layout, part: str) -> set[str]:
-    """What noise comes from, as source/record."""
+    """The records that the noise comes from, as shard/record."""
     read_manifest(layout.noise(part), NOISE)
     library = Artifact.open(layout.noise(part), NOISE)
     return {f"{shard.name}/{record}" for shard, arrays in library for record in arrays["record"]}

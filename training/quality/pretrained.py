@@ -1,6 +1,6 @@
 """Command line: copy a trained quality network to the pretrained weights, with card and scatter plot.
 
-For maintainers, after the train and test steps of the same configuration (docs/quality.md).
+For maintainers; use it after the train and test steps of the same configuration (docs/quality.md).
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def main(
 
 
 def copy_weights(layout: Layout, model: str, folder: Path, name: str) -> Path:
-    """Copy weights and scatter plot; returns the file of weights.
+    """Copy weights and scatter plot; return the path of the new file of weights.
 
     Raises:
-        UserError: the training or the test is not there, the weights were altered or are too large, or the test was
-            made with other weights.
+        ArtifactError: the training is absent or unfinished.
+        UserError: the scatter plot is absent or older than the weights, or the weights were altered or are too large.
     """
     weights = layout.quality_weights(model) / WEIGHTS
     picture = layout.tables / f"quality_{model}.png"
@@ -64,10 +64,10 @@ def copy_weights(layout: Layout, model: str, folder: Path, name: str) -> Path:
 
 
 def describe(settings: Settings, layout: Layout, model: str, path: Path) -> str:
-    """The card, as Markdown.
+    """Return the model card, as Markdown.
 
     Raises:
-        UserError: a table of the test step is not there, or lacks the model.
+        UserError: a table of the test step is absent or has no row for the model.
     """
     predictor = models.load(path)
     info, quality = predictor.info, settings.quality

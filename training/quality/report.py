@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OURS = "this run"
 BIN_DB = 5.0
 DECIMALS = {"LCC": 4, "SRCC": 4, "MSE": 3, "MAE": 3}
-# QASE-net's test set, as printed in the notebooks of its repository (30 epochs): LCC, SRCC, MSE, MAE
+# Results on QASE-net's test set, as printed in the notebooks of its repository (30 epochs): LCC, SRCC, MSE, MAE
 PRINTED = {
     "wldnn": ("WLDNN (200 ms)", 0.9373, 0.9371, 2.5908, 1.2650),
     "cnn": ("CNN", 0.9873, 0.9876, 0.8108, 0.6030),
@@ -35,13 +35,13 @@ PRINTED_NOTE = (
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one model read off the test mixtures; one row a mixture."""
+    """Predictions of one model for the test mixtures, one row for each mixture."""
 
     name: str
     n_parameters: int
     snr_db: NDArray[np.float64]
     predicted_db: NDArray[np.float64]
-    probability: NDArray[np.float64]  # [n, those that it knows]
+    probability: NDArray[np.float64]  # [n, kinds that the model knows]
     kinds: NDArray[np.bool_]  # [n, K]
     n_samples: NDArray[np.int64]
     subject: NDArray[np.str_]
@@ -55,7 +55,7 @@ class Predictions:
 
 
 def tables(every: Sequence[Predictions], settings: Settings, labels: Sequence[str]) -> dict[str, Table]:
-    """`table`: all mixtures, intervals over subjects; `by_condition`; `kinds` where a model has the second head."""
+    """The tables by name: `table` (all mixtures), `by_condition`, and `kinds` if a model has the second head."""
     by_name = {"table": main_table(every, settings, labels), "by_condition": by_condition(every, labels)}
     if any(one.has_kinds for one in every):
         by_name["kinds"] = kinds_table(every, labels)
@@ -63,7 +63,7 @@ def tables(every: Sequence[Predictions], settings: Settings, labels: Sequence[st
 
 
 def main_table(every: Sequence[Predictions], settings: Settings, labels: Sequence[str]) -> Table:
-    """One row a model, with the printed row below where there is one and `quality.printed` asks for it."""
+    """One row for each model; with `quality.printed`, the printed row of the model, if there is one, below it."""
     rows: list[dict[str, Any]] = []
     for one in every:
         options = (settings.tables.bootstrap_resamples, settings.tables.confidence, settings.seed)
@@ -96,7 +96,7 @@ def main_table(every: Sequence[Predictions], settings: Settings, labels: Sequenc
 
 
 def by_condition(every: Sequence[Predictions], labels: Sequence[str]) -> Table:
-    """The same measures by SNR, number of kinds, kind and length."""
+    """The measures and the mean error by SNR, number of kinds, single kind and length."""
     rows = []
     for one in every:
         for condition, members in _conditions(one):
@@ -121,7 +121,7 @@ def by_condition(every: Sequence[Predictions], labels: Sequence[str]) -> Table:
 
 
 def kinds_table(every: Sequence[Predictions], labels: Sequence[str]) -> Table:
-    """Average precision of each kind, beside what guessing gives (its share of the mixtures)."""
+    """Average precision of each kind, with that of a random guess (the share of mixtures with the kind)."""
     rows: list[dict[str, Any]] = []
     for one in (one for one in every if one.has_kinds):
         present = aligned(one.kinds, one.kind_names, one.known_kinds)

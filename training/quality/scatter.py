@@ -1,4 +1,4 @@
-"""The picture of a test: predicted against true SNR."""
+"""The figure of the test step: predicted against true SNR."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BIN_DB = 1.0
 
 
 def write_scatter(path: Path, predictions: Predictions, title: str) -> None:
-    """Draw one dot a mixture, the identity, and the median and 10th to 90th percentile by true SNR."""
+    """Draw dots for up to 6000 mixtures, the identity, and median and 10th to 90th percentile by true SNR."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -53,7 +53,7 @@ def write_scatter(path: Path, predictions: Predictions, title: str) -> None:
         f"MSE {values['MSE']:.2f} dB²\nMAE {values['MAE']:.2f} dB",
         transform=axes.transAxes, ha="right", va="bottom", fontsize=9,
     )  # fmt: skip
-    axes.plot([], [], ".", ms=6, color=DOT_COLOUR, label="mixtures")  # the legend\'s dot, opaque
+    axes.plot([], [], ".", ms=6, color=DOT_COLOUR, label="mixtures")  # an opaque dot for the legend
     axes.legend(frameon=False, loc="upper left", fontsize=9)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

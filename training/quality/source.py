@@ -1,4 +1,4 @@
-"""Batches for fitting a quality model: new mixtures in every epoch, or the fixed ones of the published protocol."""
+"""Batches for training a quality model: new mixtures in every epoch, or the fixed ones of the published protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cleansemg.core.seeding import generator
 from cleansemg.noise.mixing import mix_recipes
 from cleansemg.noise.pool import NoiseLibrary
 from cleansemg.training.batches import Batch, Share, split
-from cleansemg.training.quality.drawing import draw, excerpts
+from cleansemg.training.quality.drawing import draw, excerpts, kinds_and_floor
 from cleansemg.training.quality.mixtures import Mixtures
 from cleansemg.training.segments import Segments
 
@@ -26,23 +26,24 @@ FILTER_ORDER = 4  # of the low-pass on part of the training mixtures
 
 
 class QualitySource:
-    """Batches for `training.loop`: signals as `noisy`, and as `clean` their targets [n, 1 + K], SNR and kinds.
+    """Batches for `training.loop`: `noisy` holds signals [n, L] in V, `clean` holds targets [n, 1 + K], SNR and kinds.
 
-    New mixtures of one batch have one length, drawn from `quality.lengths_s`. A part of them, `clean_share`, is left
-    without noise (SNR NaN, no kind), and a part, `band_limited_share`, goes through a low-pass, as recordings at low
-    rates or behind narrow amplifiers have; their SNR is that after it. Validation uses fixed mixtures.
+    New mixtures of one batch have one length, drawn from `quality.lengths_s`. A fraction of them, `clean_share`, has no
+    noise (SNR NaN, no kind). A fraction, `band_limited_share`, is filtered by a low-pass, like recordings at low
+    sampling rates or from amplifiers with a narrow band. Their target is the SNR after the filter; a mixture whose SNR
+    would leave the range `quality.snr_db` stays unfiltered. Validation uses fixed mixtures.
 
     Attributes:
-        n_train, n_valid: mixtures an epoch.
-        section: the settings that decide the mixtures.
-        inputs: fingerprints of what they are made of.
+        n_train, n_valid: number of training mixtures per epoch, and of validation mixtures.
+        section: the settings that determine the mixtures.
+        inputs: fingerprints of their sources.
     """
 
     def __init__(self, settings: Settings, layout: Layout) -> None:
         """Open segments, noise and fixed mixtures.
 
         Raises:
-            ArtifactError: something is missing; the message says what to run.
+            ArtifactError: an input is missing; the message names the command to run.
         """
         quality = settings.quality
         self._settings = settings
@@ -68,10 +69,11 @@ class QualitySource:
             "band_limited_share": quality.band_limited_share,
             "band_limits_hz": list(quality.band_limits_hz),
             "wgn_floor_db": settings.mix.wgn_floor_db,
+            **({} if settings.mix.kinds is None else {"drawn_kinds": list(settings.mix.kinds)}),
         }
 
     def train(self, epoch: int, batch_size: int, share: Share) -> Iterator[Batch]:
-        """The batches of an epoch (from 0)."""
+        """Yield the batches of an epoch (from 0); see `Source.train`."""
         rows, passes = self.epoch_rows(epoch)
         lengths = [round(length * self._settings.segment.fs_hz) for length in self._settings.quality.lengths_s]
         rng = generator(self._settings.seed, "quality", "lengths", epoch)
@@ -84,13 +86,13 @@ class QualitySource:
                 yield _batch(self._fixed, numbers)
 
     def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
-        """The validation batches, the same ones every time."""
+        """Yield the validation batches, the same in every epoch."""
         for numbers in self._valid.by_length():
             for batch in split(numbers, batch_size, share, even=False):
                 yield _batch(self._valid, batch)
 
     def epoch_rows(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """[n_train] rows of an epoch in their order, and the pass over all of them that each belongs to."""
+        """Rows [n_train] of an epoch in order, and the pass over all rows that each belongs to [n_train]."""
         position = np.arange(epoch * self.n_train, (epoch + 1) * self.n_train)
         passes = position // self._n
         rows = np.empty(len(position), np.int64)
@@ -106,7 +108,7 @@ class QualitySource:
         ]
         drawn = draw(names, n_samples, segments, self._library, self._settings)
         clean = excerpts(segments, rows, drawn.start, n_samples)
-        floor_db = self._settings.mix.wgn_floor_db if self._library.kinds != ("WGN",) else None
+        _, floor_db = kinds_and_floor(self._library, self._settings)
         try:
             noisy, _ = mix_recipes(
                 clean, drawn.recipe, self._library, drawn.snr_db, "exact", floor_db, segments.ids[rows]
@@ -123,29 +125,29 @@ class QualitySource:
             cutoff_hz = np.exp(low + (high - low) * chance[narrow, 2])
             filtered, snr = band_limit(clean[narrow], noisy[narrow], cutoff_hz, self._settings.segment.fs_hz)
             lowest, highest = quality.snr_db
-            in_range = np.isnan(snr) | ((snr >= lowest) & (snr <= highest))  # others stay as they are
+            in_range = np.isnan(snr) | ((snr >= lowest) & (snr <= highest))  # the others stay unfiltered
             noisy[narrow[in_range]], snr_db[narrow[in_range]] = filtered[in_range], snr[in_range]
         return Batch(noisy, targets(snr_db, kinds))
 
 
 def targets(snr_db: NDArray[np.float64], kinds: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """[n, 1 + K] what a model is fitted to: SNR in dB, then 0 or 1 a kind."""
+    """Targets of a model, [n, 1 + K]: the SNR in dB, then 0 or 1 for each kind."""
     return np.concatenate([snr_db[:, None], kinds], axis=1).astype(np.float32)
 
 
 def band_limit(
     clean: NDArray[np.float32], noisy: NDArray[np.float32], cutoff_hz: NDArray[np.float64], fs_hz: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Mixtures behind a low-pass (the gain of a Butterworth filter of order 4), and their SNR then.
+    """Filter mixtures with a zero-phase low-pass (the gain of a Butterworth filter of order 4); compute the new SNR.
 
     Args:
-        clean: [n, L].
-        noisy: [n, L].
-        cutoff_hz: [n].
-        fs_hz: of both.
+        clean: [n, L] clean signals.
+        noisy: [n, L] mixtures, in the unit of `clean`.
+        cutoff_hz: [n] cut-off of each mixture, Hz.
+        fs_hz: sampling rate, Hz.
 
     Returns:
-        [n, L], and [n] in dB; NaN where there is no noise.
+        The filtered mixtures [n, L], and their SNR [n] in dB; NaN without noise.
     """
     frequency_hz = np.fft.rfftfreq(clean.shape[1], 1 / fs_hz)
     gain = 1 / np.sqrt(1 + (frequency_hz / cutoff_hz[:, None]) ** (2 * FILTER_ORDER))  # [n, F]
@@ -166,7 +168,7 @@ def _batch(fixed: Mixtures, numbers: NDArray[np.int64]) -> Batch:
 
 
 def is_ready(settings: Settings, layout: Layout) -> bool:
-    """Whether the steps before the training are done."""
+    """Whether the results of all steps before the training exist."""
     wanted = [layout.quality_mixtures("valid"), *(layout.quality_mixtures(part) for part in settings.quality.grid_db)]
     wanted += [layout.segments("train"), layout.noise("train")]
     return all((folder / MANIFEST).exists() for folder in wanted)

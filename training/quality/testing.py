@@ -1,4 +1,4 @@
-"""The last step: predictions on the test mixtures, their tables and the scatter plot."""
+"""The last step: predictions for the test mixtures, their tables and scatter plots."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SCHEMA = Schema("quality-predictions", 1, step="python training/quality/test.py")
 SHARD_ROWS = 1000
-# What tables and pictures are made by, and what the inputs' fingerprints hold.
+# Code that does not affect predictions: tables, figures, and the data pipeline, whose fingerprint is an input.
 NOT_PREDICTING = ("cleansemg.training.quality.report", "cleansemg.training.quality.scatter", "cleansemg.data_pipeline")
 
 
@@ -42,15 +42,16 @@ class PredictJob:
     weights: Path
     sha256: str
     layout: Layout
-    fingerprint: str  # of the mixtures, so that a worker does not use what it read before they changed
+    fingerprint: str  # of the mixtures, so that a worker does not use outdated data
     numbers: tuple[int, ...]
 
 
 def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
-    """Predict the test mixtures with every model of the configuration, and write tables and pictures.
+    """Predict the test mixtures with every model of the configuration, and write tables and figures.
 
     Raises:
-        UserError: no models, weights that are missing, mixtures that are missing.
+        UserError: no models, missing weights, weights of another model, or weights for another sampling rate.
+        ArtifactError: the mixtures are missing.
     """
     if not settings.quality.models:
         raise UserError(f"{settings.config_file}: quality.models is empty: nothing to test")
@@ -104,7 +105,7 @@ def weights_of(name: str, settings: Settings, layout: Layout) -> Path:
     """The file of weights that the test step uses.
 
     Raises:
-        UserError: it is not there; says how to make it.
+        UserError: the file is absent; the message explains how to create it.
     """
     if settings.quality.weights == "pretrained":
         return models.pretrained_weights(name)
@@ -134,7 +135,7 @@ def predict_shard(job: PredictJob) -> ShardResult:
     return ShardResult(arrays)
 
 
-_OPENED: dict[str, Any] = {}  # one model and one set of mixtures a process
+_OPENED: dict[str, Any] = {}  # cache: one model and one set of mixtures per process
 
 
 def _model(path: Path, sha256: str) -> models.Predictor:

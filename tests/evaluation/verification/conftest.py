@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def benchmark(tmp_path_factory) -> Path:
         folder,
         settings=[
             *FEW, "train.models=[]", "evaluate.denoisers=[identity, hp]", "calibrate.methods=[]", "mix.grid_segments=3",
+            "mix.sets=[combined, grid, clean]",
         ],
     )  # fmt: skip
     return folder
@@ -63,8 +65,11 @@ def forge(path: Path, change: Callable[[dict], None]) -> None:
 
 
 def edit_manifest(folder: Path, change: Callable[[dict], None]) -> None:
-    """Change a manifest, in the form that the program writes."""
+    """Change a manifest, in the form that the program writes, its own hash included."""
     path = folder / "manifest.json"
     content = json.loads(path.read_text())
+    del content["sha256"]
     change(content)
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    content["sha256"] = hashlib.sha256(text.encode()).hexdigest()
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -32,13 +32,14 @@ def test_a_sound_run_passes_every_check(benchmark):
         "export", "labels", "metrics", "sampled", "tables",
     ):  # fmt: skip
         assert findings[name].summary, name
-    combined, grid = 16, 18
+    combined, grid, clean = 16, 18, 16
     assert f"{combined + grid} mixtures rebuilt" in findings["mixtures"].summary
     assert f"{combined + grid} bit for bit" in findings["mixtures"].summary
-    # the combined set keeps waveforms; all 9 metrics of `standard` and of `published` are computed anew
+    assert f"{clean} signals of the set without noise" in findings["mixtures"].summary
+    # the combined set keeps waveforms; all metrics of `standard` (13) and of `published` (9) are computed anew
     n_rows = len(list((benchmark / "denoised").glob("*/*/combined")))
     values = int(re.match(r"\d+", findings["sampled"].summary)[0])
-    assert values == n_rows * combined * (9 + 9) > 0
+    assert values == n_rows * combined * (13 + 9) > 0
 
 
 @pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
