@@ -14,7 +14,9 @@ def means_of_people(values: NDArray[np.float64], subject: NDArray[np.str_]) -> d
     """Everybody's mean of [n] values, NaN left out; a person without a value has none."""
     order = np.argsort(subject, kind="stable")
     names, starts = np.unique(subject[order], return_index=True)
-    means = {}
+    means: dict[str, float] = {}
+    if not len(names):
+        return means
     for name, part in zip(names.tolist(), np.split(values[order], starts[1:]), strict=True):
         finite = part[~np.isnan(part)]
         if len(finite):
