@@ -1,10 +1,9 @@
 """Rebuilds every mixture: the clean segment plus gain times excerpt for each kind, in float64, rounded once.
 
 With the same order of the sums, the result equals the stored float32 bit for bit. A machine that fuses multiplication
-and addition may differ by one unit in the last place of the float32, which is the tolerance. Where the
-manifest says that samples are multiples of a step (`mix.round_to`), segment and sum are rounded to it here, too, and
-the unit is the step. The SNR is recomputed from clean and noisy signal, total over the window, without mean removal
-(protocol A6).
+and addition may differ by one unit in the last place of the float32, which is the tolerance. Where the manifest says
+that samples are multiples of a step (`mix.round_to`), segment and sum are rounded to it here, too, and the unit is the
+step. The SNR is recomputed from clean and noisy signal, total over the window, without mean removal (protocol A6).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import ArtifactError
 from cleansemg.evaluation.verification.findings import Finding, Track
-from cleansemg.evaluation.verification.folders import Columns, Folder, Results, mapped
+from cleansemg.evaluation.verification.folders import Columns, Folder, Results, Shard, mapped
 from cleansemg.evaluation.verification.library import Noise, Segments
 
 EXACT_DB = 1e-4  # tolerance of the total SNR; the rule holds 1e-6 dB up to 30 dB, above it float32 rounds more coarsely
@@ -48,7 +47,7 @@ def check(results: Results, track: Track) -> Finding:
         if key not in sources:
             sources = {key: sources_of(results, folder)}
         if folder.path.name == CLEAN:
-            tally.n_clean += _without_noise(mapped(shard.path), str(shard.path), sources[key][0], finding)
+            tally.n_clean += _without_noise(folder, shard, sources[key][0], finding)
         else:
             _shard(folder, mapped(shard.path), str(shard.path), sources[key], tally, finding)
     if tally.n_nominal and tally.n_nominal < MOSTLY * tally.n_compound:
@@ -66,14 +65,16 @@ def check(results: Results, track: Track) -> Finding:
     return finding
 
 
-def _without_noise(columns: Columns, path: str, segments: Segments, finding: Finding) -> int:
+def _without_noise(folder: Folder, shard: Shard, segments: Segments, finding: Finding) -> int:
     """Rows of the set `clean`: segments to which nothing was added."""
+    columns, path = mapped(shard.path), str(shard.path)
+    step = float(folder.info.get("round_to", 0.0))
     ids = np.asarray(columns["segment_id"]).astype(str).tolist()
     n_kinds, kinds = np.asarray(columns["n_kinds"]), np.asarray(columns["kinds"], bool)
     for row, segment_id in enumerate(ids):
         at = f"{path}, row {row} ({columns['mixture_id'][row]})"
         try:
-            segment = segments.signal(segment_id)
+            segment = _on_steps(segments.signal(segment_id), step)
         except ArtifactError as error:
             finding.problems.append(f"{at}: {error}")
             continue

@@ -202,7 +202,7 @@ def test_verification_rebuilds_rounded_mixtures_and_sees_those_that_are_not(layo
     from cleansemg.evaluation.verification.findings import untracked
     from cleansemg.evaluation.verification.folders import open_results
 
-    mixed(layout)
+    mixed(layout, sets=("combined", "grid", "clean"))
     results = shutil.copytree(
         layout.root, tmp_path_factory.mktemp("copies") / "results"
     )  # links become folders, which verification looks into
