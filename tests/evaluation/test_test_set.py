@@ -1,16 +1,18 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cleansemg.core import npz
-from cleansemg.core.artifact import Artifact
+from cleansemg.core.artifact import Artifact, read_manifest, write_manifest
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.evaluation import test_set
 from cleansemg.evaluation.test_set import SCHEMA
 from cleansemg.noise import mixing
@@ -170,9 +172,8 @@ def test_a_silent_segment_is_recorded_and_the_rest_is_kept(ingredients, tmp_path
     arrays = npz.read(folder / "synthetic_s1.npz")
     arrays["signal"][2] = 0
     digest = npz.write(folder / "synthetic_s1.npz", arrays)
-    text = (folder / "manifest.json").read_text()
-    old = text.split('"sha256": "')[1].split('"')[0]
-    (folder / "manifest.json").write_text(text.replace(old, digest))
+    manifest = read_manifest(folder, SEGMENTS)
+    write_manifest(folder, replace(manifest, shards=(replace(manifest.shards[0], sha256=digest),)))
     report = test_set.run(small_settings(sets=("combined",)), layout, RunOptions())
     assert report.n_failures == 1
     assert Artifact.open(layout.test_data("combined"), SCHEMA).manifest.count == 5
