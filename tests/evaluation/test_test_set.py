@@ -237,6 +237,17 @@ def test_every_kind_of_the_library_is_drawn_where_none_is_named(six_kinds, tmp_p
     assert table["kinds"][:, -1].any()
 
 
+def test_the_baseline_set_has_noise_of_that_kind_alone(six_kinds, tmp_path):
+    for folder in ("segments", "noise"):
+        (tmp_path / folder).symlink_to(six_kinds.root / folder)
+    sets = run(Layout(tmp_path), sets=("combined", "baseline"), kinds=("PLI", "WGN", "Color"))
+    table = sets["baseline"].columns("kinds", "n_kinds", "mixture_id")
+    assert table["kinds"].sum(axis=0).tolist() == [0, 0, 0, 0, 0, 18]
+    assert set(table["n_kinds"].tolist()) == {1}
+    assert all(name.startswith("baseline_") for name in table["mixture_id"].tolist())
+    assert not sets["combined"].columns("kinds")["kinds"][:, -1].any()
+
+
 @pytest.mark.parametrize(
     ("mix", "message"),
     [
