@@ -33,6 +33,7 @@ class Denoiser(ABC):
     min_samples: int = 1
     sign_equivariant: bool = False  # promises denoise(-x) = -denoise(x)
     scale_tolerance: float = 1e-5  # largest difference of denoise(a x) / a from denoise(x), over its RMS
+    uses_quality_network: bool = False  # its output depends on the weights of the quality network
 
     def denoise(self, noisy: FloatArray, fs_hz: float, labels: LabelsLike | None = None) -> NDArray[np.float32]:
         """Denoise a batch.

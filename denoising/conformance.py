@@ -143,7 +143,7 @@ def _where(error: Exception, factory: Factory) -> str:
 
 def _signals(denoiser: Denoiser, track: str, n_samples: int | None = None, fs_hz: float | None = None) -> Signals:
     fs_hz = fs_hz or _rate_of(denoiser)
-    return make_signals(fs_hz, n_samples or max(round(DURATION_S * fs_hz), denoiser.min_samples), track)
+    return make_signals(fs_hz, n_samples or max(round(DURATION_S * fs_hz), denoiser.shortest(fs_hz)), track)
 
 
 def _rate_of(denoiser: Denoiser) -> float:
@@ -175,12 +175,13 @@ def _returns_float32_in_the_shape_of_its_input(factory: Factory, track: str) -> 
 
 
 def _takes_any_length(factory: Factory, track: str) -> str:
-    """Every number of samples from min_samples on, odd ones too."""
+    """Every number of samples from the shortest on, odd ones too."""
     denoiser = factory()
     usual = _signals(denoiser, track).noisy.shape[1]
-    lengths = [denoiser.min_samples, denoiser.min_samples + 1, usual - 1, usual + 1, usual + 778]
+    shortest = denoiser.shortest(_rate_of(denoiser))
+    lengths = [shortest, shortest + 1, usual - 1, usual + 1, usual + 778]
     for n_samples in lengths:
-        if n_samples >= denoiser.min_samples:
+        if n_samples >= shortest:
             output = _signals(denoiser, track, n_samples).run(denoiser)
             _require(output.shape == (N_SIGNALS, n_samples), f"shape {output.shape} for {n_samples} samples")
     return f"{min(lengths)} to {max(lengths)} samples"
@@ -278,8 +279,8 @@ def _refuses_what_is_not_a_signal(factory: Factory, track: str) -> None:
     _refused(denoiser, noisy.astype(np.complex128), fs_hz, signals, "complex numbers")
     _refused(denoiser, noisy > 0, fs_hz, signals, "truth values")
     _refused(denoiser, noisy.astype(str), fs_hz, signals, "texts")
-    if denoiser.min_samples > 1:
-        _refused(denoiser, noisy[:, : denoiser.min_samples - 1], fs_hz, signals, "too few samples")
+    if denoiser.shortest(fs_hz) > 1:
+        _refused(denoiser, noisy[:, : denoiser.shortest(fs_hz) - 1], fs_hz, signals, "too few samples")
     for rate in (0.0, -fs_hz, np.nan, np.inf):
         _refused(denoiser, noisy, rate, signals, f"a rate of {rate} Hz")
     if native(denoiser).sampling_rate_hz is not None:

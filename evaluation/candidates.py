@@ -107,7 +107,7 @@ def candidates(
             code = {**of_modules(loading.__name__), **of_entry(entry)}
             if source is not None:
                 code["weights"] = identity["weights"] = npz.sha256(loading.weights_file(entry, source))
-            if track == AUTO:
+            if track == AUTO or load_class(entry.target).uses_quality_network:
                 code |= of_modules("cleansemg.quality")
                 code["quality weights"] = identity["labels"] = npz.sha256(models.pretrained_weights())
             name = row.name if ":" in row.name else entry.name
