@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cleansemg.core.settings import Section
+from cleansemg.evaluation.rounding import is_power_of_two
 from cleansemg.noise.settings import Files
 
 # combined: each test segment once, its SNR and number of kinds drawn. grid: each in every cell of SNR and number of
@@ -18,7 +19,7 @@ SetName = Literal["combined", "grid", "clean", "out_of_domain", "baseline"]
 class Mix(Section):
     """The fixed test set (A6, A8)."""
 
-    later = frozenset({"combined_segments", "files", "draws", "kinds"})
+    later = frozenset({"combined_segments", "files", "draws", "kinds", "round_to"})
 
     rule: Literal["exact", "published"] = "exact"
     snr_db: tuple[float, ...] = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)
@@ -32,6 +33,17 @@ class Mix(Section):
     export: bool = True  # test_combined.npz beside the shards
     files: Files | None = None  # in place of n_kinds: which mixtures of kinds there are to draw from
     draws: Annotated[int, Field(ge=1)] = 1  # of `files`, for each segment and SNR, all different
+    # V, a power of two: clean and noisy samples are multiples of it, so that processors that differ in last digits
+    # store the same bytes (docs/open-v1.md); null: float32 as it comes
+    round_to: float | None = None
+    frozen: str | None = None  # e.g. open-v1: the mixtures must have the hashes of configs/frozen/NAME.yaml
+
+    @field_validator("round_to")
+    @classmethod
+    def _binary_step(cls, step: float | None) -> float | None:
+        if step is not None and not is_power_of_two(step):
+            raise ValueError("expected a power of two in volts, such as 9.313225746154785e-10 (2^-30)")
+        return step
 
     @model_validator(mode="after")
     def _draws_of_files(self) -> Mix:

@@ -26,7 +26,8 @@ from cleansemg.core.even_rows import first_to_last
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
-from cleansemg.evaluation import export
+from cleansemg.evaluation import export, frozen
+from cleansemg.evaluation.rounding import rounded
 from cleansemg.evaluation.settings import Mix
 from cleansemg.noise import mixing
 from cleansemg.noise.files import NoiseFiles
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 SCHEMA = Schema("test-set", 1, step="cleansemg run --stages mix")
 
 CLEAN, OUT_OF_DOMAIN, BASELINE = "clean", "out_of_domain", "baseline"
+# Code that is in the segments' fingerprint, and code that checks the mixtures without making them.
+ELSEWHERE = ("cleansemg.data_pipeline", "cleansemg.evaluation.frozen")
 
 LABEL_COLUMNS = (
     "segment_id", "database", "subject", "exercise", "trial", "channel", "channel_name", "window", "label",
@@ -79,6 +82,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     mixes = {name: _mix_of(settings.mix, name) for name in sources}
     for mix in mixes.values():
         _check_cells(mix, library)
+    expected = None if settings.mix.frozen is None else frozen.load(settings.mix.frozen)
     lines, n_failures = [], 0
     for set_name, segments in sources.items():
         mix = mixes[set_name]
@@ -88,23 +92,26 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             SCHEMA,
             jobs,
             mix_shard,
-            section=[set_name, mix.identity(exclude=frozenset({"shard_size", "sets", "export"}))],
+            section=[set_name, mix.identity(exclude=frozenset({"shard_size", "sets", "export", "frozen"}))],
             inputs={"segments": segments.manifest.fingerprint, "noise": library.fingerprint},
             seed=settings.seed,
             options=options,
             label=f"mix {set_name}",
-            code=of_modules(__name__, without=("cleansemg.data_pipeline",)),  # its hash is in the segments' fingerprint
+            code=of_modules(__name__, without=ELSEWHERE),
             info={
                 "fs_hz": settings.segment.fs_hz,
                 "kinds": list(library.columns),
                 **({} if mix.kinds is None else {"drawn_kinds": list(mix.kinds)}),
                 "shard_size": settings.mix.shard_size,
+                **({} if settings.mix.round_to is None else {"round_to": settings.mix.round_to}),
             },
         )
         n_failures += len(result.failures)
         lines.append(
             f"{set_name}: {result.artifact.manifest.count} mixtures in {len(jobs)} shards, {result.artifact.folder}"
         )
+        if expected is not None:
+            lines.append(frozen.require(expected, result.artifact))
         if set_name == "combined" and settings.mix.export:
             export.write(result.artifact, layout.export)
             lines.append(f"single file: {layout.export}")
@@ -134,6 +141,7 @@ def _open_segments(layout: Layout, set_name: str) -> Artifact:
 def mix_shard(job: MixJob) -> ShardResult:
     """Mix one shard; a pure function of the job."""
     table = _gather(job)
+    table["signal"] = rounded(table["signal"], job.settings.round_to)
     if job.set_name == CLEAN:
         return ShardResult(_without_noise(job, table), [])
     library = NoiseLibrary.open(job.library)
@@ -156,7 +164,7 @@ def mix_shard(job: MixJob) -> ShardResult:
         **table,
         "mixture_id": _names(job, ids, snr_db, n_kinds),
         "clean": clean,
-        "noisy": noisy,
+        "noisy": rounded(noisy, job.settings.round_to),
         "snr_db": snr_db,
         "n_kinds": n_kinds,
         "kinds": recipe.kinds,

@@ -1,8 +1,9 @@
 """Rebuilds every mixture: the clean segment plus gain times excerpt for each kind, in float64, rounded once.
 
 With the same order of the sums, the result equals the stored float32 bit for bit. A machine that fuses multiplication
-and addition may differ by one unit in the last place of the float32, which is the tolerance. The SNR is recomputed
-from clean and noisy signal, total over the window, without mean removal (protocol A6).
+and addition may differ by one unit in the last place of the float32, which is the tolerance. Where the manifest says
+that samples are multiples of a step (`mix.round_to`), segment and sum are rounded to it here, too, and the unit is the
+step. The SNR is recomputed from clean and noisy signal, total over the window, without mean removal (protocol A6).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import ArtifactError
 from cleansemg.evaluation.verification.findings import Finding, Track
-from cleansemg.evaluation.verification.folders import Columns, Folder, Results, mapped
+from cleansemg.evaluation.verification.folders import Columns, Folder, Results, Shard, mapped
 from cleansemg.evaluation.verification.library import Noise, Segments
 
 EXACT_DB = 1e-4  # tolerance of the total SNR; the rule holds 1e-6 dB up to 30 dB, above it float32 rounds more coarsely
@@ -46,7 +47,7 @@ def check(results: Results, track: Track) -> Finding:
         if key not in sources:
             sources = {key: sources_of(results, folder)}
         if folder.path.name == CLEAN:
-            tally.n_clean += _without_noise(mapped(shard.path), str(shard.path), sources[key][0], finding)
+            tally.n_clean += _without_noise(folder, shard, sources[key][0], finding)
         else:
             _shard(folder, mapped(shard.path), str(shard.path), sources[key], tally, finding)
     if tally.n_nominal and tally.n_nominal < MOSTLY * tally.n_compound:
@@ -64,14 +65,16 @@ def check(results: Results, track: Track) -> Finding:
     return finding
 
 
-def _without_noise(columns: Columns, path: str, segments: Segments, finding: Finding) -> int:
+def _without_noise(folder: Folder, shard: Shard, segments: Segments, finding: Finding) -> int:
     """Rows of the set `clean`: segments to which nothing was added."""
+    columns, path = mapped(shard.path), str(shard.path)
+    step = float(folder.info.get("round_to", 0.0))
     ids = np.asarray(columns["segment_id"]).astype(str).tolist()
     n_kinds, kinds = np.asarray(columns["n_kinds"]), np.asarray(columns["kinds"], bool)
     for row, segment_id in enumerate(ids):
         at = f"{path}, row {row} ({columns['mixture_id'][row]})"
         try:
-            segment = segments.signal(segment_id)
+            segment = _on_steps(segments.signal(segment_id), step)
         except ArtifactError as error:
             finding.problems.append(f"{at}: {error}")
             continue
@@ -108,11 +111,12 @@ def _shard(
     who = np.asarray(columns["mixture_id"]).astype(str).tolist()
     length = clean.shape[1]
     order = [str(kind) for kind in folder.info["kinds"]]
+    step = float(folder.info.get("round_to", 0.0))
     for row, segment_id in enumerate(np.asarray(columns["segment_id"]).astype(str).tolist()):
         at = f"{path}, row {row} ({who[row]})"
         tally.n += 1
         try:
-            segment = segments.signal(segment_id)
+            segment = _on_steps(segments.signal(segment_id), step)
             used = np.flatnonzero(kinds[row])
             parts = {k: noise.excerpt(int(k), int(piece[row, k]), int(offset[row, k]), length) for k in used.tolist()}
         except ArtifactError as error:
@@ -125,14 +129,16 @@ def _shard(
         total = np.zeros(length)
         for k in used.tolist():
             total += gain[row, k] * parts[k]
-        rebuilt = (segment.astype(np.float64) + total).astype(np.float32)
+        rebuilt = _on_steps((segment.astype(np.float64) + total).astype(np.float32), step)
         if (rebuilt == noisy[row]).all():
             tally.n_exact += 1
-        elif not _within_one_unit(rebuilt, noisy[row]):
+        elif not _within_one_unit(rebuilt, noisy[row], step):
             finding.problems.append(f"{at}: segment and noise do not give the noisy signal that is stored")
             continue
         energies = {order[k]: float(np.sum((gain[row, k] * parts[k]) ** 2)) for k in used.tolist()}
-        finding.problems += [f"{at}: {text}" for text in _odd_level(segment, noisy[row], snr_db[row], energies, tally)]
+        finding.problems += [
+            f"{at}: {text}" for text in _odd_level(segment, noisy[row], snr_db[row], energies, tally, step)
+        ]
 
 
 def _odd_recipe(row: int, used: NDArray[np.intp], columns: Columns, names: NDArray[np.str_], noise: Noise) -> list[str]:
@@ -150,7 +156,12 @@ def _odd_recipe(row: int, used: NDArray[np.intp], columns: Columns, names: NDArr
 
 
 def _odd_level(
-    clean: NDArray[np.float32], noisy: NDArray[np.float32], label_db: float, energies: dict[str, float], tally: Tally
+    clean: NDArray[np.float32],
+    noisy: NDArray[np.float32],
+    label_db: float,
+    energies: dict[str, float],
+    tally: Tally,
+    step: float,
 ) -> list[str]:
     """Problems of the total SNR (or the components' SNR) of a mixture, and of the shares of its kinds (A6)."""
     c = clean.astype(np.float64)
@@ -166,9 +177,10 @@ def _odd_level(
         problems.append("its kinds of noise have different energies")
     if others and energies.get(WGN, 0.0) > (1 + SHARE) * max(others):
         problems.append("white noise is louder than the other kinds")
-    if away_db > EXACT_DB:
+    allowed_db = EXACT_DB + _rounding_db(step, error, len(c))
+    if away_db > allowed_db:
         nominal_db = 10 * np.log10(signal / sum(energies.values()))
-        if len(energies) > 1 and abs(nominal_db - label_db) <= EXACT_DB:
+        if len(energies) > 1 and abs(nominal_db - label_db) <= allowed_db:
             tally.n_nominal += 1
         else:
             problems.append(f"its SNR is {10 * np.log10(signal / error):.4f} dB, its label says {label_db:g}")
@@ -176,7 +188,23 @@ def _odd_level(
     return problems
 
 
-def _within_one_unit(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
-    """Whether two float32 signals differ by one unit in the last place at most."""
+def _on_steps(signal: NDArray[np.float32], step: float) -> NDArray[np.float32]:
+    """The nearest multiples of a step, halves to the even one; the signal itself where the step is 0."""
+    if not step:
+        return signal
+    return (np.rint(signal.astype(np.float64) / step) * step + 0.0).astype(np.float32)
+
+
+def _rounding_db(step: float, error: float, length: int) -> float:
+    """How far rounding the samples may move an SNR, in dB.
+
+    Rounding errors are uniform, of standard deviation step / sqrt(12), and independent of the noise, of energy `error`:
+    their product with it stays below 6 standard deviations, their own energy below length (step / 2)^2.
+    """
+    return float(10 / np.log(10) * (12 / np.sqrt(12) * step / np.sqrt(error) + length * step**2 / (4 * error)))
+
+
+def _within_one_unit(a: NDArray[np.float32], b: NDArray[np.float32], step: float) -> bool:
+    """Whether two float32 signals differ by one unit in the last place, or by one step, at most."""
     unit = np.maximum(np.spacing(np.abs(a)), np.spacing(np.abs(b))).astype(np.float64)
-    return bool((np.abs(a.astype(np.float64) - b.astype(np.float64)) <= unit).all())
+    return bool((np.abs(a.astype(np.float64) - b.astype(np.float64)) <= np.maximum(unit, step)).all())
