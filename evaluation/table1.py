@@ -1,8 +1,8 @@
 """Table 1: what each denoiser is worth, on which people, with which interval.
 
-Every number is a mean over people of each person's mean, so that everybody counts the same (`stats/intervals.py`). Beside
-the metrics of the mixtures stand the skill between floor and ceiling, what becomes of the best recordings (the highest SNR
-of the set) and of recordings without noise, and the same measures on people of another data set.
+Every number is a mean over people of each person's mean, so that everybody counts the same (`stats/intervals.py`).
+Beside the metrics of the mixtures stand the skill between floor and ceiling, what becomes of the best recordings (the
+highest SNR of the set) and of recordings without noise, and the same measures on people of another data set.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def highest_snr(scores: Scores) -> float:
 
 
 def _columns(infos: Sequence[MetricInfo], every: Sequence[Scores], others: OtherSets) -> list[Column]:
-    """First what decides, then features, then people of other data sets; what follows from others is in the CSV alone."""
+    """First what decides, then features, then people of other data sets; what is left is in the CSV alone."""
     columns = [Column("denoiser", "denoiser"), Column("track", "track")]
     first = [info for info in infos if info.key in ("SI_SDRimp", SNRIMP)]
     gain = [info for info in infos if info.key == "EMG_gain"]
@@ -193,12 +193,12 @@ def _explained(
     notes = []
     if all(bounds):
         notes.append(
-            "Skill: (method - `gain`) / (`psm_oracle` - `gain`) of SNRimp; 0 is a method that only turns the signal down, "
-            "1 the ceiling of real gains. Its interval is Fieller's."
+            "Skill: (method - `gain`) / (`psm_oracle` - `gain`) of SNRimp; 0 is a method that only turns the signal "
+            "down, 1 the ceiling of real gains. Its interval is Fieller's."
         )
     if others.clean:
         notes.append(
-            f"Clean input: SNR of output to input of segments without noise, each counted as at most {CLEAN_MOST_DB:g} dB."
+            f"Clean input: SNR of output to input of segments without noise, at most {CLEAN_MOST_DB:g} dB for each."
         )
     if others.out_of_domain:
         people = others.out_of_domain[0].subject
