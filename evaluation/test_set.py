@@ -2,9 +2,9 @@
 
 `combined` holds one mixture per segment, with SNR and number of kinds drawn from the grid. `grid` holds
 every cell of SNR times number of kinds, or with `mix.files` of SNR times draw. `out_of_domain` is a combined set of
-people that nothing is fitted to or chosen by. `clean` holds the segments as they are: it shows what a denoiser does to
-a recording without noise. A draw is keyed by set, segment, SNR and number of kinds (or number of the draw), and depends
-on nothing else.
+people that nothing is fitted to or chosen by. `baseline` is a combined set with noise of that kind alone. `clean` holds
+the segments as they are: it shows what a denoiser does to a recording without noise. A draw is keyed by set, segment,
+SNR and number of kinds (or number of the draw), and depends on nothing else.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SCHEMA = Schema("test-set", 1, step="cleansemg run --stages mix")
 
-CLEAN, OUT_OF_DOMAIN = "clean", "out_of_domain"
+CLEAN, OUT_OF_DOMAIN, BASELINE = "clean", "out_of_domain", "baseline"
 # Code that is in the segments' fingerprint, and code that checks the mixtures without making them.
 ELSEWHERE = ("cleansemg.data_pipeline", "cleansemg.evaluation.frozen")
 
@@ -79,17 +79,20 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """
     sources = {name: _open_segments(layout, name) for name in settings.mix.sets}
     library = NoiseLibrary.open(layout.noise("test"))
-    _check_cells(settings.mix, library)
+    mixes = {name: _mix_of(settings.mix, name) for name in sources}
+    for mix in mixes.values():
+        _check_cells(mix, library)
     expected = None if settings.mix.frozen is None else frozen.load(settings.mix.frozen)
     lines, n_failures = [], 0
     for set_name, segments in sources.items():
-        jobs = list(_jobs(segments, library, settings, set_name))
+        mix = mixes[set_name]
+        jobs = list(_jobs(segments, library, settings, mix, set_name))
         result = run_stage(
             layout.test_data(set_name),
             SCHEMA,
             jobs,
             mix_shard,
-            section=[set_name, settings.mix.identity(exclude=frozenset({"shard_size", "sets", "export", "frozen"}))],
+            section=[set_name, mix.identity(exclude=frozenset({"shard_size", "sets", "export", "frozen"}))],
             inputs={"segments": segments.manifest.fingerprint, "noise": library.fingerprint},
             seed=settings.seed,
             options=options,
@@ -98,7 +101,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             info={
                 "fs_hz": settings.segment.fs_hz,
                 "kinds": list(library.columns),
-                **({} if settings.mix.kinds is None else {"drawn_kinds": list(settings.mix.kinds)}),
+                **({} if mix.kinds is None else {"drawn_kinds": list(mix.kinds)}),
                 "shard_size": settings.mix.shard_size,
                 **({} if settings.mix.round_to is None else {"round_to": settings.mix.round_to}),
             },
@@ -113,6 +116,11 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             export.write(result.artifact, layout.export)
             lines.append(f"single file: {layout.export}")
     return Report("mix", tuple(lines), n_failures)
+
+
+def _mix_of(mix: Mix, set_name: str) -> Mix:
+    """The settings of one set: the set `baseline` has noise of that kind alone."""
+    return mix.model_copy(update={"kinds": (BASELINE,), "n_kinds": (1,)}) if set_name == BASELINE else mix
 
 
 def _open_segments(layout: Layout, set_name: str) -> Artifact:
@@ -258,19 +266,21 @@ def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
                 )
 
 
-def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_name: str) -> Iterator[Job[MixJob]]:
+def _jobs(
+    segments: Artifact, library: NoiseLibrary, settings: Settings, mix: Mix, set_name: str
+) -> Iterator[Job[MixJob]]:
     ends = np.cumsum([shard.count for shard in segments.manifest.shards])  # of each shard's numbers among all segments
     n_segments = int(ends[-1])
     cells: list[tuple[str, tuple[float, int] | None, NDArray[np.int64]]]
     if set_name != "grid":
-        cells = [(set_name, None, first_to_last(n_segments, settings.mix.combined_segments))]
+        cells = [(set_name, None, first_to_last(n_segments, mix.combined_segments))]
     else:
-        some = first_to_last(n_segments, settings.mix.grid_segments)
-        letter, numbers = ("k", settings.mix.n_kinds)
-        if settings.mix.files is not None:
-            letter, numbers = ("d", tuple(range(settings.mix.draws)))
-        cells = [(f"snr{s:g}_{letter}{n}", (s, n), some) for s in settings.mix.snr_db for n in numbers]
-    size = settings.mix.shard_size
+        some = first_to_last(n_segments, mix.grid_segments)
+        letter, numbers = ("k", mix.n_kinds)
+        if mix.files is not None:
+            letter, numbers = ("d", tuple(range(mix.draws)))
+        cells = [(f"snr{s:g}_{letter}{n}", (s, n), some) for s in mix.snr_db for n in numbers]
+    size = mix.shard_size
     for cell_name, cell, selected in cells:
         for number, start in enumerate(range(0, len(selected), size)):
             parts = _by_shard(selected[start : start + size], segments, ends)
@@ -280,7 +290,7 @@ def _jobs(segments: Artifact, library: NoiseLibrary, settings: Settings, set_nam
                 library.folder,
                 set_name,
                 cell,
-                settings.mix,
+                mix,
                 settings.seed,
                 settings.segment.fs_hz,
             )

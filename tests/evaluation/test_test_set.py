@@ -1,16 +1,18 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cleansemg.core import npz
-from cleansemg.core.artifact import Artifact
+from cleansemg.core.artifact import Artifact, read_manifest, write_manifest
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
+from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.evaluation import test_set
 from cleansemg.evaluation.test_set import SCHEMA
 from cleansemg.noise import mixing
@@ -170,9 +172,8 @@ def test_a_silent_segment_is_recorded_and_the_rest_is_kept(ingredients, tmp_path
     arrays = npz.read(folder / "synthetic_s1.npz")
     arrays["signal"][2] = 0
     digest = npz.write(folder / "synthetic_s1.npz", arrays)
-    text = (folder / "manifest.json").read_text()
-    old = text.split('"sha256": "')[1].split('"')[0]
-    (folder / "manifest.json").write_text(text.replace(old, digest))
+    manifest = read_manifest(folder, SEGMENTS)
+    write_manifest(folder, replace(manifest, shards=(replace(manifest.shards[0], sha256=digest),)))
     report = test_set.run(small_settings(sets=("combined",)), layout, RunOptions())
     assert report.n_failures == 1
     assert Artifact.open(layout.test_data("combined"), SCHEMA).manifest.count == 5
@@ -234,6 +235,17 @@ def test_every_kind_of_the_library_is_drawn_where_none_is_named(six_kinds, tmp_p
         (tmp_path / folder).symlink_to(six_kinds.root / folder)
     table = run(Layout(tmp_path), sets=("grid",))["grid"].columns("kinds")
     assert table["kinds"][:, -1].any()
+
+
+def test_the_baseline_set_has_noise_of_that_kind_alone(six_kinds, tmp_path):
+    for folder in ("segments", "noise"):
+        (tmp_path / folder).symlink_to(six_kinds.root / folder)
+    sets = run(Layout(tmp_path), sets=("combined", "baseline"), kinds=("PLI", "WGN", "Color"))
+    table = sets["baseline"].columns("kinds", "n_kinds", "mixture_id")
+    assert table["kinds"].sum(axis=0).tolist() == [0, 0, 0, 0, 0, 18]
+    assert set(table["n_kinds"].tolist()) == {1}
+    assert all(name.startswith("baseline_") for name in table["mixture_id"].tolist())
+    assert not sets["combined"].columns("kinds")["kinds"][:, -1].any()
 
 
 @pytest.mark.parametrize(
