@@ -47,7 +47,7 @@ def check(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding)
     if not rows or not outcomes:
         finding.problems.append(f"{path}: compares by no metric of the scores")
         return 0
-    finding.problems += min(outcomes, key=len)
+    finding.problems += sorted(outcomes, key=len)[0]
     finding.problems += _wrong_holm(path, rows)
     return len(rows) * 8
 
@@ -90,12 +90,12 @@ def _exact_p(people: Sequence[float]) -> float | None:
         return None
     rank = {size: position for position, size in enumerate(sizes, 1)}
     positive = sum(rank[abs(value)] for value in nonzero if value > 0)
-    ways = [1] + [0] * (n * (n + 1) // 2)  # of signs that give each sum of positive ranks
+    ways: list[int] = [1] + [0] * (n * (n + 1) // 2)  # of signs that give each sum of positive ranks
     for step in range(1, n + 1):
         for total in range(len(ways) - 1, step - 1, -1):
             ways[total] += ways[total - step]
     tail = min(sum(ways[: positive + 1]), sum(ways[positive:]))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, float(tail / 2 ** (n - 1)))
 
 
 def _wrong_holm(path: Path, rows: Rows) -> list[str]:
