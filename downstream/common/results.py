@@ -18,6 +18,7 @@ from cleansemg.downstream.common.scores import MEASURES, Answers
 from cleansemg.downstream.common.streams import CLEAN, NOISY
 from cleansemg.evaluation.settings import Tables
 from cleansemg.evaluation.stats.comparisons import Comparison, compare_values, corrected
+from cleansemg.evaluation.stats.intervals import jackknife_interval
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def read(folder: Path, settings: Tables) -> ModelResult:
     """
     artifact = Artifact.open(folder, SCHEMA)
     columns = artifact.columns("input", "label", "predicted", "scores", "person", "fold", "stream", "start", LEAKS)
-    info, seed = artifact.manifest.info, artifact.manifest.seed
+    info = artifact.manifest.info
     names = list(info["inputs"])
     rows = {name: np.flatnonzero(columns["input"] == name) for name in names}
     tested = rows[names[0]]
@@ -91,10 +92,7 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         name: Answers(*(columns[key][at] for key in ("label", "predicted", "scores", "person")))
         for name, at in rows.items()
     }
-    resampled = {
-        name: scores.resampled(scores.count(given, people), settings.bootstrap_resamples, seed)
-        for name, given in answers.items()
-    }
+    left_out = {name: scores.left_out(scores.count(given, people)) for name, given in answers.items()}
     values = {name: scores.measures(given) for name, given in answers.items()}
     right = _right(columns, rows)
     inputs = []
@@ -103,12 +101,12 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         correct = given.label == given.predicted
         over_noisy = (float("nan"),) * 3
         if NOISY in names:
-            over_noisy = _gain(right, name, NOISY, people, settings, seed)
+            over_noisy = _gain(right, name, NOISY, settings)
         inputs.append(
             InputResult(
                 name=name,
                 values=values[name],
-                interval={m: scores.limits(resampled[name][m], settings.confidence) for m in MEASURES},
+                interval={m: scores.limits(values[name][m], left_out[name][m], settings.confidence) for m in MEASURES},
                 over_noisy=over_noisy,
                 confusion=scores.confusion(given),
                 n_examples=len(given.label),
@@ -129,7 +127,7 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         n_people=len(people),
         largest_class=float(np.bincount(label).max() / len(label)),
         inputs=tuple(inputs),
-        pairs=_pairs(right, [name for name in names if name != CLEAN], settings, seed),
+        pairs=_pairs(right, [name for name in names if name != CLEAN], settings),
     )
 
 
@@ -161,19 +159,18 @@ def _right(columns: Mapping[str, NDArray[Any]], rows: Mapping[str, NDArray[np.in
     return Right(person, right)
 
 
-def _gain(
-    right: Right, name: str, other: str, people: Sequence[str], settings: Tables, seed: int
-) -> tuple[float, float, float]:
+def _gain(right: Right, name: str, other: str, settings: Tables) -> tuple[float, float, float]:
     """Accuracy of one input minus that of another, over common examples, and its limits; NaN without any."""
     difference = right.inputs[name] - right.inputs[other]
     both = np.isfinite(difference)
     if not both.any():
         return (float("nan"),) * 3
-    spread = scores.resampled_gain(difference[both], right.person[both], people, settings.bootstrap_resamples, seed)
-    return float(difference[both].mean()), *scores.limits(spread, settings.confidence)
+    gain = float(difference[both].mean())
+    without = scores.left_out_gain(difference[both], right.person[both])
+    return gain, *jackknife_interval(gain, without, settings.confidence)
 
 
-def _pairs(right: Right, names: Sequence[str], settings: Tables, seed: int) -> tuple[Comparison, ...]:
+def _pairs(right: Right, names: Sequence[str], settings: Tables) -> tuple[Comparison, ...]:
     """Compare the accuracy of every two inputs over people, on the examples that both have."""
     comparisons = [
         compare_values(right.inputs[a] - right.inputs[b], right.person, ("", "accuracy", a, b), settings)

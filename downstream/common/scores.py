@@ -1,7 +1,8 @@
-"""Measures of the quality of answers over classes, and their bootstrap distribution over people.
+"""Measures of the quality of answers over classes, and their intervals over people by the jackknife.
 
-Point values are computed by scikit-learn. The bootstrap needs them for thousands of resamples of people; it computes
-the same values from counts of each person.
+Point values are computed by scikit-learn. The jackknife needs them without each person in turn; it computes the same
+values from counts of each person. Measures are over the answers of all people together, and most are no means over
+people, so that their interval is the jackknife's with a t quantile, which of a mean is the t interval.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core import seeding
+from cleansemg.evaluation.stats.intervals import jackknife_interval
 
 FloatArray = NDArray[np.float64]
 
@@ -126,53 +127,28 @@ def weighted(counts: Counts, weights: FloatArray) -> dict[str, FloatArray]:
     }
 
 
-def resampled(counts: Counts, resamples: int, seed: int) -> dict[str, FloatArray]:
-    """Every measure in B = `resamples` resamples of the people with replacement, [B]; the same draws for every input.
-
-    All values are NaN with fewer than two people.
-    """
-    n_people = len(counts.confusion)
-    if n_people < 2:
-        return {name: np.full(resamples, np.nan) for name in MEASURES}
-    return weighted(counts, _draws(n_people, resamples, seed))
+def left_out(counts: Counts) -> dict[str, FloatArray]:
+    """Every measure without each person in turn, [P]; a person without answers is not left out, for nothing changes."""
+    present = counts.confusion.sum(axis=(1, 2)) > 0
+    return weighted(counts, (1.0 - np.eye(len(present)))[present])
 
 
-def resampled_gain(
-    gain: FloatArray, person: NDArray[np.str_], people: Sequence[str], resamples: int, seed: int
-) -> FloatArray:
-    """Mean over examples of `gain` in the resamples of `resampled`, [B]; people may have no examples.
+def left_out_gain(gain: FloatArray, person: NDArray[np.str_]) -> FloatArray:
+    """Mean over examples of `gain` without each person in turn, [P].
 
     Args:
         gain: [n] value of each example.
         person: [n] the person of each example.
-        people: sorted; these are resampled.
-        resamples: B.
-        seed: seed of the draws.
-
-    Returns:
-        [B]; NaN with fewer than two people, or in a resample without examples.
     """
-    if len(people) < 2:
-        return np.full(resamples, np.nan)
-    owner = np.searchsorted(np.array(people), person)
-    sums, counts = np.bincount(owner, gain, len(people)), np.bincount(owner, minlength=len(people))
-    weights = _draws(len(people), resamples, seed)
-    return _over(weights @ sums, weights @ counts, np.nan)
+    names, owner = np.unique(person, return_inverse=True)
+    sums, counts = np.bincount(owner, gain, len(names)), np.bincount(owner, minlength=len(names))
+    return _over(gain.sum() - sums, (len(gain) - counts).astype(np.float64), np.nan)
 
 
-def limits(values: FloatArray, confidence: float) -> tuple[float, float]:
-    """Lower and upper limit of the percentile interval; NaN if no value is finite."""
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return float("nan"), float("nan")
-    low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
+def limits(value: float, without: FloatArray, confidence: float) -> tuple[float, float]:
+    """Interval of a measure, which lies between 0 and 1; NaN below two people."""
+    low, high = np.clip(jackknife_interval(value, without, confidence), 0.0, 1.0)
     return float(low), float(high)
-
-
-def _draws(n_people: int, resamples: int, seed: int) -> FloatArray:
-    """Number of times each person is drawn, [B, P]."""
-    rng = seeding.generator(seed, "bootstrap over subjects", n_people)
-    return rng.multinomial(n_people, np.full(n_people, 1 / n_people), size=resamples).astype(np.float64)
 
 
 def _auc(counts: Counts, weights: FloatArray) -> FloatArray:

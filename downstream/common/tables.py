@@ -65,7 +65,7 @@ def paired_table(result: ModelResult, settings: Tables) -> Table:
     how = (
         "Two-sided Wilcoxon signed-rank tests of accuracy by person, over the examples that both inputs have; p by "
         "Holm's correction over all pairs. Effect: matched-pairs rank-biserial correlation, from -1 to 1. Brackets: "
-        f"{100 * settings.confidence:g} % interval, bootstrap over people."
+        f"{100 * settings.confidence:g} % t interval over people."
     )
     power = power_note(max((one.n_subjects for one in result.pairs), default=0), len(result.pairs))
     title = _title(f"{result.task}, {result.model}: paired comparisons of accuracy", result.leaks)
@@ -138,9 +138,9 @@ def _row(entry: InputResult) -> dict[str, Any]:
 
 def _notes(result: ModelResult, confidence: float) -> list[str]:
     first = (
-        f"Brackets: {100 * confidence:g} % interval, bootstrap over the {result.n_people} tested people. Protocol "
-        f"{result.protocol}, {result.n_folds} fold(s), answers of all folds together; precision, recall and F1 are "
-        f"means over {len(result.classes)} classes. Answering the most frequent class alone: "
+        f"Brackets: {100 * confidence:g} % interval, jackknife over the {result.n_people} tested people with a t "
+        f"quantile. Protocol {result.protocol}, {result.n_folds} fold(s), answers of all folds together; precision, "
+        f"recall and F1 are means over {len(result.classes)} classes. Answering the most frequent class alone: "
         f"{100 * result.largest_class:.1f} % accuracy."
     )
     notes = [first]
@@ -153,8 +153,8 @@ def _notes(result: ModelResult, confidence: float) -> list[str]:
         notes.append("No intervals: they need at least two tested people.")
     elif result.n_people < FEW_PEOPLE:
         notes.append(
-            f"{result.n_people} tested people: so few cannot show how people differ, and the intervals are narrower "
-            "than they claim."
+            f"{result.n_people} tested people: so few cannot show how people differ; intervals are wide, and those of "
+            "values near 0 or 100 % are too short."
         )
     if result.input(NOISY) is None:
         notes.append("No noisy row: these recordings are envelopes, into which nothing can be mixed at a known SNR.")

@@ -20,6 +20,7 @@ from cleansemg.downstream.common.scores import Answers
 from cleansemg.downstream.common.streams import CLEAN, open_task
 from cleansemg.downstream.common.tables import configured_note
 from cleansemg.evaluation.settings import Tables
+from cleansemg.evaluation.stats.intervals import jackknife_interval
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -73,7 +74,7 @@ def comparison(cnn: Path, svm: Path, settings: Tables, note: str = WHY_NOT) -> T
     people = sorted(set(columns["cnn"]["person"].tolist()))
     rows: list[Mapping[str, Any]] = []
     for given in artifacts["cnn"].manifest.info["inputs"]:
-        rows += _rows(given, columns, people, settings, artifacts["cnn"].manifest.seed)
+        rows += _rows(given, columns, people, settings)
     leaks = bool(columns["cnn"][LEAKS].any())
     shown = [
         Column("input", "input"),
@@ -85,7 +86,7 @@ def comparison(cnn: Path, svm: Path, settings: Tables, note: str = WHY_NOT) -> T
         Column("printed_svm", "printed SVM", 1),
         *(Column(f"{name}_{side}") for name in ("cnn", "svm", "difference") for side in ("low", "high")),
     ]
-    percent = f"{100 * settings.confidence:g} % intervals: bootstrap over {len(people)} persons."
+    percent = f"{100 * settings.confidence:g} % intervals: jackknife over {len(people)} persons, with a t quantile."
     title = "Gait: CNN and SVM" + (", leaking: persons tested are also fitted on" if leaks else ", persons disjoint")
     return Table(title, shown, rows, [percent, note, *configured_note(settings)])
 
@@ -154,25 +155,27 @@ def write(settings: Settings, layout: Layout, names: Sequence[str] | None = None
 
 
 def _rows(
-    given: str, columns: Mapping[str, Mapping[str, Any]], people: Sequence[str], settings: Tables, seed: int
+    given: str, columns: Mapping[str, Mapping[str, Any]], people: Sequence[str], settings: Tables
 ) -> list[Mapping[str, Any]]:
     """The rows of one input; empty if it has no answers."""
-    values, spread = {}, {}
+    values, left_out = {}, {}
     for name, table in columns.items():
         at = np.flatnonzero(table["input"] == given)
         if not len(at):
             return []
         answers = Answers(*(table[key][at] for key in ("label", "predicted", "scores", "person")))
         values[name] = scores.measures(answers)
-        spread[name] = scores.resampled(scores.count(answers, people), settings.bootstrap_resamples, seed)
+        left_out[name] = scores.left_out(scores.count(answers, people))
     rows: list[Mapping[str, Any]] = []
     for measure, heading in MEASURES.items():
         row: dict[str, Any] = {"input": given, "measure": heading}
-        cells = {name: (values[name][measure], spread[name][measure]) for name in ("cnn", "svm")}
+        cells = {name: (values[name][measure], left_out[name][measure]) for name in ("cnn", "svm")}
         cells["difference"] = (cells["cnn"][0] - cells["svm"][0], cells["cnn"][1] - cells["svm"][1])
-        for name, (value, resampled) in cells.items():
+        for name, (value, without) in cells.items():
             row[name] = 100 * value
-            row[f"{name}_low"], row[f"{name}_high"] = scores.limits(100 * resampled, settings.confidence)
+            row[f"{name}_low"], row[f"{name}_high"] = (
+                100 * limit for limit in jackknife_interval(value, without, settings.confidence)
+            )
         if given == CLEAN:  # the study adds no noise
             row.update({f"printed_{name}": printed.get(measure) for name, printed in PRINTED.items()})
         rows.append(row)

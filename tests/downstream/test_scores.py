@@ -1,4 +1,4 @@
-"""Measures: scikit-learn's and those from counts are the same numbers; the bootstrap moves people, not examples."""
+"""Measures: scikit-learn's and those from counts are the same numbers; the jackknife leaves out people, not examples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics
 
 from cleansemg.downstream.common import scores
@@ -61,24 +62,67 @@ def test_a_missing_class_has_no_auc_and_no_answers_have_nothing():
     two = Answers(answers.label[kept], answers.predicted[kept], answers.scores[kept], answers.person[kept])
     assert np.isnan(scores.measures(two)["auc"])
     people = sorted(set(two.person.tolist()))
-    assert np.isnan(scores.resampled(scores.count(two, people), 100, 1)["auc"]).all()
+    assert np.isnan(scores.left_out(scores.count(two, people))["auc"]).all()
     none = Answers(two.label[:0], two.predicted[:0], two.scores[:0], two.person[:0])
     assert np.isnan(list(scores.measures(none).values())).all()
     counts = scores.count(none, people)
-    assert all(np.isnan(scores.limits(values, 0.95)).all() for values in scores.resampled(counts, 100, 1).values())
+    assert all(np.isnan(scores.limits(np.nan, values, 0.95)).all() for values in scores.left_out(counts).values())
 
 
-def test_the_interval_is_over_people_seeded_by_name_and_nan_for_one():
+def test_the_interval_is_over_people_and_nan_for_one():
     rng = np.random.default_rng(3)
     person = np.repeat([f"P{i}" for i in range(8)], 200)
     right = rng.random(1600) < np.repeat(np.linspace(0.3, 1.0, 8), 200)  # people differ; examples hardly matter
     answers = Answers(np.zeros(1600, int), np.where(right, 0, 1), np.eye(2)[np.where(right, 0, 1)], person)
     people = sorted(set(person.tolist()))
-    one = scores.resampled(scores.count(answers, people), 2000, 5)["accuracy"]
-    np.testing.assert_array_equal(one, scores.resampled(scores.count(answers, people), 2000, 5)["accuracy"])
-    low, high = scores.limits(one, 0.95)
+    without = scores.left_out(scores.count(answers, people))["accuracy"]
+    interval = scores.limits(float(right.mean()), without, 0.95)
     by_person = np.array([right[person == p].mean() for p in people])
-    spread = 1.96 * by_person.std() / np.sqrt(8)
-    assert high - low == pytest.approx(2 * spread, rel=0.15)  # over examples it would be 0.05 wide
+    # everybody has as many examples, so that accuracy is the mean over people; over examples it would be 0.05 wide
+    np.testing.assert_allclose(interval, stats.ttest_1samp(by_person, 0.0).confidence_interval(0.95), rtol=1e-9)
     single = Answers(answers.label[:200], answers.predicted[:200], answers.scores[:200], person[:200])
-    assert all(np.isnan(v).all() for v in scores.resampled(scores.count(single, ["P0"]), 100, 5).values())
+    only = scores.left_out(scores.count(single, ["P0"]))
+    assert all(np.isnan(scores.limits(0.5, v, 0.95)).all() for v in only.values())
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**32), st.integers(3, 6))
+def test_left_out_is_what_scikit_learn_gives_without_that_person(seed, n_people):
+    answers = draw(seed, 60, 3, n_people)
+    people = sorted(set(answers.person.tolist()))
+    counts = scores.count(answers, [*people, "Q without answers"])
+    found = scores.left_out(counts)
+    for position, name in enumerate(people):
+        expected = scores.measures(repeated(answers, people, np.array([p != name for p in people], int)))
+        for measure in MEASURES:
+            assert found[measure][position] == pytest.approx(expected[measure], rel=1e-9, nan_ok=True), measure
+    assert len(found["f1"]) == len(people)
+    gains = (answers.label == answers.predicted).astype(float)
+    np.testing.assert_allclose(scores.left_out_gain(gains, answers.person), found["accuracy"], rtol=1e-12)
+
+
+def test_limits_stay_on_the_scale():
+    assert scores.limits(0.95, np.array([0.9, 1.0]), 0.95) == (pytest.approx(0.3146, abs=1e-3), 1.0)
+
+
+def test_the_interval_of_f1_covers_it_about_as_often_as_it_says():
+    """People of different skill and numbers of examples; the true value is that of very many people."""
+    rng = np.random.default_rng(9)
+
+    def sample(n_people):
+        sizes = rng.integers(20, 60, n_people)
+        who = np.repeat(np.arange(n_people), sizes)
+        label = rng.integers(3, size=len(who))
+        values = rng.standard_normal((len(who), 3))
+        values[np.arange(len(who)), label] += rng.normal(1.5, 0.7, n_people)[who]
+        return Answers(label, values.argmax(axis=1), values, np.array([f"P{i:05d}" for i in range(n_people)])[who])
+
+    truth = metrics.f1_score((many := sample(4000)).label, many.predicted, average="macro")
+    hits = 0
+    for _ in range(200):
+        answers = sample(8)
+        counts = scores.count(answers, sorted(set(answers.person.tolist())))
+        value = scores.weighted(counts, np.ones((1, 8)))["f1"][0]
+        low, high = scores.limits(value, scores.left_out(counts)["f1"], 0.95)
+        hits += low <= truth <= high
+    assert hits / 200 == pytest.approx(0.95, abs=0.04)

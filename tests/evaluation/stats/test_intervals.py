@@ -6,6 +6,7 @@ from scipy import stats
 
 from cleansemg.evaluation.stats.intervals import (
     interval_of_means,
+    jackknife_interval,
     person_interval,
     person_means,
     ratio_interval,
@@ -114,6 +115,16 @@ def test_ratios_that_have_no_interval():
     assert np.isnan(ratio_interval(np.ones(4), unclear, 0.95)[1:]).all()
     assert np.isnan(ratio_interval(np.ones(3), np.array([1.0, -1.0, 0.0]), 0.95)).all()
     assert np.isnan(ratio_interval(np.array([]), np.array([]), 0.95)).all()
+
+
+def test_the_jackknife_of_a_mean_is_the_t_interval_and_needs_everybody():
+    values = np.random.default_rng(8).normal(size=11)
+    without = (values.sum() - values) / 10
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.9)
+    np.testing.assert_allclose(jackknife_interval(float(values.mean()), without, 0.9), expected, rtol=1e-10)
+    assert np.isnan(jackknife_interval(1.0, np.array([1.0]), 0.9)).all()
+    assert np.isnan(jackknife_interval(1.0, np.array([1.0, np.nan, 2.0]), 0.9)).all()
+    assert np.isnan(jackknife_interval(float("nan"), np.array([1.0, 2.0]), 0.9)).all()
 
 
 def crossed(rng, people, n_records, of_record, each=30):
