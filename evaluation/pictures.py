@@ -12,7 +12,7 @@ import numpy as np
 from cleansemg.core.npz import atomic_write
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats import ranks
-from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.evaluation.stats.intervals import person_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     from cleansemg.settings import Settings
 
-REFERENCE_ROWS = ("identity", "zero", "wiener_oracle")
-REFERENCE_STYLES = {"identity": "-", "zero": ":", "wiener_oracle": "--"}
+LineStyle = str | tuple[int, tuple[int, ...]]  # matplotlib's: a name, or an offset and lengths of dashes and gaps
+REFERENCE_STYLES: dict[str, LineStyle] = {
+    "identity": "-", "zero": ":", "gain": "-.", "gain_oracle": (0, (1, 3)), "wiener_oracle": "--",
+    "psm_oracle": (0, (6, 2)), "psd_oracle": (0, (3, 1, 1, 1)),
+}  # fmt: skip
+REFERENCE_ROWS = tuple(REFERENCE_STYLES)
 TRACK_STYLES = {"blind": "-", "auto": ":", "oracle": "--"}
 # the colour-blind safe palette of Okabe and Ito, then darker colours
 COLOURS = (
@@ -68,21 +72,16 @@ def critical_difference_height(ranking: ranks.Ranks) -> float:
 def draw_snr_curves(axes: Axes, every: Sequence[Scores], column: str, settings: Settings) -> None:
     """Draw the curves, with labels for a legend."""
     colours = colours_of(every)
-    tables = settings.tables
     for scores in every:
         snrs = np.unique(scores.snr_db)
         values = scores.values[column]
         masks = [scores.snr_db == snr for snr in snrs]
-        means = [_mean(values[mask]) for mask in masks]
         limits = [
-            subject_bootstrap(
-                values[mask, None], scores.subject[mask], tables.bootstrap_resamples, tables.confidence, settings.seed
-            )
-            for mask in masks
+            person_interval(values[mask, None], scores.subject[mask], settings.tables.confidence) for mask in masks
         ]
         reference = scores.label in REFERENCE_ROWS
         colour, marker = colours[scores.label]
-        low, high = ([float(pair[end][0]) for pair in limits] for end in (0, 1))
+        means, low, high = ([float(at_snr[end][0]) for at_snr in limits] for end in range(3))
         axes.fill_between(snrs, low, high, color=colour, alpha=0.13, linewidth=0)
         axes.plot(
             snrs, means, color=colour, linestyle=REFERENCE_STYLES.get(scores.label) or TRACK_STYLES[scores.track],
@@ -129,8 +128,3 @@ def save_png(figure: Figure, path: Path) -> None:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     atomic_write(path, buffer.getvalue())
-
-
-def _mean(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")

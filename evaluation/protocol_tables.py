@@ -21,8 +21,7 @@ from cleansemg.core.rendering import Column, Table
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.settings import DenoiserRow
-from cleansemg.evaluation.stats.bootstrap import group_bootstrap, subject_bootstrap
-from cleansemg.evaluation.stats.breakdowns import INTERVALS
+from cleansemg.evaluation.stats.bootstrap import INTERVALS, group_bootstrap, subject_bootstrap
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from cleansemg.core.config import save
 from cleansemg.core.layout import Layout
@@ -23,13 +22,12 @@ from cleansemg.evaluation import metrics, pictures, protocol_tables
 from cleansemg.evaluation.metrics import ARROWS, MetricInfo
 from cleansemg.evaluation.scores import Scores, read_scores
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
-from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
-from cleansemg.evaluation.stats.breakdowns import limit_columns, means
+from cleansemg.evaluation.stats.breakdowns import MEANS_OF_PAPERS, limit_columns, means, mixture_means
+from cleansemg.evaluation.stats.intervals import person_interval
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-BLANK = float("nan")
 HEADLINE = "SNRimp"
 SUMS = "SHA256SUMS"
 NOT_OURS = ("costs.", "quality_")  # files that the report and the quality steps write into the same folder
@@ -76,6 +74,7 @@ def _run(settings: Settings, layout: Layout) -> Report:
         ("by_snr", breakdowns.by_snr(every, profile, settings)),
         ("by_count", breakdowns.by_count(every, profile, settings)),
         ("by_database", breakdowns.by_database(combined, profile, settings)),
+        ("by_person", breakdowns.by_person(combined, profile, settings, comparison_tables.HEADLINES)),
     ):
         _write_long(tables, labels, layout.tables, name)
     _write_comparisons(combined, profile, settings, layout, labels)
@@ -118,24 +117,28 @@ def _write_comparisons(
     """Write paired tests, ranks, and the diagram of critical differences for each track that has ranks."""
     tests = comparison_tables.paired(every, profile, settings)
     _write_long(tests, labels, layout.tables, "paired")
-    ranks = comparison_tables.ranks_of(every, profile)
+    beyond = comparison_tables.beyond_gain(every, profile, settings)
+    if beyond:
+        _write_long(beyond, labels, layout.tables, "against_gain")
+    keys = [key for key in comparison_tables.HEADLINES if f"{profile}.{key}" in every[0].values]
+    ranks = {key: comparison_tables.ranks_of(every, profile, key) for key in keys}
     write([_stamped(comparison_tables.ranks_table(ranks), labels)], layout.tables, "ranks")
-    for track, ranking in ranks.items():
+    for track, ranking in ranks[HEADLINE].items():
         if ranking is not None:
             pictures.critical_differences(ranking, track, layout.tables / f"critical_differences_{track}.png")
 
 
 def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Sequence[str]) -> Table:
-    """Table 1: one row per denoiser and track, with means over all mixtures and intervals over subjects."""
+    """Table 1: one row per denoiser and track, with means over people of each person's mean, with their t intervals."""
     infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
     tests, test_notes = comparison_tables.beside_best(every, profile, settings)
     rows = []
     for scores in every:
         values = scores.of(profile, [info.key for info in infos])
-        low, high = _limits(values, scores, settings)
+        mean, low, high = person_interval(values, scores.subject, settings.tables.confidence)
         row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
         for column, info in enumerate(infos):
-            row[info.key] = _mean(values[:, column]) / info.table_scale
+            row[info.key] = float(mean[column]) / info.table_scale
             row[f"{info.key}_low"] = float(low[column]) / info.table_scale
             row[f"{info.key}_high"] = float(high[column]) / info.table_scale
         row |= {"n_mixtures": len(values), "n_subjects": len(set(scores.subject)), "n_failed": int(scores.failed.sum())}
@@ -158,7 +161,7 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
     catalogue = metrics.catalogue()
     rows: list[dict[str, Any]] = []
     for scores in every:
-        mean_values = means(
+        mean_values = mixture_means(
             scores, "published", [catalogue[key] for key in keys], np.ones(len(scores.failed), bool), settings
         )
         rows.append({"denoiser": scores.label, "source": f"this run, {scores.track}", **mean_values})
@@ -183,7 +186,7 @@ def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
         "(Ninapro DB2), clipped test signals and, for the classical rows, denoisers that were told the kinds of noise: "
         "they stand beside ours for orientation and can't be compared digit by digit."
     )
-    interval = breakdowns.INTERVALS.format(settings.tables.confidence)
+    interval = MEANS_OF_PAPERS.format(settings.tables.confidence)
     return Table("Beside the published Table 1", columns, rows, [note, interval])
 
 
@@ -218,9 +221,9 @@ def _notes(settings: Settings, layout: Layout, every: Sequence[Scores]) -> list[
     subjects, n = len(set(every[0].subject)), len(every[0].snr_db)
     tables = settings.tables
     means = (
-        f"Means over {n} mixtures of {subjects} test subjects; {tables.confidence:.0%} intervals by a bootstrap over "
-        f"subjects ({tables.bootstrap_resamples} resamples). `identity` and `zero` are the floor, "
-        "`wiener_oracle`, which sees the clean signal, the ceiling."
+        f"Means over {subjects} test people of each person's mean, from {n} mixtures; {tables.confidence:.0%} t "
+        "intervals over people. `identity` and `zero` are the floor, `wiener_oracle`, which sees the clean signal, the "
+        "ceiling."
     )
     return [means, *leak_labels(layout), *_remarks(settings, layout)]
 
@@ -242,19 +245,6 @@ def _remarks(settings: Settings, layout: Layout) -> list[str]:
     if layout.split.exists():
         notes += subject_split.load_split(layout.split).remarks
     return notes
-
-
-def _limits(
-    values: NDArray[np.float64], scores: Scores, settings: Settings
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    tables = settings.tables
-    return subject_bootstrap(values, scores.subject, tables.bootstrap_resamples, tables.confidence, settings.seed)
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Mean of the finite values; NaN where there are none."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else BLANK
 
 
 def _heading(info: MetricInfo) -> str:

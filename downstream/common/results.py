@@ -176,7 +176,7 @@ def _gain(
 def _pairs(right: Right, names: Sequence[str], settings: Tables, seed: int) -> tuple[Comparison, ...]:
     """Compare the accuracy of every two inputs over people, on the examples that both have."""
     comparisons = [
-        compare_values(right.inputs[a] - right.inputs[b], right.person, ("", "accuracy", a, b), settings, seed)
+        compare_values(right.inputs[a] - right.inputs[b], right.person, ("", "accuracy", a, b), settings)
         for a, b in itertools.combinations(names, 2)
     ]
     return tuple(corrected(comparisons))

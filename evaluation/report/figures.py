@@ -15,7 +15,7 @@ from cleansemg.evaluation.report.costs import Cost
 from cleansemg.evaluation.report.run import Run
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats import ranks as ranking
-from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.evaluation.stats.intervals import person_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,9 +151,5 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
 
 def _headline(scores: Scores, run: Run) -> tuple[float, float, float]:
     values = scores.of(run.profile, [HEADLINE])
-    tables = run.settings.tables
-    low, high = subject_bootstrap(
-        values, scores.subject, tables.bootstrap_resamples, tables.confidence, run.settings.seed
-    )
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan"), float(low[0]), float(high[0])
+    mean, low, high = person_interval(values, scores.subject, run.settings.tables.confidence)
+    return float(mean[0]), float(low[0]), float(high[0])

@@ -18,7 +18,7 @@ from cleansemg.evaluation.report.run import Run
 from cleansemg.evaluation.report.views import p_text
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
-from cleansemg.evaluation.stats.comparisons import BOUNDS
+from cleansemg.evaluation.stats.comparisons import BOUNDS, GAIN
 
 ALL = "all"
 
@@ -43,7 +43,7 @@ def leaderboard(run: Run) -> dict[str, Any]:
         rows.setdefault(
             who,
             {
-                "label": scores.label, "track": scores.track, "bound": scores.label in (*BOUNDS, "identity"),
+                "label": scores.label, "track": scores.track, "bound": scores.label in (*BOUNDS, GAIN, "identity"),
                 "p": _json(tests.get(who, {}).get("p_best"), 12), "p_shown": p_text(tests.get(who, {}).get("p_best")),
             },
         )  # fmt: skip

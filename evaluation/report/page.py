@@ -84,7 +84,6 @@ def render(run: Run, tasks: Sequence[task_tables.TaskResult], measured: Sequence
         "board": board,
         "board_json": _json_in_html(board),
         "confidence": f"{run.settings.tables.confidence:.0%}",
-        "resamples": run.settings.tables.bootstrap_resamples,
         "curves": _drawn(figures.snr_curves(run)),
         "cells_name": run.cells_name,
         "breakdowns": [view(table) for table in _breakdowns(run)],
@@ -92,7 +91,7 @@ def render(run: Run, tasks: Sequence[task_tables.TaskResult], measured: Sequence
         "cost_table": view(_cost_table(run, measured)),
         "pairs": pair_matrices(run),
         "diagrams": _drawn(figures.critical_differences(ranks)),
-        "ranks": view(comparison_tables.ranks_table(ranks)),
+        "ranks": view(comparison_tables.ranks_table({comparison_tables.HEADLINE: ranks})),
         "published": None if beside is None else view(beside.table, beside.differences),
         "reasons": [] if beside is None else beside.reasons,
         "tasks": [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cleansemg.evaluation.report.run import Run
 from cleansemg.evaluation.report.views import number, p_text
-from cleansemg.evaluation.stats.comparison_tables import TEST
+from cleansemg.evaluation.stats.comparison_tables import TEST, what_people_show
 from cleansemg.evaluation.stats.comparisons import Comparison, all_pairs, compared
 from cleansemg.evaluation.stats.paired import SIGNIFICANT, power_note
 
@@ -44,6 +44,7 @@ def pair_matrices(run: Run) -> list[PairMatrix]:
         labels = [scores.label for scores in rows]
         cells = [[_cell(known, a, b) for b in labels] for a in labels]
         notes = [TEST.format(family=f"the {len(pairs)} pairs of the track")]
+        notes += what_people_show(pairs, "dB")
         power = power_note(max(one.n_subjects for one in pairs), len(pairs))
         matrices.append(PairMatrix(track, labels, cells, [*notes, power] if power else notes))
     return matrices

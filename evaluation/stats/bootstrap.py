@@ -1,4 +1,7 @@
-"""Intervals of means by a bootstrap over subjects, because segments of one person are not independent."""
+"""Intervals by a bootstrap over subjects, of means over mixtures, as papers average: tables in their layout have them.
+
+With few people they cover less than they say (docs/statistics.md); our own tables have those of `intervals.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 from cleansemg.core import seeding
 
 FloatArray = NDArray[np.float64]
+INTERVALS = "Brackets: {:.0%} interval by a bootstrap over subjects."
 
 
 def subject_bootstrap(

@@ -1,4 +1,4 @@
-"""Results by SNR, by number of kinds, by kind of noise and by database; every mean has its interval over subjects."""
+"""Results by SNR, by number and by kind of noise, by database and by person; means over people with their intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from cleansemg.core.rendering import Column, Table
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.metrics import MetricInfo
 from cleansemg.evaluation.scores import Scores
-from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.evaluation.stats import bootstrap
+from cleansemg.evaluation.stats.intervals import person_interval, person_means
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -21,24 +22,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 HEADLINE = "SNRimp"
 MOST_WITH_INTERVALS = 5  # largest number of columns of a Markdown table with intervals
-INTERVALS = "Brackets: {:.0%} interval by a bootstrap over subjects."
+MEANS_OF_PAPERS = "Means over mixtures. " + bootstrap.INTERVALS
+INTERVALS = "Means over people of each person's mean. Brackets: {:.0%} t interval over people."
 
 
 def means(
     scores: Scores, profile: str, infos: Sequence[MetricInfo], rows: NDArray[np.bool_], settings: Settings
 ) -> dict[str, float]:
-    """Mean KEY and limits KEY_low and KEY_high of the mixtures `rows`, in the tables' unit; NaN of none."""
+    """KEY, the mean over people, KEY_low and KEY_high of some mixtures in the unit of the tables; NaN of none."""
+    values = scores.of(profile, [info.key for info in infos])[rows]
+    limits = person_interval(values, scores.subject[rows], settings.tables.confidence)
+    return {
+        f"{info.key}{end}": float(numbers[column]) / info.table_scale
+        for column, info in enumerate(infos)
+        for end, numbers in zip(("", "_low", "_high"), limits, strict=True)
+    }
+
+
+def mixture_means(
+    scores: Scores, profile: str, infos: Sequence[MetricInfo], rows: NDArray[np.bool_], settings: Settings
+) -> dict[str, float]:
+    """As `means`, but of mixtures, whoever they are of, as papers average, with an interval by a bootstrap."""
     values = scores.of(profile, [info.key for info in infos])[rows]
     finite = np.isfinite(values)
-    count = finite.sum(axis=0)
     tables = settings.tables
-    low, high = subject_bootstrap(
+    low, high = bootstrap.subject_bootstrap(
         values, scores.subject[rows], tables.bootstrap_resamples, tables.confidence, settings.seed
     )
     row: dict[str, float] = {}
     for column, info in enumerate(infos):
-        # equal to the mean of Table 1, to the last digit
-        mean = float(values[finite[:, column], column].mean()) if count[column] else float("nan")
+        mean = float(values[finite[:, column], column].mean()) if finite[:, column].any() else float("nan")
         row[info.key] = mean / info.table_scale
         row[f"{info.key}_low"] = float(low[column]) / info.table_scale
         row[f"{info.key}_high"] = float(high[column]) / info.table_scale
@@ -69,6 +82,43 @@ def by_database(every: Sequence[Scores], profile: str, settings: Settings) -> li
     names = sorted({str(subject).partition("/")[0] for subject in values_of(every, "subject")})
     groups = {name: _of_label(every, "subject", partial(_is_of, name)) for name in names}
     return _grouped("Database", "database", groups, {name: name for name in names}, every, profile, settings)
+
+
+def by_person(
+    every: Sequence[Scores], profile: str, settings: Settings, keys: Sequence[str] = (HEADLINE,)
+) -> list[Table]:
+    """Every metric's mean for each person in a long CSV, and a matrix, people by denoisers, for each of `keys`."""
+    infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
+    people = values_of(every, "subject")
+    long_rows: list[dict[str, Any]] = []
+    means_of: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
+    for scores in every:
+        names, counts = np.unique(scores.subject, return_counts=True)
+        numbers = person_means(scores.of(profile, [info.key for info in infos]), scores.subject)  # [S, M]
+        by_key = {info.key: numbers[:, column] / info.table_scale for column, info in enumerate(infos)}
+        means_of[scores.label, scores.track] = {
+            key: np.array(
+                [dict(zip(names.tolist(), column.tolist(), strict=True)).get(name, np.nan) for name in people]
+            )
+            for key, column in by_key.items()
+        }
+        for position, (name, count) in enumerate(zip(names.tolist(), counts.tolist(), strict=True)):
+            row = {key: float(column[position]) for key, column in by_key.items()}
+            who = {"denoiser": scores.label, "track": scores.track, "person": name}
+            long_rows.append({**who, **row, "n_mixtures": count})
+    columns = [Column(key) for key in ("denoiser", "track", "person", *(info.key for info in infos), "n_mixtures")]
+    note = "Each person's mean over the mixtures; Table 1 has the mean of these, and its interval is theirs."
+    tables = [Table("By person: every metric is in the CSV", columns, long_rows)]
+    shown = [info for info in infos if info.key in keys]
+    for info in sorted(shown, key=lambda one: list(keys).index(one.key)):
+        matrix = [
+            {"person": name, **{" ".join(who): float(rows[info.key][at]) for who, rows in means_of.items()}}
+            for at, name in enumerate(people)
+        ]
+        headings = [Column(" ".join(who), f"{who[0]}, {who[1]}", 2) for who in means_of]
+        unit = f" ({info.unit})" if info.unit else ""
+        tables.append(Table(f"By person: {info.key}{unit}", [Column("person", "person"), *headings], matrix, [note]))
+    return tables
 
 
 def values_of(every: Sequence[Scores], label: str) -> list[Any]:

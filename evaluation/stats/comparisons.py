@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from cleansemg.core.errors import ArtifactError
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.settings import Tables
-from cleansemg.evaluation.stats.bootstrap import bootstrap_of_sums, by_subject
+from cleansemg.evaluation.stats.bootstrap import by_subject
+from cleansemg.evaluation.stats.intervals import interval_of_means
 from cleansemg.evaluation.stats.paired import holm, signed_rank
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
 FloatArray = NDArray[np.float64]
-BOUNDS = ("zero", "wiener_oracle")  # floor and ceiling of the scale, not denoisers for use
+# floor and ceilings of the scale, not denoisers for use; `identity` and `gain` are compared
+BOUNDS = ("zero", "gain_oracle", "wiener_oracle", "psm_oracle", "psd_oracle")
+GAIN = "gain"  # turning down alone: what a denoiser has to be better than
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,12 @@ class Comparison:
 
     Attributes:
         difference: mean over subjects of (a - b), each the mean over the subject's mixtures that both have.
-        low, high: interval of the difference by a bootstrap over subjects.
+        low, high: t interval of the difference over subjects.
+        sd: standard deviation of the subjects' differences; NaN below two subjects.
         n_subjects, n_mixtures: numbers of subjects and mixtures that both have.
         effect: matched-pairs rank-biserial correlation; above 0 where a has the larger values.
         p: p value of the two-sided signed-rank test.
-        p_holm: p after Holm's correction over the family, see `all_pairs` and `against_best`.
+        p_holm: p after Holm's correction over the family, see `all_pairs`, `against_best` and `against_gain`.
         exact: False where p is from the normal approximation.
     """
 
@@ -44,6 +48,7 @@ class Comparison:
     difference: float
     low: float
     high: float
+    sd: float
     n_subjects: int
     n_mixtures: int
     effect: float
@@ -104,6 +109,22 @@ def against_best(
     return {one.b: one for one in corrected(comparisons)}
 
 
+def against_gain(every: Sequence[Scores], profile: str, metric: str, settings: Settings) -> list[Comparison]:
+    """Every compared denoiser against `gain`, which only turns a signal down; Holm's family is those of a track.
+
+    A track without a row of `gain` takes the blind one, which sees the same mixtures. Empty where there is none.
+    """
+    tracks = compared(every)
+    rows = {track: next((one for one in ones if one.label == GAIN), None) for track, ones in tracks.items()}
+    comparisons: list[Comparison] = []
+    for track, ones in tracks.items():
+        gain = rows[track] or rows.get("blind")
+        if gain is not None:
+            others = [one for one in ones if one.label != GAIN]
+            comparisons += corrected([compare(one, gain, profile, metric, settings) for one in others])
+    return comparisons
+
+
 def compare(
     a: Scores, b: Scores, profile: str, metric: str, settings: Settings, people: NDArray[np.int64] | None = None
 ) -> Comparison:
@@ -111,11 +132,11 @@ def compare(
     differences = a.values[f"{profile}.{metric}"] - b.values[f"{profile}.{metric}"]
     names = (a.track, metric, a.label, b.label)
     subjects = a.subject if people is None else people
-    return compare_values(differences, subjects, names, settings.tables, settings.seed)
+    return compare_values(differences, subjects, names, settings.tables)
 
 
 def compare_values(
-    differences: FloatArray, subjects: NDArray[Any], names: tuple[str, str, str, str], tables: Tables, seed: int
+    differences: FloatArray, subjects: NDArray[Any], names: tuple[str, str, str, str], tables: Tables
 ) -> Comparison:
     """A comparison from the differences of items, without Holm's correction.
 
@@ -123,8 +144,7 @@ def compare_values(
         differences: [n] a minus b for each item; NaN where one of them has no value.
         subjects: [n] subject of each item, names or numbers.
         names: track, metric, a, b.
-        tables: settings: resamples and confidence of the interval.
-        seed: seed of the bootstrap.
+        tables: settings: confidence of the interval.
     """
     sums, counts = by_subject(differences[:, None], subjects)
     with_any = counts[:, 0] > 0
@@ -134,11 +154,12 @@ def compare_values(
         p, effect, exact = test.p, test.effect, test.exact
     else:
         p, effect, exact = float("nan"), float("nan"), True
-    low, high = bootstrap_of_sums(means, np.ones_like(means), tables.bootstrap_resamples, tables.confidence, seed)
+    mean, low, high = interval_of_means(means, tables.confidence)
     track, metric, a, b = names
     return Comparison(
         track=track, metric=metric, a=a, b=b,
-        difference=float(means.mean()) if len(means) else float("nan"), low=float(low[0]), high=float(high[0]),
+        difference=float(mean[0]), low=float(low[0]), high=float(high[0]),
+        sd=float(means.std(ddof=1)) if len(means) > 1 else float("nan"),
         n_subjects=len(means), n_mixtures=int(counts.sum()), effect=effect, p=p, p_holm=p, exact=exact,
     )  # fmt: skip
 

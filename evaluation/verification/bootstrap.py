@@ -1,4 +1,4 @@
-"""Recomputes the intervals of Table 1: the mean over segments in resamples of whole subjects with replacement."""
+"""Recomputes intervals of tables in a paper's layout: means over segments in resamples of whole subjects."""
 
 from __future__ import annotations
 

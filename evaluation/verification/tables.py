@@ -13,16 +13,19 @@ from cleansemg.evaluation.verification import bootstrap, printed, shown
 from cleansemg.evaluation.verification.bootstrap import Bootstrap
 from cleansemg.evaluation.verification.findings import Finding
 from cleansemg.evaluation.verification.folders import Results
+from cleansemg.evaluation.verification.intervals import over_people
 from cleansemg.evaluation.verification.scored import Rows, Scored, differences, read_csv, read_scored
 
 HEADLINE = "SNRimp"
-LONG = ("table1", "snr_by_kinds", "by_snr", "by_count", "by_database")  # one row per denoiser (and condition)
+# one row per denoiser (and condition)
+LONG = ("table1", "snr_by_kinds", "by_snr", "by_count", "by_database", "by_person")
 COUNTS = ("n_mixtures", "n_subjects", "n_failed")
 
 CONDITIONS: dict[str, Callable[[Scored, str], NDArray[np.bool_]]] = {
     "snr_db": lambda scored, text: scored.snr_db == float(text),
     "n_kinds": lambda scored, text: scored.n_kinds == int(text),
     "database": lambda scored, text: np.char.partition(scored.subject, "/")[:, 0] == text,
+    "person": lambda scored, text: scored.subject == text,
 }
 
 
@@ -84,7 +87,7 @@ def _check_sums(folder: Path, finding: Finding) -> None:
 
 
 def _long(path: Path, candidates: Sequence[Sequence[Scored]], how: Bootstrap, finding: Finding) -> int:
-    """Check a table of means per denoiser, or per denoiser and condition (SNR, number of kinds, database).
+    """Check a table of means per denoiser, or per denoiser and condition (SNR, number of kinds, database, person).
 
     Args:
         path: the CSV.
@@ -126,31 +129,38 @@ def _row(
     conditions: Sequence[str],
     how: Bootstrap,
 ) -> list[str]:
-    """The problems of one row; intervals are recomputed only where the means are right."""
+    """The problems of one row; intervals are checked where the confidence is known."""
     mask = np.ones(len(scored.failed), bool)
     for name in conditions:
         mask &= CONDITIONS[name](scored, row[name])
-    expected: dict[str, float] = {key: scored.mean(profile, key, mask) / scored.scales[key] for key in keys}
+    expected = _over_people(scored, profile, {key: key for key in keys}, mask, how, row)
     counts = (int(mask.sum()), len(set(scored.subject[mask].tolist())), int(scored.failed[mask].sum()))
     expected |= {name: count for name, count in zip(COUNTS, counts, strict=True) if name in row}
     who = " ".join([*scored.who, *(f"{name} {row[name]}" for name in conditions)])
-    problems = differences(path, who, row, expected)
-    if problems or how is None or f"{keys[0]}_low" not in row:
-        return problems
-    return differences(path, who, row, _intervals(scored, profile, {key: key for key in keys}, mask, how))
+    return differences(path, who, row, expected)
 
 
-def _intervals(
-    scored: Scored, profile: str, names: Mapping[str, str], mask: NDArray[np.bool_], how: tuple[int, float]
+def _over_people(
+    scored: Scored,
+    profile: str,
+    names: Mapping[str, str],
+    mask: NDArray[np.bool_],
+    how: Bootstrap,
+    row: Mapping[str, str],
 ) -> dict[str, float]:
-    """Limits of intervals by the name of their column; `names` maps column -> metric."""
-    values = np.stack([scored.values[f"{profile}.{key}"][mask] for key in names.values()], axis=1)
-    low, high = bootstrap.limits(values, scored.subject[mask], how[0], how[1], scored.seed)
-    limits: dict[str, float] = {}
-    for at, (name, key) in enumerate(names.items()):
-        limits[f"{name}_low"] = float(low[at]) / scored.scales[key]
-        limits[f"{name}_high"] = float(high[at]) / scored.scales[key]
-    return limits
+    """Means over people by column, and limits where the row has them and somebody says their confidence.
+
+    `names` has column -> metric.
+    """
+    numbers: dict[str, float] = {}
+    for name, key in names.items():
+        values = scored.values[f"{profile}.{key}"][mask]
+        confidence = 0.5 if how is None else how[1]
+        mean, low, high = (one / scored.scales[key] for one in over_people(values, scored.subject[mask], confidence))
+        numbers[name] = mean
+        if how is not None and f"{name}_low" in row:
+            numbers |= {f"{name}_low": low, f"{name}_high": high}
+    return numbers
 
 
 def _by_noise(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Finding) -> int:
@@ -168,9 +178,8 @@ def _by_noise(path: Path, every: Sequence[Scored], how: Bootstrap, finding: Find
             expected: dict[str, float] = {}
             for column, kind in enumerate(scored.kind_names):
                 alone = scored.kinds[:, column] & (scored.n_kinds == 1)
-                expected |= {kind: scored.mean(profile, HEADLINE, alone), f"n_{kind}": int(alone.sum())}
-                if how is not None and f"{kind}_low" in header:
-                    expected |= _intervals(scored, profile, {kind: HEADLINE}, alone, how)
+                expected |= _over_people(scored, profile, {kind: HEADLINE}, alone, how, row)
+                expected[f"n_{kind}"] = int(alone.sum())
             problems += differences(path, " ".join(scored.who), row, expected)
         return problems
 

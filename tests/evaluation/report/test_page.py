@@ -20,7 +20,7 @@ from cleansemg.evaluation.report.page import render
 from cleansemg.evaluation.report.run import open_run
 from cleansemg.evaluation.report.task_tables import default_folders, read_tasks
 from cleansemg.evaluation.report.views import number, p_text, view
-from cleansemg.evaluation.stats.bootstrap import subject_bootstrap
+from cleansemg.evaluation.stats.intervals import person_interval
 from cleansemg.report_command import report as command
 from tests.evaluation.report.conftest import DENOISERS, HOSTILE
 
@@ -128,10 +128,10 @@ def test_a_filtered_cell_is_the_mean_of_its_mixtures(board, finished):
     ):
         chosen = mask & (scores.snr_db == 0)
         values = scores.values["standard.SNRimp"][chosen]
-        low, high = subject_bootstrap(values[:, None], scores.subject[chosen], 200, 0.95, run.settings.seed)
+        limits = person_interval(values[:, None], scores.subject[chosen], 0.95)
         n, failed, numbers = board["cells"][f"0|{noise}"][index]
         assert (n, failed) == (int(chosen.sum()), 0)
-        assert numbers[0] == pytest.approx([values.mean(), low[0], high[0]], abs=1e-4)
+        assert numbers[0] == pytest.approx([float(one[0]) for one in limits], abs=1e-4)
 
 
 def test_every_choice_has_a_cell_for_every_row(board):

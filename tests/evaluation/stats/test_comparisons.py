@@ -91,10 +91,11 @@ def test_holm_is_over_the_pairs_of_a_track():
 
 
 def test_floor_and_ceiling_are_not_compared_and_tracks_stay_apart():
-    rows = [*some(2), scores("zero", np.zeros(48)), scores("wiener_oracle", np.full(48, 20.0), "oracle")]
-    rows.append(scores("d0", np.ones(48), "oracle"))
+    ceilings = ("wiener_oracle", "psm_oracle", "psd_oracle", "gain_oracle")
+    rows = [*some(2), scores("zero", np.zeros(48)), *(scores(name, np.full(48, 20.0), "oracle") for name in ceilings)]
+    rows += [scores("d0", np.ones(48), "oracle"), scores("gain", np.ones(48)), scores("identity", np.zeros(48))]
     assert {track: [s.label for s in found] for track, found in compared(rows).items()} == {
-        "blind": ["d0", "d1"], "oracle": ["d0"],
+        "blind": ["d0", "d1", "gain", "identity"], "oracle": ["d0"],
     }  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def test_table_1_gets_p_and_notes_and_keeps_its_numbers():
     by_name = {row["denoiser"]: row for row in table.rows}
     assert by_name["d2"]["p_best"] == "best"
     assert 0 < by_name["d0"]["p_best"] <= 1
-    assert by_name["d0"]["SNRimp"] == float(rows[0].values["standard.SNRimp"].mean())
+    assert by_name["d0"]["SNRimp"] == pytest.approx(float(rows[0].values["standard.SNRimp"].mean()))
     assert any("p vs best" in note for note in table.notes)
     assert "| best" in to_markdown(table).replace("|      best", "| best")
 
@@ -123,6 +124,7 @@ def test_few_subjects_are_said_to_show_nothing():
     _, notes = comparison_tables.beside_best(few, "standard", SETTINGS)
     assert any("2 subjects cannot show a difference at all" in note for note in notes)
     assert comparison_tables.ranks_of(few, "standard") == {"blind": None}
+    assert "SNRimp, blind: no ranks" in comparison_tables.ranks_table({"SNRimp": {"blind": None}}).notes[1]
 
 
 @pytest.mark.parametrize(("maker", "key"), [
