@@ -1,4 +1,4 @@
-"""The noise records behind the mixtures of a test set: for intervals over records, and for tables by source of noise."""
+"""The noise records behind the mixtures of a test set, for intervals over records and tables by source of noise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core.artifact import Artifact
+from cleansemg.core.artifact import MANIFEST, Artifact
 from cleansemg.core.layout import Layout
 from cleansemg.evaluation.test_set import SCHEMA
 from cleansemg.noise.kinds import BENCHMARK_KINDS
@@ -17,6 +17,11 @@ from cleansemg.noise.pool import NoiseLibrary
 
 STRETCH = re.compile(r"@[\d.]+-[\d.]+s$")  # of a record that serves several parts
 DRAWN = re.compile(r"^test/")  # what no recording is behind: a draw of its own for each piece
+
+
+def are_here(layout: Layout, set_name: str) -> bool:
+    """Whether a run holds the test set and the noise library; results of a single file elsewhere lack them."""
+    return all((folder / MANIFEST).exists() for folder in (layout.test_data(set_name), layout.noise("test")))
 
 
 def records_of(layout: Layout, set_name: str) -> NDArray[np.str_]:
