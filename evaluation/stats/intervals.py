@@ -1,4 +1,4 @@
-"""Intervals over people: of a mean, of a ratio of two means, and over people and noise records together.
+"""Intervals over people: of a mean, a ratio of two means or another measure, and over people and noise records.
 
 Everybody counts the same: a mean is the mean over people of each person's mean, and its interval is Student's over the
 people's means. Which interval covers what it promises is simulated by `python -m benchmarks.coverage`, and shown in
@@ -100,6 +100,30 @@ def ratio_interval(numerator: FloatArray, denominator: FloatArray, confidence: f
     middle = -scale * covariance[0, 1] / square
     half = np.sqrt(middle**2 + scale * covariance[0, 0] / square)
     return ratio, float(ratio + middle - half), float(ratio + middle + half)
+
+
+def jackknife_interval(value: float, left_out: FloatArray, confidence: float) -> tuple[float, float]:
+    """Limits of any smooth measure of people: t times the jackknife's standard error around it.
+
+    Source: J. W. Tukey, Annals of Mathematical Statistics 29 (1958) 614. Of a mean over people it is the t interval.
+
+    Args:
+        value: the measure of everybody.
+        left_out: [S] the measure without each person in turn.
+        confidence: e.g. 0.95.
+
+    Returns:
+        Lower and upper limit; NaN below two people, and where the measure of everybody, or without somebody, is NaN.
+
+    >>> [round(one, 3) for one in jackknife_interval(2.0, np.array([2.5, 2.0, 1.5]), 0.95)]
+    [-0.484, 4.484]
+    """
+    n = len(left_out)
+    if n < 2 or not np.isfinite([value, *left_out]).all():
+        return float("nan"), float("nan")
+    error = np.sqrt((n - 1) / n * np.sum((left_out - left_out.mean()) ** 2))
+    half = float(_student(confidence, np.array([n - 1]))[0] * error)
+    return value - half, value + half
 
 
 def two_way_interval(

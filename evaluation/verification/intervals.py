@@ -7,7 +7,6 @@ import statistics
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 
 def means_of_people(values: NDArray[np.float64], subject: NDArray[np.str_]) -> dict[str, float]:
@@ -28,6 +27,8 @@ def over_people(
     values: NDArray[np.float64], subject: NDArray[np.str_], confidence: float
 ) -> tuple[float, float, float]:
     """Mean over people and the limits of its t interval: all NaN without a value, limits NaN of one person."""
+    from scipy import stats
+
     means = list(means_of_people(values, subject).values())
     if not means:
         return float("nan"), float("nan"), float("nan")

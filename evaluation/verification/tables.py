@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core import npz
-from cleansemg.evaluation.verification import bootstrap, printed, shown
+from cleansemg.evaluation.verification import bootstrap, comparisons, printed, shown
 from cleansemg.evaluation.verification.bootstrap import Bootstrap
 from cleansemg.evaluation.verification.findings import Finding
 from cleansemg.evaluation.verification.folders import Results
@@ -57,6 +57,8 @@ def check(results: Results) -> Finding:
         count += printed.paper_layout(path, rows, first, how, finding)
     else:
         finding.problems.append(f"{path}: not a Table 1")
+    for name in ("paired", "against_gain"):
+        count += comparisons.check(folder / f"{name}.csv", first, how, finding)
     for name in ("table1", "table1_published", "by_noise"):
         if (folder / f"{name}.csv").is_file():
             for suffix in (".md", ".tex"):

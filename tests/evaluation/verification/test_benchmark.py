@@ -236,7 +236,9 @@ def test_scores_beside_other_mixtures(copy):
     assert any("'snr_db' is not that of" in text for text in problems(scores.check(open_results(copy), 1, untracked)))
 
 
-@pytest.mark.parametrize("name", ["table1.csv", "by_noise.csv", "snr_by_kinds.csv", "table1_published.csv"])
+@pytest.mark.parametrize("name", [
+    "table1.csv", "by_noise.csv", "snr_by_kinds.csv", "table1_published.csv", "by_person.csv",
+])  # fmt: skip
 def test_an_altered_number_of_a_table(copy, name):
     path = copy / "tables" / name
     text = path.read_text()
@@ -244,6 +246,19 @@ def test_an_altered_number_of_a_table(copy, name):
     number = next(f for f in reversed(line.split(",")) if re.fullmatch(r"-?\d+\.\d+", f))
     path.write_text(text.replace(number, str(round(float(number) + 0.01, 6)), 1))
     assert any(name in text for text in problems(tables.check(open_results(copy)))), (line, number)
+
+
+@pytest.mark.parametrize("column", ["difference", "difference_low", "sd", "p", "p_holm", "n_mixtures"])
+def test_an_altered_number_of_a_comparison(copy, column):
+    path = copy / "tables/paired.csv"
+    header, first, *others = path.read_text().splitlines()
+    fields, at = first.split(","), header.split(",").index(column)
+    fields[at] = f"{float(fields[at] or 0) * 0.999 + 0.001:.9g}"
+    path.write_text("\n".join([header, ",".join(fields), *others]) + "\n")
+    found = [
+        text for text in problems(tables.check(open_results(copy))) if "paired.csv: " in text and "altered" not in text
+    ]
+    assert any(f"{column} of " in text for text in found) or (column == "p" and found)
 
 
 @pytest.mark.parametrize("suffix", [".md", ".tex"])
