@@ -7,7 +7,7 @@ highest SNR of the set) and of recordings without noise, and the same measures o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
 FloatArray = NDArray[np.float64]
+TwoWay = Mapping[tuple[str, str], Mapping[str, tuple[float, float]]]  # label and track -> metric -> limits
 
 SNRIMP = "SNRimp"
 FLOOR, CEILING = "gain", "psm_oracle"  # what removes nothing, and the best real gains: the ends of the scale of skill
@@ -54,6 +55,7 @@ def table1(
     profile: str,
     notes: Sequence[str],
     others: OtherSets | None = None,
+    two_way: TwoWay | None = None,
     title: str = "Table 1",
 ) -> Table:
     """One row per denoiser and track, the best first, every value with its interval over people.
@@ -64,6 +66,7 @@ def table1(
         profile: of the metrics.
         notes: under the table.
         others: the sets of the last columns.
+        two_way: intervals over people and noise records, for the CSV.
         title: of the table, before the run's.
     """
     infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
@@ -84,12 +87,20 @@ def table1(
         row |= _means(abroad, profile, known, confidence, f"{OUT_OF_DOMAIN}_") if abroad else {}
         n_people = len(set(scores.subject.tolist()))
         row |= {"n_mixtures": len(scores.failed), "n_subjects": n_people, "n_failed": int(scores.failed.sum())}
+        for key, (low, high) in (two_way or {}).get(who, {}).items():
+            row |= {f"{key}_two_way_low": low, f"{key}_two_way_high": high}
         rows.append(row | tests.get(who, {}))
     headline = infos[0]
     rows.sort(key=lambda row: _order(row[headline.key], headline))
     tested = [test_notes[0] + comparison_tables.ROUNDED, *test_notes[1:]] if test_notes else []
     explained = _explained(every, others, bounds, settings)
-    return Table(f"{title}: {settings.title}", _columns(infos, every, others), rows, [*notes, *explained, *tested])
+    beside = [Column(f"{key}_two_way_{end}") for key in _keys(two_way) for end in ("low", "high")]
+    columns = [*_columns(infos, every, others), *beside]
+    return Table(f"{title}: {settings.title}", columns, rows, [*notes, *explained, *tested])
+
+
+def _keys(two_way: TwoWay | None) -> list[str]:
+    return list(dict.fromkeys(key for limits in (two_way or {}).values() for key in limits))
 
 
 def heading(info: MetricInfo) -> str:

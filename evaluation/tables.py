@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import yaml
+from typing import TYPE_CHECKING
 
 from cleansemg.core.config import save
+from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write, sha256
-from cleansemg.core.registry import configs_folder
-from cleansemg.core.rendering import Column, Table, to_csv, write
+from cleansemg.core.rendering import Table, to_csv, write
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.data_pipeline import subject_split
 from cleansemg.data_pipeline.leak_labels import leak_labels
-from cleansemg.evaluation import metrics, pictures, protocol_tables
-from cleansemg.evaluation.metrics import ARROWS, MetricInfo
-from cleansemg.evaluation.scores import Scores, read_scores
+from cleansemg.evaluation import noise_records, pictures, protocol_tables
+from cleansemg.evaluation.published_numbers import beside_published
+from cleansemg.evaluation.scores import IN_MEMORY, Scores, read_scores
+from cleansemg.evaluation.scoring import SCHEMA as EVALUATED
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
-from cleansemg.evaluation.stats.breakdowns import MEANS_OF_PAPERS, limit_columns, means, mixture_means
-from cleansemg.evaluation.stats.intervals import person_interval
+from cleansemg.evaluation.stats.breakdowns import joined, snr_by_kinds
+from cleansemg.evaluation.stats.intervals import two_way_interval
+from cleansemg.evaluation.table1 import OtherSets, TwoWay, table1
+from cleansemg.evaluation.test_set import BASELINE, OUT_OF_DOMAIN
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
 HEADLINE = "SNRimp"
+# The sets that tables are made of, and how they call them; the first that was evaluated is that of the headline.
+SETS = {
+    "grid": "Balanced grid",
+    "combined": "Drawn set",
+    "clean": "Without noise",
+    OUT_OF_DOMAIN: "Other people",
+    BASELINE: "Baseline noise",
+}
+BREAKDOWNS: dict[str, Callable[[Sequence[Scores], str, Settings], list[Table]]] = {
+    "by_snr": breakdowns.by_snr,
+    "by_count": breakdowns.by_count,
+    "by_database": breakdowns.by_database,
+    "by_person": partial(breakdowns.by_person, keys=comparison_tables.HEADLINES),
+}
 SUMS = "SHA256SUMS"
 NOT_OURS = ("costs.", "quality_")  # files that the report and the quality steps write into the same folder
 
@@ -53,35 +68,46 @@ def _write_sums(folder: Path) -> None:
 
 
 def _run(settings: Settings, layout: Layout) -> Report:
-    """Write the tables of the benchmark."""
-    combined = read_scores(settings, layout, "combined")
-    notes = _notes(settings, layout, combined)
+    """Write the tables of the benchmark.
+
+    The headline is of the balanced grid, where every SNR and number of kinds occurs equally often; rows that only the
+    drawn set has (other tracks, slow methods) stand in a table of that set.
+    """
+    sets = {name: read_scores(settings, layout, name) for name in SETS if _evaluated(layout, name)}
+    if not sets:
+        raise UserError(f"{layout.root / 'denoised'}: nothing evaluated yet; run: {EVALUATED.command}")
     profile = settings.evaluate.profiles[0]
     labels = leak_labels(layout)
-    main = table1(combined, settings, profile, notes)
-    beside = (
-        [_stamped(beside_published(combined, settings), labels)] if "published" in settings.evaluate.profiles else []
-    )
-    write([main, *beside], layout.tables, "table1")
-    for table in beside:
-        write([table], layout.tables, "table1_published")
-    cells = read_scores(settings, layout, "grid") if _evaluated(layout, "grid") else []
-    if cells:
-        _write_long(snr_by_kinds(cells, profile, settings), labels, layout.tables, "snr_by_kinds")
-    every = cells or combined
-    write([_stamped(breakdowns.by_kind(every, profile, settings, None), labels)], layout.tables, "by_noise")
-    for name, tables in (
-        ("by_snr", breakdowns.by_snr(every, profile, settings)),
-        ("by_count", breakdowns.by_count(every, profile, settings)),
-        ("by_database", breakdowns.by_database(combined, profile, settings)),
-        ("by_person", breakdowns.by_person(combined, profile, settings, comparison_tables.HEADLINES)),
-    ):
-        _write_long(tables, labels, layout.tables, name)
-    _write_comparisons(combined, profile, settings, layout, labels)
-    pictures.snr_curves(every, f"{profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png", settings)
+    name, main = next(iter(sets.items()))
+    people = sets.get(OUT_OF_DOMAIN, [])
+    others = OtherSets(sets.get("clean", []), people)
+    notes = _notes(settings, layout, name, main)
+    table = table1(main, settings, profile, notes, others, _two_way(layout, name, main, profile, settings))
+    drawn = sets.get("combined", main)
+    beside = [_stamped(beside_published(drawn, settings), labels)] if "published" in settings.evaluate.profiles else []
+    write([table, *beside], layout.tables, "table1")
+    for published in beside:
+        write([published], layout.tables, "table1_published")
+    if drawn is not main:
+        notes = _notes(settings, layout, "combined", drawn)
+        write([table1(drawn, settings, profile, notes, others, title="Drawn set")], layout.tables, "table1_drawn")
+    if name == "grid":
+        _write_long(snr_by_kinds(main, profile, settings), labels, layout.tables, "snr_by_kinds")
+    shown = {name: main, **{other: sets[other] for other in (OUT_OF_DOMAIN, BASELINE) if other in sets}}
+    by_noise = {other: _by_kind(layout, other, every, profile, settings) for other, every in shown.items()}
+    _write_long(joined(by_noise, SETS), labels, layout.tables, "by_noise")
+    for file, make in BREAKDOWNS.items():
+        parts = {other: make(every, profile, settings) for other, every in shown.items() if other != BASELINE}
+        _write_long(joined(parts, SETS), labels, layout.tables, file)
+    _write_comparisons(main, profile, settings, layout, labels)
+    if drawn is not main:
+        _write_comparisons(drawn, profile, settings, layout, labels, "_drawn")
+    if people:
+        _write_comparisons(people, profile, settings, layout, labels, f"_{OUT_OF_DOMAIN}")
+    pictures.snr_curves(main, f"{profile}.{HEADLINE}", layout.tables / "snrimp_by_snr.png", settings)
     save(settings, layout.tables / "config.yaml")
-    n_failed = sum(int(scores.failed.sum()) for scores in [*combined, *cells])
-    lines = [f"{layout.tables / 'table1.md'}: {len(main.rows)} rows"]
+    n_failed = sum(int(scores.failed.sum()) for every in sets.values() for scores in every)
+    lines = [f"{layout.tables / 'table1.md'}: {len(table.rows)} rows"]
     if n_failed:
         lines.append(
             f"{n_failed} denoised mixtures failed and are left out of the means; see failures.csv of their denoiser"
@@ -112,118 +138,59 @@ def _run_printed(settings: Settings, layout: Layout) -> Report:
 
 
 def _write_comparisons(
-    every: Sequence[Scores], profile: str, settings: Settings, layout: Layout, labels: Sequence[str]
+    every: Sequence[Scores], profile: str, settings: Settings, layout: Layout, labels: Sequence[str], suffix: str = ""
 ) -> None:
     """Write paired tests, ranks, and the diagram of critical differences for each track that has ranks."""
     tests = comparison_tables.paired(every, profile, settings)
-    _write_long(tests, labels, layout.tables, "paired")
+    _write_long(tests, labels, layout.tables, f"paired{suffix}")
     beyond = comparison_tables.beyond_gain(every, profile, settings)
     if beyond:
-        _write_long(beyond, labels, layout.tables, "against_gain")
+        _write_long(beyond, labels, layout.tables, f"against_gain{suffix}")
     keys = [key for key in comparison_tables.HEADLINES if f"{profile}.{key}" in every[0].values]
     ranks = {key: comparison_tables.ranks_of(every, profile, key) for key in keys}
-    write([_stamped(comparison_tables.ranks_table(ranks), labels)], layout.tables, "ranks")
+    write([_stamped(comparison_tables.ranks_table(ranks), labels)], layout.tables, f"ranks{suffix}")
     for track, ranking in ranks[HEADLINE].items():
         if ranking is not None:
-            pictures.critical_differences(ranking, track, layout.tables / f"critical_differences_{track}.png")
+            pictures.critical_differences(ranking, track, layout.tables / f"critical_differences_{track}{suffix}.png")
 
 
-def table1(every: Sequence[Scores], settings: Settings, profile: str, notes: Sequence[str]) -> Table:
-    """Table 1: one row per denoiser and track, with means over people of each person's mean, with their t intervals."""
-    infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
-    tests, test_notes = comparison_tables.beside_best(every, profile, settings)
-    rows = []
+def _two_way(layout: Layout, set_name: str, every: Sequence[Scores], profile: str, settings: Settings) -> TwoWay:
+    """Intervals over people and noise records of the headlines; none of a set so large that records fill the memory."""
+    keys = [key for key in comparison_tables.HEADLINES if f"{profile}.{key}" in every[0].values]
+    if len(every[0].failed) > IN_MEMORY or not noise_records.are_here(layout, set_name):
+        return {}
+    records = noise_records.records_of(layout, set_name)
+    limits: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
     for scores in every:
-        values = scores.of(profile, [info.key for info in infos])
-        mean, low, high = person_interval(values, scores.subject, settings.tables.confidence)
-        row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
-        for column, info in enumerate(infos):
-            row[info.key] = float(mean[column]) / info.table_scale
-            row[f"{info.key}_low"] = float(low[column]) / info.table_scale
-            row[f"{info.key}_high"] = float(high[column]) / info.table_scale
-        row |= {"n_mixtures": len(values), "n_subjects": len(set(scores.subject)), "n_failed": int(scores.failed.sum())}
-        rows.append(row | tests.get((scores.label, scores.track), {}))
-    columns = [Column("denoiser", "denoiser"), Column("track", "track")]
-    for info in infos:
-        interval = (f"{info.key}_low", f"{info.key}_high")
-        shown = interval if info.key == HEADLINE else None
-        columns += [Column(info.key, _heading(info), info.decimals, shown), *(Column(key) for key in interval)]
-    columns += [Column("n_mixtures", "n"), Column("n_subjects"), Column("n_failed", "failed")]
-    columns += [Column("p_best", "p vs best", 4), Column("effect_best")]
-    tested = [test_notes[0] + comparison_tables.ROUNDED, *test_notes[1:]] if test_notes else []
-    return Table(f"Table 1: {settings.title}", columns, rows, [*notes, *tested])
+        _, low, high = two_way_interval(
+            scores.of(profile, keys), scores.subject, records, settings.tables.confidence,
+            settings.tables.bootstrap_resamples, settings.seed,
+        )  # fmt: skip
+        limits[scores.label, scores.track] = {
+            key: (float(low[column]), float(high[column])) for column, key in enumerate(keys)
+        }
+    return limits
 
 
-def beside_published(every: Sequence[Scores], settings: Settings) -> Table:
-    """Our rows by the published definitions of the metrics, beside the printed numbers."""
-    content = yaml.safe_load((configs_folder() / "published.yaml").read_text())
-    keys: list[str] = content["metrics"]
-    catalogue = metrics.catalogue()
-    rows: list[dict[str, Any]] = []
-    for scores in every:
-        mean_values = mixture_means(
-            scores, "published", [catalogue[key] for key in keys], np.ones(len(scores.failed), bool), settings
-        )
-        rows.append({"denoiser": scores.label, "source": f"this run, {scores.track}", **mean_values})
-    for version, printed in content["versions"].items():
-        for name, numbers in printed.items():
-            rows.append(
-                {
-                    "denoiser": content["ours"][name],
-                    "source": f"{name}, {version}",
-                    **dict(zip(keys, numbers, strict=True)),
-                }
-            )
-    order = list(dict.fromkeys([*(scores.label for scores in every), *content["ours"].values()]))
-    rows.sort(key=lambda row: order.index(row["denoiser"]))
-    columns = [Column("denoiser", "denoiser"), Column("source", "source")]
-    for key in keys:
-        limits = (f"{key}_low", f"{key}_high")
-        shown = limits if key == HEADLINE else None
-        columns += [Column(key, _heading(catalogue[key]), catalogue[key].decimals, shown), *map(Column, limits)]
-    note = (
-        "Metrics as published, epsilons included (profile `published`). The printed numbers are of other recordings "
-        "(Ninapro DB2), clipped test signals and, for the classical rows, denoisers that were told the kinds of noise: "
-        "they stand beside ours for orientation and can't be compared digit by digit."
-    )
-    interval = MEANS_OF_PAPERS.format(settings.tables.confidence)
-    return Table("Beside the published Table 1", columns, rows, [note, interval])
+def _by_kind(layout: Layout, set_name: str, every: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
+    """The table by kind, and by the sources of a kind that has several: other motion is not the same as more of it."""
+    if len(every[0].failed) > IN_MEMORY or not noise_records.are_here(layout, set_name):
+        table = breakdowns.by_kind(every, profile, settings, None)
+        return [table, table]
+    sources = {kind: noise_records.sources_of(layout, set_name, kind) for kind in every[0].kind_names}
+    several = {kind: names for kind, names in sources.items() if len(set(names.tolist()) - {""}) > 1}
+    table = breakdowns.by_kind(every, profile, settings, None, several)
+    return [table, table]
 
 
-def snr_by_kinds(cells: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
-    """One long table with the mean of every metric per cell and its interval, and one matrix of SNRimp per denoiser."""
-    infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
-    snrs = breakdowns.values_of(cells, "snr_db")
-    counts = breakdowns.values_of(cells, "n_kinds")
-    long_rows: list[dict[str, Any]] = []
-    matrices = []
-    for scores in cells:
-        matrix = []
-        for snr in snrs:
-            line: dict[str, Any] = {"snr_db": f"{snr:g}"}
-            for k in counts:
-                cell = (scores.snr_db == snr) & (scores.n_kinds == k)
-                mean_values = means(scores, profile, infos, cell, settings)
-                who = {"denoiser": scores.label, "track": scores.track, "snr_db": snr, "n_kinds": k}
-                long_rows.append({**who, **mean_values, "n_mixtures": int(cell.sum())})
-                line[f"k{k}"] = mean_values[HEADLINE]
-            matrix.append(line)
-        columns = [Column("snr_db", "SNR (dB)"), *(Column(f"k{k}", f"k = {k}", 2) for k in counts)]
-        matrices.append(Table(f"{scores.label}, {scores.track}: {HEADLINE} (dB)", columns, matrix))
-    long = [Column(key) for key in ("denoiser", "track", "snr_db", "n_kinds")]
-    for info in infos:
-        long += [Column(info.key), *limit_columns(info.key)]
-    overview = Table("SNR by number of kinds", [*long, Column("n_mixtures")], long_rows)
-    return [overview, *matrices]
-
-
-def _notes(settings: Settings, layout: Layout, every: Sequence[Scores]) -> list[str]:
+def _notes(settings: Settings, layout: Layout, set_name: str, every: Sequence[Scores]) -> list[str]:
     subjects, n = len(set(every[0].subject)), len(every[0].snr_db)
     tables = settings.tables
     means = (
-        f"Means over {subjects} test people of each person's mean, from {n} mixtures; {tables.confidence:.0%} t "
-        "intervals over people. `identity` and `zero` are the floor, `wiener_oracle`, which sees the clean signal, the "
-        "ceiling."
+        f"{SETS[set_name]}: means over {subjects} test people of each person's mean, from {n} mixtures; "
+        f"{tables.confidence:.0%} t intervals over people. Floors: `identity`, `zero`, and `gain` and `gain_oracle`, "
+        "which turn the signal down by its SNR and remove no noise. Ceilings, which see the clean signal: "
+        "`psm_oracle`, the best real gains, `wiener_oracle`, the ideal ratio mask, `psd_oracle`, expected spectra."
     )
     return [means, *leak_labels(layout), *_remarks(settings, layout)]
 
@@ -245,12 +212,6 @@ def _remarks(settings: Settings, layout: Layout) -> list[str]:
     if layout.split.exists():
         notes += subject_split.load_split(layout.split).remarks
     return notes
-
-
-def _heading(info: MetricInfo) -> str:
-    scale = "" if info.table_scale == 1 else f"{info.table_scale:.0e} ".replace("e-0", "e-")
-    unit = f" ({scale}{info.unit})" if info.unit else ""
-    return f"{info.display_name}{unit} {ARROWS[info.better]}"
 
 
 def _evaluated(layout: Layout, set_name: str) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cleansemg.core.rendering import Column, Table
 from cleansemg.evaluation import protocol_tables
+from cleansemg.evaluation.published_numbers import beside_published
 from cleansemg.evaluation.report.run import Run
-from cleansemg.evaluation.tables import beside_published
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings

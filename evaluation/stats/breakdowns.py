@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -140,29 +141,65 @@ def _is_of(database: str, subject: NDArray[np.str_]) -> NDArray[np.bool_]:
     return np.char.startswith(subject, f"{database}/")
 
 
-def by_kind(every: Sequence[Scores], profile: str, settings: Settings, names: Mapping[str, str] | None) -> Table:
-    """SNR improvement by kind of noise, from the mixtures that hold that kind alone; `names` for other headings."""
+def by_kind(
+    every: Sequence[Scores],
+    profile: str,
+    settings: Settings,
+    names: Mapping[str, str] | None,
+    sources: Mapping[str, NDArray[np.str_]] | None = None,
+) -> Table:
+    """SNR improvement by kind of noise, from the mixtures that hold that kind alone.
+
+    Args:
+        every: scores on one set.
+        profile: of the metrics.
+        settings: of the run.
+        names: other headings of kinds.
+        sources: [n] for kinds whose noise is of several sources: the source in each mixture. Each has a column beside.
+    """
     info = metrics.catalogue(profile)[HEADLINE]
     rows = []
-    kinds = every[0].kind_names
+    groups: dict[str, tuple[str, str, str]] = {}  # key of a column -> kind, source or "", heading
+    for kind in every[0].kind_names:
+        groups[kind] = (kind, "", (names or {}).get(kind, kind))
+        for source in sorted(set((sources or {}).get(kind, np.array([""])).tolist()) - {""}):
+            groups[f"{kind}:{source}"] = (kind, source, f"{groups[kind][2]}, {source}")
     for scores in every:
         row: dict[str, Any] = {"denoiser": scores.label, "track": scores.track}
-        for column, kind in enumerate(kinds):
-            alone = scores.kinds[:, column] & (scores.n_kinds == 1)
+        for key, (kind, source, _) in groups.items():
+            alone = scores.kinds[:, scores.kind_names.index(kind)] & (scores.n_kinds == 1)
+            if source and sources:
+                alone &= sources[kind] == source
             numbers = means(scores, profile, [info], alone, settings)
-            row |= {key.replace(HEADLINE, kind): value for key, value in numbers.items()}
-            row[f"n_{kind}"] = int(alone.sum())
+            row |= {name.replace(HEADLINE, key): value for name, value in numbers.items()}
+            row[f"n_{key}"] = int(alone.sum())
         rows.append(row)
     columns = [Column("denoiser", "denoiser"), Column("track", "track")]
-    for kind in kinds:
-        heading = (names or {}).get(kind, kind)
-        columns += [Column(kind, heading, 2, (f"{kind}_low", f"{kind}_high")), *limit_columns(kind)]
-        columns.append(Column(f"n_{kind}"))
+    for key, (_, _, heading) in groups.items():
+        columns += [Column(key, heading, 2, (f"{key}_low", f"{key}_high")), *limit_columns(key)]
+        columns.append(Column(f"n_{key}"))
     which = "Mixtures of one kind, all SNRs."
     if settings.mix.wgn_floor_db is not None and not names:
         which += " White noise is never drawn alone below its floor, so its SNRs start there."
     notes = [which, INTERVALS.format(settings.tables.confidence)]
     return Table(f"{HEADLINE} (dB) by kind of noise", columns, rows, notes)
+
+
+def joined(parts: Mapping[str, Sequence[Table]], names: Mapping[str, str]) -> list[Table]:
+    """The same tables of several test sets as one list: a long table with a column `set`, then those for reading.
+
+    Args:
+        parts: by the name of the set, the long table and the others.
+        names: how the titles call a set.
+    """
+    first = next(iter(parts.values()))[0]
+    columns = {column.key: column for tables in parts.values() for column in tables[0].columns}
+    rows = [{"set": name, **row} for name, tables in parts.items() for row in tables[0].rows]
+    long = Table(first.title, [Column("set"), *columns.values()], rows, first.notes)
+    shown = [
+        replace(table, title=f"{table.title}. {names[name]}") for name, tables in parts.items() for table in tables[1:]
+    ]
+    return [long, *shown]
 
 
 def _grouped(
@@ -204,3 +241,30 @@ def _grouped(
         Table(f"{title}: every metric is in the CSV", columns, long_rows),
         Table(f"{title}: {HEADLINE} (dB)", shown, matrix, [interval]),
     ]
+
+
+def snr_by_kinds(cells: Sequence[Scores], profile: str, settings: Settings) -> list[Table]:
+    """One long table with the mean of every metric per cell and its interval, and one matrix of SNRimp per denoiser."""
+    infos = list(metrics.catalogue(profile, settings.evaluate.metrics).values())
+    snrs = values_of(cells, "snr_db")
+    counts = values_of(cells, "n_kinds")
+    long_rows: list[dict[str, Any]] = []
+    matrices = []
+    for scores in cells:
+        matrix = []
+        for snr in snrs:
+            line: dict[str, Any] = {"snr_db": f"{snr:g}"}
+            for k in counts:
+                cell = (scores.snr_db == snr) & (scores.n_kinds == k)
+                mean_values = means(scores, profile, infos, cell, settings)
+                who = {"denoiser": scores.label, "track": scores.track, "snr_db": snr, "n_kinds": k}
+                long_rows.append({**who, **mean_values, "n_mixtures": int(cell.sum())})
+                line[f"k{k}"] = mean_values[HEADLINE]
+            matrix.append(line)
+        columns = [Column("snr_db", "SNR (dB)"), *(Column(f"k{k}", f"k = {k}", 2) for k in counts)]
+        matrices.append(Table(f"{scores.label}, {scores.track}: {HEADLINE} (dB)", columns, matrix))
+    long = [Column(key) for key in ("denoiser", "track", "snr_db", "n_kinds")]
+    for info in infos:
+        long += [Column(info.key), *limit_columns(info.key)]
+    overview = Table("SNR by number of kinds", [*long, Column("n_mixtures")], long_rows)
+    return [overview, *matrices]

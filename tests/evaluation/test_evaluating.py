@@ -2,6 +2,8 @@ import csv
 import errno
 import math
 import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from cleansemg.core import npz
 from cleansemg.core.artifact import Artifact
 from cleansemg.core.errors import ArtifactError, ItemError, UserError
+from cleansemg.core.layout import Layout
 from cleansemg.core.registry import project_root
 from cleansemg.core.stage import RunOptions
 from cleansemg.denoising import Denoiser
@@ -22,7 +25,7 @@ from cleansemg.evaluation.test_data import TestData
 from cleansemg.training.settings import Calibrate
 from tests.core.test_restricted_pickle import Evil
 from tests.core.test_restricted_pickle import save as save_pickled
-from tests.evaluation.conftest import small_settings
+from tests.evaluation.conftest import small_settings, write_segments
 
 
 class Picky(Denoiser):
@@ -38,37 +41,70 @@ class Picky(Denoiser):
     limit = math.inf
 
 
-def prepare(layout, **evaluate):
-    settings = small_settings()
+def prepare(layout, sets=("combined", "grid"), **evaluate):
+    settings = small_settings(sets=sets)
     if evaluate:
         settings = settings.model_copy(update={"evaluate": Evaluate(**evaluate)})
     test_set.run(settings, layout, RunOptions())
     return settings
 
 
-def test_table_1_has_floor_ceiling_and_exact_zeros(layout):
-    settings = prepare(layout)
+BOUNDED = ("hp", "zero", "identity", "gain", "gain_oracle", "wiener_oracle", "psm_oracle", "psd_oracle")
+WORDS = ("denoiser", "track", "p_best", "effect_best")
+
+
+def test_table_1_is_of_the_grid_sorted_and_bounded(layout):
+    settings = prepare(layout, sets=("combined", "grid", "clean"), denoisers=BOUNDED)
     report = evaluating.run(settings, layout, RunOptions(workers=2))
     assert report.n_failures == 0
     tables.run(settings, layout, RunOptions())
     rows = list(csv.DictReader((layout.tables / "table1.csv").open()))
-    assert [(row["denoiser"], row["track"]) for row in rows] == [
-        ("identity", "blind"), ("zero", "blind"), ("wiener_oracle", "oracle"), ("hp", "blind"), ("hp", "oracle"),
-    ]  # fmt: skip
-    score = {(row["denoiser"], row["track"]): float(row["SNRimp"]) for row in rows}
+    assert {row["n_mixtures"] for row in rows} == {str(3 * 3 * 18)}  # SNRs, numbers of kinds, segments
+    si_sdr = [float(row["SI_SDRimp"]) for row in rows]
+    assert si_sdr == sorted(si_sdr, reverse=True)
+    one = {(row["denoiser"], row["track"]): row for row in rows}
+    score = {who: float(row["SNRimp"]) for who, row in one.items()}
     assert score["identity", "blind"] == 0.0
-    assert score["wiener_oracle", "oracle"] == max(score.values())
-    assert all(
-        math.isfinite(float(value))
-        for row in rows
-        for key, value in row.items()
-        if key not in ("denoiser", "track", "p_best", "effect_best")
-    )
-    zero = next(row for row in rows if row["denoiser"] == "zero")
-    assert float(zero["PRD"]) == pytest.approx(100)  # invariant I.3
-    for name in ("table1.md", "table1.tex", "snr_by_kinds.csv", "by_noise.md", "snrimp_by_snr.png", "config.yaml"):
+    assert score["zero", "blind"] == pytest.approx(0.0, abs=1e-6)  # on a balanced grid silence gains nothing
+    assert score["gain_oracle", "oracle"] > 2.0  # what turning down "gains"
+    for loudness in (("gain", "blind"), ("gain_oracle", "oracle")):
+        assert float(one[loudness]["SI_SDRimp"]) == pytest.approx(0.0, abs=1e-5)
+    assert score["psm_oracle", "oracle"] == max(score.values())
+    assert (float(one["gain", "blind"]["skill"]), float(one["psm_oracle", "oracle"]["skill"])) == (0.0, 1.0)
+    assert float(one["identity", "blind"]["clean_SNR"]) == 60.0  # as it is, counted so much
+    assert float(one["zero", "blind"]["clean_SNR"]) == 0.0
+    assert float(one["zero", "blind"]["SNRimp_highest"]) == pytest.approx(-15.0, abs=1e-4)
+    for row in rows:
+        assert all(math.isfinite(float(value)) for key, value in row.items() if key not in WORDS), row["denoiser"]
+        low, high = float(row["SNRimp_two_way_low"]), float(row["SNRimp_two_way_high"])
+        assert low <= float(row["SNRimp"]) + 1e-6 <= high + 2e-6
+    assert float(one["zero", "blind"]["PRD"]) == pytest.approx(100)  # invariant I.3
+    written = ("table1.md", "table1.tex", "table1_drawn.csv", "snr_by_kinds.csv", "by_noise.md", "by_person.md",
+               "against_gain.md", "snrimp_by_snr.png", "config.yaml")  # fmt: skip
+    for name in written:
         assert (layout.tables / name).stat().st_size > 100
-    assert "TrustEMG-Net" in (layout.tables / "table1.md").read_text()
+    text = (layout.tables / "table1.md").read_text()
+    assert "TrustEMG-Net" in text
+    assert "Balanced grid: means over 3 test people" in text
+
+
+def test_people_of_another_data_set_have_columns_of_their_own(ingredients, tmp_path):
+    layout = Layout(Path(shutil.copytree(ingredients.root, tmp_path / "run")))
+    write_segments(layout.segments("out_of_domain"), subjects=("8", "9"))
+    settings = prepare(layout, sets=("grid", "out_of_domain"), denoisers=("hp", "identity", "gain"))
+    evaluating.run(settings, layout, RunOptions())
+    tables.run(settings, layout, RunOptions())
+    rows = {row["denoiser"]: row for row in csv.DictReader((layout.tables / "table1.csv").open())}
+    abroad = Artifact.open(layout.denoised("hp", "blind", "out_of_domain"), SCHEMA).columns(
+        "subject", "standard.SNRimp"
+    )
+    means = [abroad["standard.SNRimp"][abroad["subject"] == person].mean() for person in ("8", "9")]
+    assert float(rows["hp"]["out_of_domain_SNRimp"]) == pytest.approx(np.mean(means), rel=1e-8)
+    assert rows["identity"]["out_of_domain_SNRimp"] == "0"
+    for name in ("by_snr", "by_noise", "by_person", "by_database", "by_count"):
+        sets = {row["set"] for row in csv.DictReader((layout.tables / f"{name}.csv").open())}
+        assert sets == {"grid", "out_of_domain"}, name
+    assert "2 persons of synthetic" in (layout.tables / "table1.md").read_text()
 
 
 def test_the_zero_row_is_minus_the_snr(layout):
@@ -261,7 +297,7 @@ def test_parameters_of_a_track_reach_that_track(layout):
 
 
 def test_tables_before_evaluation_say_what_to_run(layout):
-    with pytest.raises(UserError, match="nothing evaluated on 'combined' yet; run"):
+    with pytest.raises(UserError, match="nothing evaluated yet; run"):
         tables.run(small_settings(), layout, RunOptions())
 
 
