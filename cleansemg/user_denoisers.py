@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from cleansemg.core import registry
-from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.commandline import StageFunction
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
@@ -14,6 +13,7 @@ from cleansemg.core.stage import Report, RunOptions
 from cleansemg.core.user_modules import is_class_target
 from cleansemg.evaluation.settings import DenoiserRow
 from cleansemg.settings import Settings
+from cleansemg.training.seeds import finished_fits
 from cleansemg.user_classes import require
 
 
@@ -96,7 +96,6 @@ def _networks(settings: Settings, models: Sequence[str] = ()) -> list[str]:
 
 def _with_weights(function: StageFunction, settings: Settings, layout: Layout, options: RunOptions) -> Report:
     for target in _networks(settings):
-        folder = layout.weights(registry.find("denoisers", target).name)
-        if not (folder / MANIFEST).exists():
+        if not finished_fits(settings, layout, registry.find("denoisers", target).name):
             raise UserError(f"'{target}' is a network that was not fitted yet; put train among --stages")
     return function(settings, layout, options)

@@ -44,8 +44,10 @@ class Layout:
     def export(self) -> Path:
         return self.root / "test_data" / "test_combined.npz"
 
-    def weights(self, denoiser: str) -> Path:
-        return self.root / "weights_baseline" / denoiser
+    def weights(self, denoiser: str, seed: int | None = None) -> Path:
+        """A network's fit; with a seed, that one of several (`train.seeds`)."""
+        folder = self.root / "weights_baseline" / denoiser
+        return folder if seed is None else folder / f"seed_{seed}"
 
     @property
     def weights_classical(self) -> Path:

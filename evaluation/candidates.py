@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cleansemg import denoising
 from cleansemg.core import npz
-from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry, find, load_class
 from cleansemg.denoising import loading
+from cleansemg.evaluation.seed_rows import rows_of_seeds, trained_weights
 from cleansemg.evaluation.settings import DenoiserRow
 from cleansemg.quality import models
 
@@ -95,11 +95,11 @@ def candidates(
     configured = [DenoiserRow(name=row) if isinstance(row, str) else row for row in settings.evaluate.denoisers]
     rows = configured if names is None else [row for name in names for row in _rows_of(name, configured)]
     selected: list[Candidate] = []
-    for row in rows:
+    for row in rows if weights else _with_seeds(rows, settings, layout):
         entry = find("denoisers", row.name)
         if only_family and family(entry) != only_family:
             continue
-        source = _weights(entry, weights or row.weights, layout)
+        source = _weights(entry, weights or row.weights, settings, layout)
         for track in _tracks(entry, row, settings):
             calibrated_as = "oracle" if track == AUTO else track  # parameters for given kinds, whoever names them
             merged = {**(parameters or {}).get((entry.name, calibrated_as), {}), **row.parameters}
@@ -119,6 +119,11 @@ def candidates(
         if keys.count(key) > 1:
             raise UserError(f"evaluate.denoisers: '{key[0]}' ({key[1]}) twice; give each row its own label")
     return selected
+
+
+def _with_seeds(rows: Sequence[DenoiserRow], settings: Settings, layout: Layout) -> list[DenoiserRow]:
+    """The rows, and those of further training seeds."""
+    return [one for row in rows for one in rows_of_seeds(row, find("denoisers", row.name), settings, layout)]
 
 
 def _rows_of(name: str | DenoiserRow, configured: Sequence[DenoiserRow]) -> list[DenoiserRow]:
@@ -147,7 +152,7 @@ def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ..
     return (row.track,)
 
 
-def _weights(entry: Entry, weights: str | Path | None, layout: Layout) -> str | Path | None:
+def _weights(entry: Entry, weights: str | Path | None, settings: Settings, layout: Layout) -> str | Path | None:
     """The weights for `load`: the requested ones, else those trained in this run, else the pretrained ones.
 
     Raises:
@@ -158,9 +163,7 @@ def _weights(entry: Entry, weights: str | Path | None, layout: Layout) -> str | 
             raise UserError(f"denoiser '{entry.name}' has no network, so no weights; got weights={str(weights)!r}")
         return None
     if not weights:
-        folder = layout.weights(entry.name)
-        trained = (folder / MANIFEST).exists()  # the manifest is written last, so an unfinished training does not count
-        return folder / "best.safetensors" if trained else loading.PRETRAINED
+        return trained_weights(entry, settings, layout) or loading.PRETRAINED
     if not loading.weights_file(entry, weights).exists():
         raise UserError(
             f"{weights}: no weights of '{entry.name}' there; name a file, '{loading.PRETRAINED}' or '{loading.OPEN}'"

@@ -20,6 +20,7 @@ from cleansemg.core.layout import Layout
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.scoring import SCHEMA
 from cleansemg.noise.kinds import BENCHMARK_KINDS, names_in
+from cleansemg.training.seeds import split_label
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -49,8 +50,10 @@ class Scores:
         return np.stack([self.values[f"{profile}.{name}"] for name in names], axis=1)
 
 
-def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Scores]:
+def read_scores(settings: Settings, layout: Layout, set_name: str, all_seeds: bool = False) -> list[Scores]:
     """The scores of every denoiser evaluated on a set, in the order of the configuration, then by name.
+
+    Of a network with several training seeds, the first one stands for it; with `all_seeds`, the others are there, too.
 
     Raises:
         UserError: nothing was evaluated, or a denoiser was scored before a metric was added.
@@ -78,7 +81,7 @@ def read_scores(settings: Settings, layout: Layout, set_name: str) -> list[Score
         _warn_of_other_code(artifact)
         scores = _scores(artifact, settings.evaluate.metrics)
         every.append(_sharing(scores, every[0]) if every else scores)
-    return every
+    return every if all_seeds else [s for s in every if split_label(s.label)[1] is None]
 
 
 def _warn_of_other_code(artifact: Artifact) -> None:

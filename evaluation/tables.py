@@ -16,7 +16,7 @@ from cleansemg.core.rendering import Table, to_csv, write
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.data_pipeline import subject_split
 from cleansemg.data_pipeline.leak_labels import leak_labels
-from cleansemg.evaluation import noise_records, pictures, protocol_tables
+from cleansemg.evaluation import fit_tables, noise_records, pictures, protocol_tables, seed_table
 from cleansemg.evaluation.published_numbers import beside_published
 from cleansemg.evaluation.scores import IN_MEMORY, Scores, read_scores
 from cleansemg.evaluation.scoring import SCHEMA as EVALUATED
@@ -57,6 +57,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     (layout.tables / SUMS).unlink(missing_ok=True)  # hashes of the tables that are replaced now
     make = _run if settings.tables.printed is None else _run_printed
     report = make(settings, layout)
+    fit_tables.run(settings, layout, settings.evaluate.profiles[0])
     _write_sums(layout.tables)
     return report
 
@@ -192,7 +193,7 @@ def _notes(settings: Settings, layout: Layout, set_name: str, every: Sequence[Sc
         "which turn the signal down by its SNR and remove no noise. Ceilings, which see the clean signal: "
         "`psm_oracle`, the best real gains, `wiener_oracle`, the ideal ratio mask, `psd_oracle`, expected spectra."
     )
-    return [means, *leak_labels(layout), *_remarks(settings, layout)]
+    return [means, *seed_table.note(every, settings), *leak_labels(layout), *_remarks(settings, layout)]
 
 
 def _stamped(table: Table, labels: Sequence[str]) -> Table:

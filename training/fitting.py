@@ -44,6 +44,7 @@ class Fit:
         inputs: fingerprints of the data.
         seed: seed of the configuration.
         code: hashes of the code that the weights depend on, by file.
+        label: what to call the fit on the screen; empty: the name.
     """
 
     role: str
@@ -57,6 +58,7 @@ class Fit:
     inputs: Mapping[str, str]
     seed: int
     code: Mapping[str, str]
+    label: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -67,7 +69,7 @@ class Fit:
         """The arguments of the training loop for this fit."""
         from cleansemg.training.loop import Run
 
-        return Run(self.name, self.seed, self.fingerprint, self.folder / CHECKPOINT)
+        return Run(self.name, self.seed, self.fingerprint, self.folder / CHECKPOINT, self.label)
 
     def checkpoint(self) -> Checkpoint | None:
         """Read the checkpoint of an interrupted fit; None if there is none.

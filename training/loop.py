@@ -33,12 +33,13 @@ from cleansemg.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Run:
-    """One training: its name, seed and fingerprint, and the path of its checkpoint."""
+    """One training: its name, seed and fingerprint, the path of its checkpoint, and what to call it on the screen."""
 
     name: str
     seed: int
     fingerprint: str
     checkpoint: Path
+    label: str = ""  # empty: the name
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerato
         history, best = list(saved.history), saved.best
     objective, optimizer = accelerator.prepare(Objective(network, recipe, run.name), optimizer)
     shown = accelerator.is_main_process
-    with TrainingProgress(run.name, recipe.epochs, len(history), source.n_train, shown) as progress:
+    with TrainingProgress(run.label or run.name, recipe.epochs, len(history), source.n_train, shown) as progress:
         while not schedule.is_finished(recipe, _valid_losses(history)):
             epoch = len(history)
             rate = schedule.learning_rate(recipe, _valid_losses(history))

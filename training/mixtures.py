@@ -3,7 +3,8 @@
 Protocol A6: the total SNR is drawn uniformly, the number of kinds from 1 to the number of kinds in the library (5 in
 the benchmark), and noise is scaled to the exact SNR. The draws of a mixture are keyed by its segment and the number of
 earlier passes over the segments. So all models train on the same mixtures, independent of batch size, number of
-processes and shards.
+processes and shards. A training seed (`train.seeds`) keys the draws and the order of training mixtures; those of
+validation are keyed by the run's seed, so that fits with different seeds are judged on the same ones.
 
 With `train.fixed`, the mixtures are those of `fixed_mixtures`; an epoch uses them in random order.
 """
@@ -44,12 +45,19 @@ class Mixtures:
     """
 
     def __init__(
-        self, train: Segments, valid: Segments, noise: dict[str, NoiseLibrary], settings: Settings, clip: bool
+        self,
+        train: Segments,
+        valid: Segments,
+        noise: dict[str, NoiseLibrary],
+        settings: Settings,
+        clip: bool,
+        seed: int | None = None,
     ) -> None:
         """Prefer `open`, which also checks that training and validation are disjoint."""
         wanted = settings.train
         self._train, self._valid, self._noise = train, valid, noise
-        self._seed, self._snr_db, self._clip = settings.seed, wanted.snr_db, clip
+        self._seed = {"train": settings.seed if seed is None else seed, "valid": settings.seed}
+        self._snr_db, self._clip = wanted.snr_db, clip
         self._floor_db = settings.mix.wgn_floor_db
         self._fixed: dict[str, FixedSet] = {}
         if wanted.fixed is not None:
@@ -66,6 +74,7 @@ class Mixtures:
             "wgn_floor_db": self._floor_db,
             "clip": clip,
             **({} if wanted.fixed is None else {"fixed": wanted.fixed.model_dump(mode="json")}),
+            **({} if seed in (None, settings.seed) else {"valid_seed": settings.seed}),
         }
         self.inputs = {
             "segments/train": train.fingerprint,
@@ -75,8 +84,8 @@ class Mixtures:
         }
 
     @classmethod
-    def open(cls, settings: Settings, layout: Layout, clip: bool) -> Mixtures:
-        """Open the mixtures of a configuration.
+    def open(cls, settings: Settings, layout: Layout, clip: bool, seed: int | None = None) -> Mixtures:
+        """Open the mixtures of a configuration; `seed` is the training seed, None: the run's.
 
         Raises:
             ArtifactError: segments or noise are missing; the message says what to run.
@@ -97,7 +106,7 @@ class Mixtures:
             require_disjoint("subject", set(train.subjects), set(valid.subjects), "split")
             require_disjoint("noise record", _records(layout, "train"), _records(layout, "valid"), "noise")
         noise = {part: NoiseLibrary.open(layout.noise(part)) for part in ("train", "valid")}
-        return cls(train, valid, noise, settings, clip)
+        return cls(train, valid, noise, settings, clip, seed)
 
     def train(self, epoch: int, batch_size: int, share: Share) -> Iterator[Batch]:
         """Yield the batches of an epoch (from 0); see `Source.train`."""
@@ -131,7 +140,7 @@ class Mixtures:
         passes = position // n
         rows = np.empty(len(position), np.int64)
         for number in np.unique(passes):
-            order = generator(self._seed, "train", "order", int(number)).permutation(n)
+            order = generator(self._seed["train"], "train", "order", int(number)).permutation(n)
             rows[passes == number] = order[position[passes == number] % n]
         return rows, passes
 
@@ -139,7 +148,7 @@ class Mixtures:
         self, segments: Segments, rows: NDArray[np.int64], library: NoiseLibrary, names: list[tuple[str | int, ...]]
     ) -> Batch:
         clean = segments.signals(rows)  # [n, L] volts
-        draws = [generator(self._seed, "mixture", *name) for name in names]
+        draws = [generator(self._seed[str(name[0])], "mixture", *name) for name in names]
         snr_db = np.array([draw.uniform(*self._snr_db) for draw in draws])
         n_kinds = np.array([int(draw.integers(1, len(library.kinds), endpoint=True)) for draw in draws])
         recipe = draw_recipes(draws, snr_db, n_kinds, library, segments.length, self._floor_db)

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cleansemg.core import npz, registry
@@ -21,6 +22,8 @@ from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.training import recipe as recipes
 from cleansemg.training.fitting import NOT_FITTING, Fit
 from cleansemg.training.recipe import Recipe
+from cleansemg.training.recipe_layers import resolve_recipe
+from cleansemg.training.seeds import label_of, seeds_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -35,7 +38,6 @@ STAGE = "train"
 SCHEMA = Schema("weights", 1, step="cleansemg run --stages train")
 BEST = "best.safetensors"
 LOSS_NAMES = {"l1": "mean absolute error", "l2": "mean squared error", "snr": "-SNR, dB", "network": "network's own"}
-FIXED_BY_WEIGHTS = ("loss", "normalise_clip", "optimizer", "betas", "weight_decay", "batch_size", "clip_norm")
 
 
 def run(
@@ -51,7 +53,8 @@ def run(
         settings: the configuration.
         layout: folders of segments, noise and weights.
         options: `force` replaces the files of another training. On a CPU, `workers` / `train.threads` networks are
-            fitted in parallel, with `train.threads` threads each. Neither affects a result.
+            fitted in parallel, with `train.threads` threads each; with `train.seeds`, each seed of a network is one of
+            them. Neither affects a result.
         models: names or aliases; None: `train.models`.
         recipe_overrides: values that override the recipe of every file.
 
@@ -77,8 +80,9 @@ def run(
     accelerator = _accelerator()
     quiet = not log.isEnabledFor(logging.INFO)
     trainings = [
-        Training(entry, recipe, settings, layout, options, quiet)
+        Training(entry, recipe, settings, layout, options, quiet, seed)
         for entry, recipe in zip(entries, resolved, strict=True)
+        for seed in seeds_of(settings)
     ]
     at_once = _at_once(settings, options, accelerator)
     if at_once > 1:
@@ -90,7 +94,7 @@ def run(
 
 @dataclass(frozen=True)
 class Training:
-    """The arguments of a worker that fits one network."""
+    """The arguments of a worker that fits one network with one seed."""
 
     entry: Entry
     recipe: Recipe
@@ -98,6 +102,15 @@ class Training:
     layout: Layout
     options: RunOptions
     quiet: bool
+    seed: int | None  # of `train.seeds`; None: the run's
+
+    @property
+    def label(self) -> str:
+        return label_of(self.entry.name, self.seed)
+
+    @property
+    def folder(self) -> Path:
+        return self.layout.weights(self.entry.name, self.seed)
 
 
 def _at_once(settings: Settings, options: RunOptions, accelerator: Accelerator) -> int:
@@ -131,73 +144,38 @@ def _train_beside_others(training: Training) -> str:
 def _train_one(training: Training, accelerator: Accelerator) -> str:
     from cleansemg.training.mixtures import Mixtures
 
-    entry, recipe, settings, layout = training.entry, training.recipe, training.settings, training.layout
-    source = Mixtures.open(settings, layout, clip=recipe.normalise_clip)
+    clip = training.recipe.normalise_clip
+    source = Mixtures.open(training.settings, training.layout, clip, training.seed)
     try:
-        return _train(entry, recipe, settings, layout, training.options, source, accelerator)
+        return _train(training, source, accelerator)
     except OSError as error:
-        raise disk_error(layout.weights(entry.name), error) from error
+        raise disk_error(training.folder, error) from error
 
 
-def resolve_recipe(entry: Entry, settings: Settings, command_line: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of one model, merged from all layers in order of precedence.
-
-    Raises:
-        UserError: an unknown key, an invalid value, or an unknown model in `train.overrides`.
-    """
-    layers: list[recipes.Layer] = [
-        (f"configs/denoisers/{entry.name}.yaml, training", entry.extra.get("training") or {}),
-        (f"{settings.config_file}, train.recipe", settings.train.recipe),
-    ]
-    if settings.train.init == "pretrained":
-        layers.insert(1, ("the pretrained weights", _fitted_with(entry)))
-    for name, values in settings.train.overrides.items():
-        if registry.find("denoisers", name).name == entry.name:
-            layers.append((f"{settings.config_file}, train.overrides.{name}", values))
-    layers.append(("command line", command_line or {}))
-    return recipes.resolve(layers)
-
-
-def _fitted_with(entry: Entry) -> dict[str, Any]:
-    """Recipe values of the pretrained weights that fine-tuning uses by default, such as loss, scaling, optimiser."""
-    from cleansemg.core import weight_files
-    from cleansemg.denoising import loading
-
-    recipe = weight_files.read(loading.pretrained_weights(entry))[1].get("recipe", {})
-    return {key: recipe[key] for key in FIXED_BY_WEIGHTS if key in recipe}
-
-
-def _train(
-    entry: Entry,
-    recipe: Recipe,
-    settings: Settings,
-    layout: Layout,
-    options: RunOptions,
-    source: Mixtures,
-    accelerator: Accelerator,
-) -> str:
+def _train(training: Training, source: Mixtures, accelerator: Accelerator) -> str:
     import torch
 
     from cleansemg.denoising.loading import PRETRAINED, load_network
     from cleansemg.training import loop
 
-    fit = _fit_of(entry, recipe, settings, layout, source)
+    entry, recipe, settings, label = training.entry, training.recipe, training.settings, training.label
+    fit = _fit_of(training, source)
     main = accelerator.is_main_process
     finished = False
-    if not options.force:
+    if not training.options.force:
         finished = fit.is_finished()
         fit.checkpoint()  # raises for a checkpoint of another training, before anything changes
     accelerator.wait_for_everyone()  # all processes have checked before one of them changes anything
     if main:
-        log.info("%s: recipe %s", entry.name, recipes.describe(recipe))
+        log.info("%s: recipe %s", label, recipes.describe(recipe))
     if finished:
-        return f"{entry.name}: was trained already, {fit.describe()}"
+        return f"{label}: was trained already, {fit.describe()}"
     if main:
-        fit.prepare(options.force)
+        fit.prepare(training.options.force)
     accelerator.wait_for_everyone()
 
     with loop.reproducible(settings.train.threads):
-        torch.manual_seed(torch_seed(settings.seed, "train", entry.name, "initial weights"))
+        torch.manual_seed(torch_seed(fit.seed, "train", entry.name, "initial weights"))
         shipped = entry.name in registry.entries("denoisers")
         name = entry.name if shipped else entry.target
         first = PRETRAINED if settings.train.init == "pretrained" else None
@@ -206,35 +184,33 @@ def _train(
         if main:
             log.info(
                 "%s: %d weights, %d mixtures an epoch, %d for validation, on %s",
-                entry.name, n_weights, source.n_train, source.n_valid, accelerator.device,
+                label, n_weights, source.n_train, source.n_valid, accelerator.device,
             )  # fmt: skip
             if recipe.precision == "bf16" and accelerator.device.type == "cpu" and not _has_wide_registers():
                 log.warning(
                     "%s: this processor has no bfloat16 arithmetic, so it takes several times as long as float32; "
-                    "consider --recipe precision=float32", entry.name,
+                    "consider --recipe precision=float32", label,
                 )  # fmt: skip
         fitted = loop.fit(network, source, recipe, fit.run, accelerator)
         network.load_state_dict(fitted.best)
         if main:
             info = fit.write(network.cpu(), fitted.history, fitted.best_epoch, LOSS_NAMES[recipe.loss])
-            _write_published(entry, layout, fitted.best, info)
+            if training.seed == seeds_of(settings)[0]:
+                _write_published(entry, training.layout, fitted.best, info)
     accelerator.wait_for_everyone()
-    return f"{entry.name}: {fit.describe()}"
+    return f"{label}: {fit.describe()}"
 
 
-def _fit_of(entry: Entry, recipe: Recipe, settings: Settings, layout: Layout, source: Mixtures) -> Fit:
-    """Describe the fit; the network's parameters are those of its YAML, its small form, or the pretrained weights."""
-    from cleansemg.core import weight_files
+def _fit_of(training: Training, source: Mixtures) -> Fit:
+    """Describe the fit."""
     from cleansemg.denoising import loading
 
+    entry, recipe, settings = training.entry, training.recipe, training.settings
+
     inputs = dict(source.inputs)
+    parameters = parameters_of(entry, settings)
     if settings.train.init == "pretrained":
-        path = loading.pretrained_weights(entry)
-        parameters = {**entry.parameters, **weight_files.read(path)[1].get("parameters", {})}
-        inputs["weights/init"] = npz.sha256(path)
-    else:
-        small = entry.extra.get("small") or {}
-        parameters = {**entry.parameters, **(small if settings.train.form == "small" else {})}
+        inputs["weights/init"] = npz.sha256(loading.pretrained_weights(entry))
     parameters["clip"] = recipe.normalise_clip
     if settings.noise.band_hz is None:  # the inputs have a mean: part of the noise to remove
         parameters["centre"] = False
@@ -244,9 +220,28 @@ def _fit_of(entry: Entry, recipe: Recipe, settings: Settings, layout: Layout, so
         "mixtures": source.section,
         "threads": settings.train.threads,
     }
-    folder = layout.weights(entry.name)
+    seed = settings.seed if training.seed is None else training.seed
     code = {**of_modules(__name__, without=NOT_FITTING), **of_entry(entry)}
-    return Fit("denoiser", entry.name, folder, BEST, SCHEMA, parameters, recipe, section, inputs, settings.seed, code)
+    return Fit(
+        "denoiser", entry.name, training.folder, BEST, SCHEMA, parameters, recipe, section, inputs, seed, code,
+        training.label,
+    )  # fmt: skip
+
+
+def parameters_of(entry: Entry, settings: Settings) -> dict[str, Any]:
+    """Parameters of the network to fit: those of its YAML, of its small form, or of the pretrained weights.
+
+    Raises:
+        UserError: `train.init` is pretrained, and the network comes without weights.
+    """
+    from cleansemg.core import weight_files
+    from cleansemg.denoising import loading
+
+    if settings.train.init == "pretrained":
+        path = loading.pretrained_weights(entry)
+        return {**entry.parameters, **weight_files.read(path)[1].get("parameters", {})}
+    small = entry.extra.get("small") or {}
+    return {**entry.parameters, **(small if settings.train.form == "small" else {})}
 
 
 def _write_published(entry: Entry, layout: Layout, state: StateDict, info: dict[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from cleansemg.core.settings import Section
 from cleansemg.noise.settings import Files
@@ -20,6 +21,11 @@ class FixedMixtures(Section):
     frame_samples: int | None = None  # length of training frames; None: whole segments
 
 
+def lengthens(recipe: Mapping[str, Any]) -> str | None:
+    """The key of a recipe that says how long a network is fitted; None where none does."""
+    return next((key for key in ("epochs", "patience") if recipe.get(key) is not None), None)
+
+
 class Train(Section):
     """Training of networks; recipe values not set here come from the `training` section of the model's YAML."""
 
@@ -28,11 +34,44 @@ class Train(Section):
     init: Literal["random", "pretrained"] = "random"  # pretrained: fine-tune the pretrained weights, in their form
     recipe: dict[str, Any] = {}  # for all models; overrides their YAML
     overrides: dict[str, dict[str, Any]] = {}  # by model; overrides `recipe`
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()  # one fit of each network for each; empty: one, the run's seed
     snr_db: tuple[float, float] = (-15.0, 15.0)  # range of the total SNR, drawn uniformly
     fixed: FixedMixtures | None = None  # instead of new draws in every epoch
+    mixtures: Annotated[int, Field(ge=1)] | None = None  # that each network sees in all; None: by the recipe's epochs
     mixtures_per_epoch: int | None = None  # None: each training segment once
     valid_mixtures: int | None = None  # None: each validation segment once
     threads: Annotated[int, Field(ge=1)] = 2  # of the computation; affects the last digits
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("a seed is there twice; name each once")
+        return seeds
+
+    @model_validator(mode="after")
+    def _epochs_follow(self) -> Train:
+        """An equal number of mixtures for all: nothing else may say how long a network is fitted."""
+        if self.mixtures is None:
+            return self
+        size = self.mixtures_per_epoch
+        if size is None or size < 1 or self.mixtures % size:
+            raise ValueError(f"mixtures: {self.mixtures} is no multiple of mixtures_per_epoch ({size}); set both")
+        for source, values in (
+            ("recipe", self.recipe),
+            *((f"overrides.{k}", v) for k, v in self.overrides.items()),
+        ):
+            key = lengthens(values)
+            if key:
+                raise ValueError(f"{source}.{key} and mixtures exclude each other: epochs follow from mixtures")
+        return self
+
+    @property
+    def budget_epochs(self) -> int:
+        """The epochs that `mixtures` takes; raises ValueError where that is not set."""
+        if self.mixtures is None or self.mixtures_per_epoch is None:
+            raise ValueError("train.mixtures is not set")
+        return self.mixtures // self.mixtures_per_epoch
 
 
 class Calibrate(Section):

@@ -22,6 +22,7 @@ from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
 from cleansemg.training import fitting, neural
+from cleansemg.training.recipe_layers import resolve_recipe
 from tests.conftest import ROOT
 from tests.processes import python, start
 from tests.training import workspace
@@ -117,7 +118,7 @@ def test_the_stronger_layer_wins(space: workspace.Workspace) -> None:
     entry = registry.find("denoisers", "tiny")
 
     def epochs(*overrides: str, **recipe: object) -> int:
-        return neural.resolve_recipe(entry, space.settings(*overrides), recipe).epochs
+        return resolve_recipe(entry, space.settings(*overrides), recipe).epochs
 
     assert epochs() == 3
     assert epochs("train.recipe.epochs=7") == 7
