@@ -22,8 +22,12 @@ from cleansemg.core.commandline import (
 from cleansemg.core.commandline import run as run_app
 from cleansemg.core.stage import Report
 from cleansemg.denoise_command import denoise
+from cleansemg.export_test_command import export_test
+from cleansemg.freeze_command import freeze
+from cleansemg.leaderboard_command import leaderboard
 from cleansemg.quality_command import quality
 from cleansemg.report_command import report
+from cleansemg.score_command import score
 from cleansemg.stream_command import stream
 from cleansemg.verify_command import verify
 
@@ -142,6 +146,10 @@ app.command(name="app")(open_page)
 app.command(name="report")(report)
 app.command(name="verify")(verify)
 app.command(name="check")(check)
+app.command(name="export-test")(export_test)
+app.command(name="score")(score)
+app.command(name="leaderboard")(leaderboard)
+app.command(name="freeze")(freeze)
 
 
 def main() -> NoReturn:

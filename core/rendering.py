@@ -71,6 +71,12 @@ def to_markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
+def shown_cells(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells as Markdown and LaTeX show them, for other forms."""
+    shown = [column for column in table.columns if column.heading is not None]
+    return [column.heading or "" for column in shown], [[_shown(row, column) for column in shown] for row in table.rows]
+
+
 def to_latex(table: Table) -> str:
     """A `table` environment for booktabs."""
     shown = [column for column in table.columns if column.heading is not None]
