@@ -71,7 +71,8 @@ def make_board(files: Sequence[Path], output: Path, headline: str = HEADLINE) ->
 
 def _require_comparable(results: Sequence[Result], headline: str) -> None:
     """Raises UserError where results are of different mixtures, one is there twice, or has no headline."""
-    first, hashes = results[0], {}
+    first = results[0]
+    hashes: dict[str, Path] = {}
     for result in results:
         test_set, expected = result.content["set"], first.content["set"]
         if test_set["sha256"] != expected["sha256"] or test_set["root"] != expected["root"]:
@@ -146,7 +147,7 @@ def _table(rows: Sequence[dict[str, Any]], results: Sequence[Result], headline: 
     )
     bounds = (
         "Floors remove nothing (identity, zero, gain, gain_oracle); ceilings see the clean signal. Above psm_oracle: "
-        "mixtures on which a row's SNR improvement is above that of the best real gains from the clean signal; above 5 % "
+        "mixtures with an SNR improvement above that of the best real gains from the clean signal; above 5 % "
         "a method is marked."
     )
     test_set = f"Test set {_set_name(results[0])}, SHA-256 {first['sha256']}, root {first['root']}."

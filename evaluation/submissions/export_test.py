@@ -79,7 +79,7 @@ def export_test(target: Target, set_name: str, output: Path, formats: Sequence[F
             stem = f"noisy_{number:0{digits}d}"
             for suffix in formats:
                 _write(staging / f"{stem}.{suffix}", {"ids": key.ids[rows], "noisy": noisy, "fs_hz": np.array(fs_hz)})
-            index += [(text, stem, place + 1) for place, text in enumerate(key.ids[rows].tolist())]
+            index += [(text, stem, position + 1) for position, text in enumerate(key.ids[rows].tolist())]
         facts = croissant.Facts(
             target.name, set_name, target.sets[set_name].sha256, _databases(shards), tuple(formats), fs_hz, length
         )

@@ -86,7 +86,10 @@ def key_of(artifact: Artifact) -> Key:
     ids, result_ids, persons, mixture_ids, shards, numbers = zip(*rows, strict=True)
     if len(set(ids)) < len(ids) or len(set(result_ids)) < len(ids):
         raise UserError(f"{artifact.folder}: two mixtures have one id; they are the same mixture twice")
-    return Key(*map(np.array, (ids, result_ids, persons, mixture_ids, shards)), np.array(numbers, np.int64))
+    return Key(
+        np.array(ids), np.array(result_ids), np.array(persons), np.array(mixture_ids), np.array(shards),
+        np.array(numbers, np.int64),
+    )  # fmt: skip
 
 
 def mapped_shards(artifact: Artifact) -> dict[str, Mapping[str, NDArray[Any]]]:

@@ -152,7 +152,8 @@ def _mean_of_people(means: NDArray[np.float64]) -> NDArray[np.float64]:
     finite = np.isfinite(means)
     count = finite.sum(axis=0)
     total = np.where(finite, means, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(means.shape[1], np.nan), where=count > 0)
+    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(means.shape[1], np.nan), where=count > 0)
+    return mean
 
 
 def _columns(mixtures: Mapping[str, Any], keys: list[str]) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.str_]]:

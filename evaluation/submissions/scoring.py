@@ -115,12 +115,11 @@ def result_of_row(
 def _limit(shards: Mapping[str, Mapping[str, NDArray[Any]]], key: Key, fs_hz: float) -> NDArray[np.float64]:
     """[n] SNR improvement of the ceiling on every mixture of a key, dB."""
     parts = [np.arange(start, min(start + ROWS, len(key.ids))) for start in range(0, len(key.ids), ROWS)]
-    return np.concatenate(
-        [
-            ceiling.ceiling_snr_improvement(*(gather(shards, key, rows, c) for c in ("clean", "noisy")), fs_hz)
-            for rows in progress(parts, len(parts), "ceiling", unit="block")
-        ]
-    )
+    limits = []
+    for rows in progress(parts, len(parts), "ceiling", unit="block"):
+        clean, noisy = (gather(shards, key, rows, column) for column in ("clean", "noisy"))
+        limits.append(ceiling.ceiling_snr_improvement(clean, noisy, fs_hz))
+    return np.concatenate(limits)
 
 
 def _result(
