@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,11 +69,13 @@ class FrozenSets:
     Attributes:
         name: as `mix.frozen` gives it.
         configuration: that makes them, as `cleansemg run --config` takes it.
+        date: on which they were frozen, YYYY-MM-DD.
         sets: by the name of the set.
     """
 
     name: str
     configuration: str
+    date: str
     sets: Mapping[str, SetDigest]
 
     @property
@@ -148,10 +151,13 @@ def freeze(sets: Sequence[Artifact], name: str, configuration: str, path: Path) 
             f"{taken}: is there, and a frozen test set never changes; a changed one is "
             f"{name.rpartition('-v')[0]}-v{number}"
         )
-    sets_of_run = FrozenSets(name, configuration, {one.folder.name: digest_of_set(one) for one in sets})
+    sets_of_run = FrozenSets(
+        name, configuration, dt.date.today().isoformat(), {one.folder.name: digest_of_set(one) for one in sets}
+    )
     content = {
         "name": sets_of_run.name,
         "configuration": sets_of_run.configuration,
+        "date": sets_of_run.date,
         "root": sets_of_run.root,
         "sets": {key: {"sha256": one.sha256, **asdict(one)} for key, one in sets_of_run.sets.items()},
     }
@@ -178,7 +184,7 @@ def load(name: str) -> FrozenSets:
         content = yaml_text.load(path.read_text(encoding="utf-8"))
         keys = [field.name for field in fields(SetDigest)]
         sets = {key: SetDigest(**{field: one[field] for field in keys}) for key, one in content["sets"].items()}
-        read = FrozenSets(content["name"], content["configuration"], sets)
+        read = FrozenSets(content["name"], content["configuration"], str(content["date"]), sets)
         whole = content["root"] == read.root and all(content["sets"][k]["sha256"] == d.sha256 for k, d in sets.items())
     except (yaml.YAMLError, OSError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not the hashes of a frozen test set ({type(error).__name__}: {error})") from None

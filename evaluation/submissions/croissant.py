@@ -76,6 +76,7 @@ class Facts:
         formats: suffixes of the signals' files.
         fs_hz: their rate.
         length: samples a signal.
+        date: on which the test set was frozen, YYYY-MM-DD; None where it is not.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Facts:
     formats: tuple[str, ...]
     fs_hz: float
     length: int
+    date: str | None = None
 
     @property
     def sources(self) -> list[tuple[str, str]]:
@@ -105,6 +107,7 @@ def metadata(folder: Path, facts: Facts) -> dict[str, Any]:
         A dataset with its files, each with its hash, and one record set: the index, whose
         records are id, file and row. Croissant has no way into npz or MAT files, so the signals are files alone.
     """
+    licences = sorted({licence for _, licence in facts.sources if licence})
     version = facts.name.rpartition("-v")[2]
     index = {
         "@type": "cr:FileObject",
@@ -156,7 +159,8 @@ def metadata(folder: Path, facts: Facts) -> dict[str, Any]:
             + "; ".join(name for name, _ in facts.sources)
             + "."
         ),
-        "license": sorted({licence for _, licence in facts.sources if licence}),
+        **({"license": licences} if licences else {}),
+        **({} if facts.date is None else {"datePublished": facts.date}),
         "citeAs": "CleanSEMG, and the sources that the description names.",
         "version": f"{version}.0.0" if version.isdigit() else "0.0.0",
         "distribution": [index, *signals],

@@ -81,7 +81,14 @@ def export_test(target: Target, set_name: str, output: Path, formats: Sequence[F
                 _write(staging / f"{stem}.{suffix}", {"ids": key.ids[rows], "noisy": noisy, "fs_hz": np.array(fs_hz)})
             index += [(text, stem, position + 1) for position, text in enumerate(key.ids[rows].tolist())]
         facts = croissant.Facts(
-            target.name, set_name, target.sets[set_name].sha256, _databases(shards), tuple(formats), fs_hz, length
+            target.name,
+            set_name,
+            target.sets[set_name].sha256,
+            _databases(shards),
+            tuple(formats),
+            fs_hz,
+            length,
+            None if target.frozen is None else target.frozen.date,
         )
         _write_texts(staging, facts, index)
         if output.exists():

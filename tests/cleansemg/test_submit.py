@@ -22,8 +22,8 @@ def test_the_page_is_walked_to_its_leaderboard(tmp_path):
     assert not list((tmp_path / "noisy").glob("*key*"))
     again = bash(tmp_path, "cleansemg export-test results/trial --output noisy", code=2).stderr
     assert again == "error: --output noisy: is there already; name a new folder\n"
-    unknown = bash(tmp_path, "cleansemg export-test open-v0 --output other", code=2).stderr
-    assert unknown.startswith("error: no frozen test set is called 'open-v0'")
+    unknown = bash(tmp_path, "cleansemg export-test open-v9 --output other", code=2).stderr
+    assert unknown.startswith("error: no frozen test set is called 'open-v9'")
     frozen = "cleansemg freeze results/trial --name trial-v1 --config trial.yaml --output trial-v1.yaml"
     assert "trial-v1, root" in bash(tmp_path, frozen).stdout
     assert "a changed one is trial-v2" in bash(tmp_path, frozen, code=2).stderr
