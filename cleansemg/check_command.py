@@ -21,10 +21,14 @@ PRETRAINED, FRESH = "pretrained", "none"
 
 def check(
     name: Annotated[
-        str, typer.Argument(help="package.module:Class of your own, or one of `cleansemg list denoisers`.")
+        str,
+        typer.Argument(
+            help="package.module:Class of your own, one of `cleansemg list denoisers`, or several with + between."
+        ),
     ],
     parameter: Annotated[
-        list[str] | None, typer.Option(help="Of the denoiser, as key=value (YAML): window_s=0.2. Repeatable.")
+        list[str] | None,
+        typer.Option(help="Of the denoiser, key=value (YAML): window_s=0.2; in a chain vmd.k=5. Repeatable."),
     ] = None,
     weights: Annotated[
         str | None,
@@ -78,16 +82,22 @@ def _builder(name: str, parameters: dict[str, Any], weights: str | None) -> tupl
     from cleansemg.core import registry, user_modules
     from cleansemg.core.errors import UserError, raised_at
     from cleansemg.denoising import load
+    from cleansemg.denoising.chain import links_of
     from cleansemg.denoising.loading import WEIGHTS_FOLDER, is_neural
 
-    if user_modules.is_class_target(name):
-        user_classes.require("denoisers", name)
-    entry = registry.find("denoisers", name)
-    neural = is_neural(registry.load_class(entry.target))
+    links = links_of(name)
+    for link in links:
+        if user_modules.is_class_target(link.name):
+            user_classes.require("denoisers", link.name)
+    entries = [registry.find("denoisers", link.name) for link in links]
+    networks = [entry for entry in entries if is_neural(registry.load_class(entry.target))]
+    neural = bool(networks)
     if weights is None:
         files = {path.stem for path in WEIGHTS_FOLDER.glob("*.safetensors")}
-        comes_with_some = neural and entry.name in files and not user_modules.is_class_target(name)
-        weights = PRETRAINED if comes_with_some else FRESH
+        come_with_some = neural and all(
+            entry.name in files and entry.name in registry.entries("denoisers") for entry in networks
+        )
+        weights = PRETRAINED if come_with_some else FRESH
     source = None if weights == FRESH else weights
     about = ("a fresh network" if source is None else f"weights: {source}") if neural else ""
 

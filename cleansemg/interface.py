@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from cleansemg.core.errors import InputError, UserError
 
 if TYPE_CHECKING:
+    from cleansemg.denoising.chain import ChainLike
     from cleansemg.recordings import ChannelReport, Cleaned
     from cleansemg.running import BenchmarkRun
 
@@ -27,7 +28,7 @@ RAMP_S = 0.5  # of a simulated contraction, at both ends; cut off
 def denoise(
     signal: ArrayLike,
     fs_hz: float,
-    denoiser: str | None = None,
+    denoiser: ChainLike | None = None,
     weights: str | Path | None = None,
     *,
     track: str = "blind",
@@ -40,12 +41,13 @@ def denoise(
     Args:
         signal: [L] or [n, L], in volts; NaN where there is no value: gaps stay gaps.
         fs_hz: sampling rate.
-        denoiser: a name of `cleansemg list denoisers`, or `package.module:Class`; None: `default_denoiser`.
+        denoiser: a name of `cleansemg list denoisers`, `package.module:Class`, or several, one after the other:
+            "line_interpolation+vmd", or a list as `load` takes it; None: `default_denoiser`.
         weights: of a network: pretrained, open (fine-tuned on open recordings) or a file; None: the denoiser's default.
         track: blind, or auto: the denoiser is given the kinds of noise that the quality network predicts.
         window_s: length of a window; None: 4 s.
         overlap_s: of neighbouring windows; None: 1 s.
-        parameters: of the denoiser.
+        parameters: of the denoiser; in a chain, `**{"vmd.k": 5}`.
 
     Returns:
         An array of the same shape, float32.
@@ -84,7 +86,7 @@ def denoise(
 def denoise_file(
     path: str | Path,
     output: str | Path,
-    denoiser: str | None = None,
+    denoiser: ChainLike | None = None,
     weights: str | Path | None = None,
     *,
     reading: Mapping[str, Any] | None = None,

@@ -42,7 +42,8 @@ DenoiserOption = Annotated[
     str | None,
     typer.Option(
         "--denoiser",
-        help=f"A name of `cleansemg list denoisers`, or package.module:Class. Default: {DEFAULT_DENOISER[0]}.",
+        help="A name of `cleansemg list denoisers`, package.module:Class, or several, one after the other: "
+        f"line_interpolation+vmd. Default: {DEFAULT_DENOISER[0]}.",
     ),
 ]
 WeightsOption = Annotated[
@@ -54,7 +55,8 @@ WeightsOption = Annotated[
     ),
 ]
 ParametersOption = Annotated[
-    list[str] | None, typer.Option("--set", help="A parameter of the denoiser: --set cutoff_hz=20. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", help="A parameter: --set cutoff_hz=20; in a chain, --set vmd.k=5."),
 ]
 _EXPONENT = re.compile(r"[+-]?\d+e[+-]?\d+", re.IGNORECASE)
 

@@ -12,17 +12,20 @@ from typing import Any
 
 from cleansemg.core import class_checks, registry, user_modules
 from cleansemg.core.errors import UserError
+from cleansemg.denoising.chain import links_of, title_of
 from cleansemg.settings import Settings
 
 
 def require_all(settings: Settings) -> None:
-    """Import every class that a configuration names.
+    """Import every class that a configuration names, and look every denoiser and link of a chain up.
 
     Raises:
-        UserError: as `require`; a metric lacks its name and format, or has another one's key.
+        UserError: as `require`; no denoiser has a name; a metric lacks its name and format, or has another one's key.
     """
     for kind, target in user_modules.targets_in(settings):
         require(kind, target)
+    for row in (*settings.evaluate.denoisers, *settings.downstream.denoisers):
+        title_of(links_of(row) if isinstance(row, str) else row.links)
     if settings.evaluate.metrics:
         from cleansemg.evaluation import metrics
 

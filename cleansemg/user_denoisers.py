@@ -11,6 +11,7 @@ from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.core.user_modules import is_class_target
+from cleansemg.denoising.chain import links_of, title_of
 from cleansemg.evaluation.settings import DenoiserRow
 from cleansemg.settings import Settings
 from cleansemg.training.seeds import finished_fits
@@ -26,19 +27,19 @@ def add(settings: Settings, names: Sequence[str]) -> Settings:
     Raises:
         UserError: an unknown name, or a class that cannot be used.
     """
-    for name in names:
-        if is_class_target(name):
-            require("denoisers", name)
+    for link in (link for name in names for link in links_of(name)):
+        if is_class_target(link.name):
+            require("denoisers", link.name)
     if not names or settings.downstream.task is not None:
         return settings
     rows = [row if isinstance(row, DenoiserRow) else DenoiserRow(name=row) for row in settings.evaluate.denoisers]
-    there = {(row.label or registry.find("denoisers", row.name).name, row.name) for row in rows}
+    there = {(row.title, row.name) for row in rows}
     added: list[DenoiserRow] = []
     for name in names:
-        entry = registry.find("denoisers", name)
-        row = DenoiserRow(name=name if is_class_target(name) else entry.name, label=entry.name)
-        if (entry.name, row.name) not in there:
-            there.add((entry.name, row.name))
+        title = title_of(links_of(name))
+        row = DenoiserRow(name=name if is_class_target(name) else title, label=title)
+        if (title, row.name) not in there:
+            there.add((title, row.name))
             added.append(row)
     wanted = (*settings.evaluate.denoisers, *added)
     return settings.model_copy(update={"evaluate": settings.evaluate.model_copy(update={"denoisers": wanted})})
@@ -88,8 +89,9 @@ def _with_train(settings: Settings, **changes: object) -> Settings:
 
 def _networks(settings: Settings, models: Sequence[str] = ()) -> list[str]:
     """Networks of the user among `models` and the rows of the tables that name no weights."""
-    rows = [row for row in settings.evaluate.denoisers if not (isinstance(row, DenoiserRow) and row.weights)]
-    named = [*models, *(row.name if isinstance(row, DenoiserRow) else row for row in rows)]
+    rows = [DenoiserRow(name=row) if isinstance(row, str) else row for row in settings.evaluate.denoisers]
+    links = [link for row in rows if not row.weights for link in row.links if not link.weights]
+    named = [*models, *(link.name for link in links)]
     targets = [name for name in dict.fromkeys(named) if is_class_target(name)]
     return [name for name in targets if hasattr(registry.load_class(name), "network")]
 

@@ -19,6 +19,7 @@ from cleansemg.core import yaml_text
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.registry import KINDS, configs_folder, load_class, project_root
+from cleansemg.core.settings import Section
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -218,10 +219,16 @@ def _variable(match: re.Match[str]) -> str:
 
 def _explain(error: ValidationError) -> str:
     """The first problem in one line, with the nearest valid key for an unknown one."""
-    problems = error.errors()  # a misspelt key also leaves a needed one out: the misspelling is the cause
+    # Where a text or a mapping may stand, a mapping is wrong as a text, too, which says nothing.
+    mappings = [p for p in error.errors() if not (p["type"] == "string_type" and isinstance(p.get("input"), Mapping))]
+    problems = mappings or error.errors()
+    # a misspelt key also leaves a needed one out: the misspelling is the cause
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    sections = {section.__name__ for section in Section.__subclasses__()}  # pydantic names the form that was tried
+    where = ".".join(
+        str(part) for part in first["loc"] if part not in sections and not str(part).startswith("function-")
+    )
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
         return f"unknown key '{where}'{did_you_mean(key, _fields_at(first['loc'][:-1]))}{more}"

@@ -44,7 +44,7 @@ _finder = _Finder()
 
 
 def is_class_target(name: str) -> bool:
-    """Whether a name is a class's, `package.module:Class`, and not that of an entry."""
+    """Whether a name is a class's, `package.module:Class`, or a chain's that has one, and not that of an entry."""
     return ":" in name
 
 
@@ -56,7 +56,8 @@ def allow(targets: Iterable[str], folder: Path | None = None) -> None:
         folder: default: the working folder.
     """
     where = str(folder or Path.cwd())
-    tops = {target.partition(":")[0].partition(".")[0] for target in targets if is_class_target(target)}
+    single = (name for target in targets for name in target.split("+") if is_class_target(name))
+    tops = {name.partition(":")[0].partition(".")[0] for name in single}
     allow_folders(dict.fromkeys(sorted(tops - {""}), where))
 
 
@@ -73,8 +74,8 @@ def folders() -> dict[str, str]:
 
 
 def typed_targets(arguments: Iterable[str]) -> list[str]:
-    """Every `package.module:Class` among the words of a command line: alone, after `--option=`, or between commas."""
-    words = (part for argument in arguments for part in argument.rpartition("=")[2].split(","))
+    """Every `package.module:Class` in a command line: alone, after `--option=`, or between commas or plus signs."""
+    words = (part for argument in arguments for part in re.split("[,+]", argument.rpartition("=")[2]))
     return [word for word in words if _TARGET.fullmatch(word)]
 
 
@@ -87,7 +88,8 @@ def targets_in(settings: Settings) -> Iterator[tuple[str, str]]:
     named += [("datasets", name) for name in settings.enabled_datasets]
     named += [("metrics", name) for name in settings.evaluate.metrics]
     named += [("tasks", settings.downstream.task)] if settings.downstream.task else []
-    yield from dict.fromkeys((kind, name) for kind, name in named if is_class_target(name))
+    single = [(kind, name) for kind, names in named for name in names.split("+")]  # of chains, every link
+    yield from dict.fromkeys((kind, name) for kind, name in single if is_class_target(name))
 
 
 def _importer(frame: FrameType | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -13,6 +14,8 @@ from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.labels import LabelsLike, NoiseLabels, parse_labels
 
 FloatArray = NDArray[np.floating]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # results are stored in a folder of this name
 
 
 class Denoiser(ABC):

@@ -7,7 +7,6 @@ and white noise. They do not measure how well a method denoises.
 from __future__ import annotations
 
 import inspect
-import re
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from cleansemg.core.dsp import band_pass
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.core.seeding import generator
-from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.base import NAME, Denoiser
 from cleansemg.denoising.resampled import LOWEST_HZ, native
 from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.labels import NoiseLabels
@@ -26,7 +25,6 @@ from cleansemg.noise.labels import NoiseLabels
 Factory = Callable[[], Denoiser]
 
 TRACKS = ("blind", "oracle")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # results are stored in a folder of this name
 DEFAULT_RATE_HZ = 1000.0
 OTHER_RATES_HZ = (200.0, 1259.26, 2048.0)
 DURATION_S = 2.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cleansemg.core.errors import UserError
 from cleansemg.core.registry import Entry, find, load_class
 from cleansemg.denoising.base import Denoiser
+from cleansemg.denoising.chain import Chain, ChainLike, Link, links_of, title_of
 from cleansemg.denoising.resampled import with_resampling
 
 if TYPE_CHECKING:
@@ -23,25 +25,51 @@ WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 DEFAULT_DENOISER: tuple[str, str] = ("msemg", OPEN)
 
 
-def load(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) -> Denoiser:
-    """Build a denoiser that works at any sampling rate from 200 Hz.
+def load(name: ChainLike, weights: str | Path | None = PRETRAINED, **parameters: Any) -> Denoiser:
+    """Build a denoiser that works at any sampling rate from 200 Hz, or a chain of several (`chain.Chain`).
 
     A denoiser that is made for one rate, as networks are, is returned as `resampled.Resampled`: signals at other rates
     are resampled to it and the output is resampled back, without what lies above its Nyquist frequency. `load_network`
     returns a network without resampling.
 
     Args:
-        name: name of a YAML file in configs/denoisers/, one of its aliases, or `package.module:Class`.
+        name: name of a YAML file in configs/denoisers/, one of its aliases, or `package.module:Class`. Of a chain:
+            names with "+" between them, or a sequence of names or of mappings with `name`, `weights` and `parameters`.
         weights: weights of a network: "pretrained": those that come with the project; "open": the same, fine-tuned on
             the open recordings; None: a fresh network (drawn from torch's generator); or a file of this project
-            (.safetensors) or a checkpoint (.pth, .pt). A classical method has none.
-        parameters: replace those saved with the weights, which replace those of the YAML.
+            (.safetensors) or a checkpoint (.pth, .pt). A classical method has none. In a chain, they are those of
+            the networks whose link names none; a file can only be that of one.
+        parameters: replace those saved with the weights, which replace those of the YAML. In a chain, their names are
+            LINK.PARAMETER: `**{"vmd.k": 5}`.
 
     Raises:
-        UserError: the name or a parameter is unknown; or the weights are absent, broken, of another network, or
-            given to a classical method.
+        UserError: the name or a parameter is unknown; the weights are absent, broken, of another network, or
+            given to a classical method; or the links make no chain.
     """
-    return with_resampling(_load(name, weights, parameters))
+    links = with_weights(links_of(name, parameters), weights)
+    denoisers = [with_resampling(_load(link.name, link.weights, dict(link.parameters))) for link in links]
+    return denoisers[0] if len(denoisers) == 1 else Chain(denoisers)
+
+
+def with_weights(links: Sequence[Link], weights: str | Path | None) -> tuple[Link, ...]:
+    """The links of a chain with weights for those that name none: the networks.
+
+    Raises:
+        UserError: weights other than the default, and no network without any; or one file for several networks.
+    """
+    if len(links) == 1:
+        only = links[0]
+        return (only if only.weights is not None else Link(only.name, weights, only.parameters),)
+    networks = [i for i, link in enumerate(links) if is_neural(load_class(find("denoisers", link.name).target))]
+    without = [i for i in networks if links[i].weights is None]
+    if weights not in (PRETRAINED, None) and not without:
+        raise UserError(f"chain {title_of(links)}: no link needs weights; got weights={str(weights)!r}")
+    if weights not in (PRETRAINED, OPEN, None) and len(without) > 1:
+        raise UserError(f"chain {title_of(links)}: one file of weights for several networks; give each its own")
+    return tuple(
+        Link(link.name, weights if i in without else link.weights or PRETRAINED, link.parameters)
+        for i, link in enumerate(links)
+    )
 
 
 def load_network(name: str, weights: str | Path | None = PRETRAINED, **parameters: Any) -> NeuralDenoiser:

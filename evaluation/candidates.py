@@ -14,6 +14,7 @@ from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry, find, load_class
 from cleansemg.denoising import loading
+from cleansemg.denoising.chain import Link, common_tracks, title, title_of
 from cleansemg.evaluation.seed_rows import rows_of_seeds, trained_weights
 from cleansemg.evaluation.settings import DenoiserRow
 from cleansemg.quality import models
@@ -31,35 +32,26 @@ class Candidate:
 
     Attributes:
         label: name of the row and of its folder.
-        name: the name for `denoising.load`.
         track: "blind", "oracle", or "auto": the oracle track with the kinds of noise that the quality network predicts.
-        weights: for a network "pretrained", "open" or a file; None for a classical method.
-        parameters: replace those of the denoiser's YAML.
+        links: the denoiser, or those of a chain in order, each as `denoising.load` takes it, with the weights of a
+            network ("pretrained", "open" or a file) and the parameters over those of its YAML.
         sets: names of the test sets to run it on; None: all.
         identity: what decides its output: class, parameters, hashes of weights.
-        settings: the configured name and `parameters`.
-        code: hashes of the source files, YAML and weights that the name resolves to, for the stage's fingerprint.
+        settings: what is asked for: the name, and `parameters`.
+        code: what the name resolves to: hashes of source files, YAML and weights, for the stage's fingerprint.
     """
 
     label: str
-    name: str
     track: str
-    weights: str | Path | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    links: tuple[Link, ...]
     sets: tuple[str, ...] | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
 
     def build(self) -> denoising.Denoiser:
-        """Build the denoiser.
-
-        Raises:
-            UserError: as for `denoising.load`.
-        """
-        if self.weights is not None:
-            return denoising.load(self.name, weights=self.weights, **self.parameters)
-        return denoising.load(self.name, **self.parameters)
+        """The denoiser; raises UserError as `denoising.load` does."""
+        return denoising.load([vars(link) for link in self.links])
 
 
 def family(entry: Entry) -> Family:
@@ -67,6 +59,11 @@ def family(entry: Entry) -> Family:
     if "training" in entry.extra or hasattr(load_class(entry.target), "network"):
         return "neural"
     return "classical"
+
+
+def family_of(entries: Sequence[Entry]) -> Family:
+    """A chain is neural if one of its links is."""
+    return "neural" if any(family(entry) == "neural" for entry in entries) else "classical"
 
 
 def candidates(
@@ -96,24 +93,20 @@ def candidates(
     rows = configured if names is None else [row for name in names for row in _rows_of(name, configured)]
     selected: list[Candidate] = []
     for row in rows if weights else _with_seeds(rows, settings, layout):
-        entry = find("denoisers", row.name)
-        if only_family and family(entry) != only_family:
+        entries = [find("denoisers", link.name) for link in row.links]
+        if only_family and family_of(entries) != only_family:
             continue
-        source = _weights(entry, weights or row.weights, settings, layout)
-        for track in _tracks(entry, row, settings):
-            calibrated_as = "oracle" if track == AUTO else track  # parameters for given kinds, whoever names them
-            merged = {**(parameters or {}).get((entry.name, calibrated_as), {}), **row.parameters}
-            identity: dict[str, Any] = {"class": entry.target, "parameters": {**entry.parameters, **merged}}
-            code = {**of_modules(loading.__name__), **of_entry(entry)}
-            if source is not None:
-                code["weights"] = identity["weights"] = npz.sha256(loading.weights_file(entry, source))
-            if track == AUTO or load_class(entry.target).uses_quality_network:
-                code |= of_modules("cleansemg.quality")
-                code["quality weights"] = identity["labels"] = npz.sha256(models.pretrained_weights())
-            name = row.name if ":" in row.name else entry.name
-            asked = {"name": name, "parameters": merged}
-            label = row.label or entry.name
-            selected.append(Candidate(label, name, track, source, merged, row.sets, identity, asked, code))
+        links = _with_weights(row, entries, weights, settings, layout)
+        for track in _tracks(entries, row, settings):
+            merged = [
+                Link(
+                    link.name if ":" in link.name else entry.name,
+                    link.weights,
+                    {**_calibrated(parameters or {}, entry.name, track), **link.parameters},
+                )
+                for link, entry in zip(links, entries, strict=True)
+            ]
+            selected.append(_candidate(row, track, entries, merged))
     keys = [(c.label, c.track) for c in selected]
     for key in keys:
         if keys.count(key) > 1:
@@ -122,25 +115,58 @@ def candidates(
 
 
 def _with_seeds(rows: Sequence[DenoiserRow], settings: Settings, layout: Layout) -> list[DenoiserRow]:
-    """The rows, and those of further training seeds."""
-    return [one for row in rows for one in rows_of_seeds(row, find("denoisers", row.name), settings, layout)]
+    """The rows, and those of further training seeds; a chain has the networks of the first seed alone."""
+    return [one for row in rows for one in _seeds_of(row, settings, layout)]
+
+
+def _seeds_of(row: DenoiserRow, settings: Settings, layout: Layout) -> Sequence[DenoiserRow]:
+    links = row.links
+    return [row] if len(links) > 1 else rows_of_seeds(row, find("denoisers", links[0].name), settings, layout)
+
+
+def _candidate(row: DenoiserRow, track: str, entries: Sequence[Entry], links: Sequence[Link]) -> Candidate:
+    """One row on one track, with what decides its output."""
+    identities: list[dict[str, Any]] = []
+    asked: list[dict[str, Any]] = []
+    code = of_modules(loading.__name__)
+    for number, (entry, link) in enumerate(zip(entries, links, strict=True), 1):
+        identity: dict[str, Any] = {"class": entry.target, "parameters": {**entry.parameters, **link.parameters}}
+        code |= of_entry(entry)
+        if link.weights is not None:
+            key = "weights" if len(links) == 1 else f"weights of link {number}"
+            code[key] = identity["weights"] = npz.sha256(loading.weights_file(entry, link.weights))
+        identities.append(identity)
+        asked.append({"name": link.name, "parameters": dict(link.parameters)})
+    whole: dict[str, Any] = identities[0] if len(links) == 1 else {"chain": identities}
+    if track == AUTO or any(load_class(entry.target).uses_quality_network for entry in entries):
+        code |= of_modules("cleansemg.quality")
+        code["quality weights"] = whole["labels"] = npz.sha256(models.pretrained_weights())
+    wanted = asked[0] if len(links) == 1 else {"chain": asked}
+    return Candidate(row.title, track, tuple(links), row.sets, whole, wanted, code)
+
+
+def _calibrated(parameters: Mapping[tuple[str, str], Mapping[str, Any]], name: str, track: str) -> Mapping[str, Any]:
+    """What a calibration, or a file of parameters, has for a denoiser on a track."""
+    return parameters.get((name, "oracle" if track == AUTO else track), {})
 
 
 def _rows_of(name: str | DenoiserRow, configured: Sequence[DenoiserRow]) -> list[DenoiserRow]:
-    """The configuration's rows of one denoiser; a row with only the name where there are none."""
+    """The configuration's rows of one denoiser or chain; a row with only the name where there are none."""
     if isinstance(name, DenoiserRow):
         return [name]
-    canonical = find("denoisers", name).name
-    return [row for row in configured if find("denoisers", row.name).name == canonical] or [DenoiserRow(name=name)]
+    canonical = title(name)
+    return [row for row in configured if title_of(row.links) == canonical] or [DenoiserRow(name=name)]
 
 
-def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ...]:
+def _tracks(entries: Sequence[Entry], row: DenoiserRow, settings: Settings) -> tuple[str, ...]:
     """The track that the row names; else those of `evaluate.tracks` that the denoiser has; else all but auto.
 
     Raises:
-        UserError: the denoiser does not have the row's track.
+        UserError: the denoiser does not have the track that the row names, or the links of a chain have none in common.
     """
-    tracks: tuple[str, ...] = load_class(entry.target).tracks
+    tracks = common_tracks([load_class(entry.target).tracks for entry in entries])
+    if not tracks:
+        raise UserError(f"evaluate.denoisers: the links of '{row.name}' have no track in common")
     without_auto = tracks
     if {"blind", "oracle"} <= set(tracks):  # one that needs more than the kinds has no blind track
         tracks = (*tracks, AUTO)
@@ -150,6 +176,29 @@ def _tracks(entry: Entry, row: DenoiserRow, settings: Settings) -> tuple[str, ..
     if row.track not in tracks:
         raise UserError(f"evaluate.denoisers: '{row.name}' has no {row.track} track{did_you_mean(row.track, tracks)}")
     return (row.track,)
+
+
+def _with_weights(
+    row: DenoiserRow, entries: Sequence[Entry], weights: str | Path | None, settings: Settings, layout: Layout
+) -> list[Link]:
+    """The links of a row with what `load` takes as weights: their own, the row's, this run's, or the pretrained ones.
+
+    Raises:
+        UserError: weights for a classical method; one file for several networks; no such file.
+    """
+    asked = weights or row.weights
+    neural = [family(entry) == "neural" for entry in entries]
+    if asked and sum(neural) > 1 and asked not in (loading.PRETRAINED, loading.OPEN):
+        raise UserError(f"evaluate.denoisers: one file of weights for the networks of '{row.name}'; give each its own")
+    alone = len(entries) == 1
+    return [
+        Link(
+            link.name,
+            _weights(entry, link.weights or (asked if is_neural or alone else None), settings, layout),
+            link.parameters,
+        )
+        for link, entry, is_neural in zip(row.links, entries, neural, strict=True)
+    ]
 
 
 def _weights(entry: Entry, weights: str | Path | None, settings: Settings, layout: Layout) -> str | Path | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from cleansemg.core.errors import UserError
 from cleansemg.core.settings import Section
+from cleansemg.denoising.base import NAME
+from cleansemg.denoising.chain import SEPARATOR, Link, links_of, title_of
 from cleansemg.evaluation.rounding import is_power_of_two
 from cleansemg.noise.settings import Files
 
@@ -56,16 +60,76 @@ class Mix(Section):
         return self
 
 
-class DenoiserRow(Section):
-    """One denoiser to evaluate, with options beyond its name."""
+class ChainLink(Section):
+    """One denoiser of a chain, with options beyond its name."""
 
     name: str
-    label: str | None = None
+    weights: str | None = None  # of a network; None: those of the row, or of this run, or the pretrained ones
+    parameters: dict[str, Any] = {}
+
+
+class DenoiserRow(Section):
+    """One denoiser to evaluate, or a chain of several, with options beyond the name."""
+
+    later = frozenset({"chain"})
+
+    name: str = ""  # of a denoiser, or of several with "+" between them
+    chain: tuple[str | ChainLink, ...] = ()  # in place of name: denoisers one after the other
+    label: str | None = None  # name of the row and of its folder; None: the denoiser's, or line_interpolation+vmd
     # auto: the oracle track with kinds that the quality network predicts. None: evaluate.tracks, or all tracks but auto
     track: Literal["blind", "auto", "oracle"] | None = None
     sets: tuple[SetName, ...] | None = None  # None: every test set; a slow method may take one
     weights: str | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}  # of a chain: LINK.PARAMETER, as vmd.k
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_of_chain(cls, values: Any) -> Any:
+        """A chain's name is those of its links, joined; so a row of either form has a name."""
+        if not isinstance(values, dict) or "chain" not in values:
+            return values
+        links = values["chain"]
+        if not links and values.get("name"):  # as a row of one denoiser is saved
+            return values
+        if not isinstance(links, list | tuple) or not links:
+            raise ValueError("chain: name at least one denoiser, as in [line_interpolation, vmd]")
+        try:
+            name = SEPARATOR.join(link.name for link in links_of(_plain(links)))
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        if values.get("name", name) != name:
+            raise ValueError(f"a row has a name or a chain, not both; got {values['name']} and {name}")
+        return {**values, "name": name}
+
+    @model_validator(mode="after")
+    def _names(self) -> DenoiserRow:
+        if not self.name:
+            raise ValueError("a row needs the name of a denoiser, or a chain of several")
+        if self.label is not None and not NAME.fullmatch(self.label):
+            raise ValueError(f"label '{self.label}' is no name of a folder: letters, digits, and _ . + - inside")
+        return self
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The denoisers of the row, in order; one where it is no chain.
+
+        Raises:
+            UserError: the row makes no chain, or a parameter is of none of its links.
+        """
+        return links_of(_plain(self.chain) or self.name, self.parameters)
+
+    @property
+    def title(self) -> str:
+        """The row's label, or what its denoiser or chain is called.
+
+        Raises:
+            UserError: no denoiser has that name.
+        """
+        return self.label or title_of(self.links)
+
+
+def _plain(links: Sequence[Any]) -> list[Any]:
+    return [link.model_dump() if isinstance(link, ChainLink) else link for link in links]
 
 
 class Evaluate(Section):

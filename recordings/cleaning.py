@@ -195,7 +195,7 @@ class _Run:
             "input": sidecar.describe_file(info),
             "output": sidecar.describe_file(self.writer.info),
             "denoiser": description,
-            "seed": description["parameters"].get("seed"),
+            "seed": description.get("parameters", {}).get("seed"),  # a chain's links have their own
             "track": options.track,
             "quality_model": describe_model(self.model) if options.track == "auto" or self.full else None,
             "fs_hz": info.fs_hz,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from cleansemg.core.npz import sha256
 from cleansemg.core.registry import find, load_class
 from cleansemg.denoising import Denoiser, load
-from cleansemg.denoising.loading import DEFAULT_DENOISER, OPEN, PRETRAINED, is_neural, weights_file
+from cleansemg.denoising.chain import SEPARATOR, Chain, ChainLike, Link, links_of
+from cleansemg.denoising.loading import DEFAULT_DENOISER, OPEN, PRETRAINED, is_neural, weights_file, with_weights
 from cleansemg.denoising.resampled import native
 
 if TYPE_CHECKING:
@@ -36,40 +37,58 @@ class ResolvedDenoiser:
 
 
 def choose(
-    name: str | None = None, weights: str | Path | None = None, parameters: Mapping[str, Any] | None = None
+    name: ChainLike | None = None, weights: str | Path | None = None, parameters: Mapping[str, Any] | None = None
 ) -> ResolvedDenoiser:
-    """Build a denoiser.
+    """Build a denoiser, or a chain.
 
     Args:
-        name: of a denoiser, or `package.module:Class`; None: `cleansemg.denoising.loading.DEFAULT_DENOISER`.
-        weights: pretrained, open or a file; None: those of the default where `name` is the default, else pretrained.
-        parameters: over those of its YAML and its weights.
+        name: of a denoiser, `package.module:Class`, or a chain as `denoising.load` takes it; None:
+            `cleansemg.denoising.loading.DEFAULT_DENOISER`.
+        weights: pretrained, open or a file; None: those of the default for the default, else pretrained.
+        parameters: over those of its YAML and its weights; of a chain as LINK.PARAMETER.
 
     Raises:
         UserError: as `denoising.load`.
     """
-    given = dict(parameters or {})
-    entry = find("denoisers", name or DEFAULT_DENOISER[0])
+    links = links_of(DEFAULT_DENOISER[0] if name is None else name, parameters)
     if weights is None:
-        weights = DEFAULT_DENOISER[1] if entry.name == find("denoisers", DEFAULT_DENOISER[0]).name else PRETRAINED
-    denoiser = load(name or entry.name, weights=weights, **given)
+        default = find("denoisers", DEFAULT_DENOISER[0]).name
+        links = tuple(
+            replace(link, weights=DEFAULT_DENOISER[1])
+            if link.weights is None and find("denoisers", link.name).name == default
+            else link
+            for link in links
+        )
+    links = with_weights(links, PRETRAINED if weights is None else weights)
+    denoiser = load([vars(link) for link in links])
+    built = denoiser.links if isinstance(denoiser, Chain) else (denoiser,)
+    about = [_described(link, one) for link, one in zip(links, built, strict=True)]
+    title = SEPARATOR.join(title for title, _ in about)
+    descriptions = [description for _, description in about]
+    if len(about) == 1:
+        return ResolvedDenoiser(denoiser, title, descriptions[0])
+    return ResolvedDenoiser(denoiser, title, {"name": denoiser.name, "chain": descriptions})
+
+
+def _described(link: Link, denoiser: Denoiser) -> tuple[str, dict[str, Any]]:
+    """Title and description of one denoiser that was built from a link with its weights."""
+    entry = find("denoisers", link.name)
     saved: dict[str, Any] = {}
     files = None
     title = entry.name
-    if is_neural(type(native(denoiser))):
+    if is_neural(type(native(denoiser))) and link.weights is not None:
         from cleansemg.core import weight_files
 
-        path = weights_file(entry, weights)
+        path = weights_file(entry, link.weights)
         saved = {
             **weight_files.read(path)[1].get("parameters", {}),
             "centre": getattr(native(denoiser), "centre", None),
         }
-        source = str(weights) if weights in {PRETRAINED, OPEN} else "file"
+        source = str(link.weights) if link.weights in {PRETRAINED, OPEN} else "file"
         files = {"source": source, "name": path.name, "sha256": sha256(path)}
         title = f"{entry.name} ({source if source != 'file' else path.name})"
-    known = {**_defaults(load_class(entry.target)), **entry.parameters, **saved, **given}
-    description = {"name": entry.name, "class": entry.target, "parameters": _plain(known), "weights": files}
-    return ResolvedDenoiser(denoiser, title, description)
+    known = {**_defaults(load_class(entry.target)), **entry.parameters, **saved, **link.parameters}
+    return title, {"name": entry.name, "class": entry.target, "parameters": _plain(known), "weights": files}
 
 
 def try_out(denoiser: Denoiser, fs_hz: float) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cleansemg.core.errors import UserError, did_you_mean
+from cleansemg.denoising.chain import ChainLike
 from cleansemg.denoising.overlap_add import OVERLAP_S, WINDOW_S
 from cleansemg.formats import FileInfo, parts_of
 from cleansemg.recordings import pictures, sidecar
@@ -20,7 +21,7 @@ class DenoiseOptions:
 
     Attributes:
         output: the denoised recording; its suffix is that of its format.
-        denoiser: a name, or `package.module:Class`; None: the project's default.
+        denoiser: a name, `package.module:Class`, or a chain as `denoising.load` takes it; None: the project's default.
         weights: pretrained, open or a file; None: the default's.
         parameters: of the denoiser.
         track: blind, or auto: the denoiser is given the kinds of noise that the quality network predicts in a window.
@@ -35,7 +36,7 @@ class DenoiseOptions:
     """
 
     output: Path
-    denoiser: str | None = None
+    denoiser: ChainLike | None = None
     weights: str | Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     track: str = "blind"

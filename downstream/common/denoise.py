@@ -13,9 +13,9 @@ from cleansemg.core.artifact import Failure
 from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
-from cleansemg.core.registry import find
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.denoising import Denoiser, InputError
+from cleansemg.denoising.chain import title, title_of
 from cleansemg.downstream.common import placement, streams
 from cleansemg.downstream.common.streams import NOISY, SCHEMA, open_task
 from cleansemg.downstream.common.task import Stream
@@ -60,7 +60,7 @@ def labels(settings: Settings, names: Sequence[str] | None = None) -> list[str]:
         UserError: an unknown name, one label twice, or a task whose recordings are envelopes.
     """
     rows = [DenoiserRow(name=row) if isinstance(row, str) else row for row in _wanted(settings, names)]
-    row_labels = [row.label or find("denoisers", row.name).name for row in rows]
+    row_labels = [row.title for row in rows]
     for label in row_labels:
         if row_labels.count(label) > 1:
             raise UserError(f"downstream.denoisers: '{label}' twice; give each row its own label")
@@ -78,9 +78,9 @@ def configured(settings: Settings, names: Sequence[str] | None) -> list[str | De
     wanted: list[str | DenoiserRow] = []
     for name in names:
         matching = [row for row in rows if isinstance(row, DenoiserRow) and row.label == name]
-        entry = find("denoisers", name).name if not matching else None
+        wanted_title = title(name) if not matching else None
         matching = matching or [
-            row for row in rows if isinstance(row, DenoiserRow) and find("denoisers", row.name).name == entry
+            row for row in rows if isinstance(row, DenoiserRow) and title_of(row.links) == wanted_title
         ]
         wanted += matching or [name]
     return wanted

@@ -26,7 +26,8 @@ from cleansemg.downstream.common.denoise import configured
 from cleansemg.downstream.common.running import keeping
 from cleansemg.downstream.common.streams import CLEAN, NOISY
 from cleansemg.downstream.gesture.segment_placement import paste_all
-from cleansemg.evaluation.candidates import Candidate, Family, candidates, family
+from cleansemg.evaluation.candidates import Candidate, Family, candidates, family_of
+from cleansemg.evaluation.settings import DenoiserRow
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -111,8 +112,8 @@ def paste(
             where only one is possible, or an absent file.
     """
     rows = configured(settings, [method])
-    entry = find("denoisers", rows[0] if isinstance(rows[0], str) else rows[0].name)
-    if family(entry) != of:
+    first = DenoiserRow(name=rows[0]) if isinstance(rows[0], str) else rows[0]
+    if family_of([find("denoisers", link.name) for link in first.links]) != of:
         other = "prepare_classical.py --method" if of == "neural" else "prepare_neural.py --model-name"
         raise UserError(f"'{method}' is not a {of} denoiser; use downstream/gesture/{other} {method}")
     blind = [row for row in candidates(settings, layout, names=rows, weights=weights) if row.track == "blind"]

@@ -171,6 +171,7 @@ def _measured(row: Candidate, fs_hz: float, here: str) -> Cost:
 def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
     """Real-time factor on one thread, and number of trained parameters."""
     from cleansemg.denoising import NoiseLabels
+    from cleansemg.denoising.chain import Chain
     from cleansemg.denoising.resampled import native
     from cleansemg.quality import noise_labels
 
@@ -189,7 +190,8 @@ def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
 
     first = once()  # compiles kernels and reads files, so it counts only where one call takes long anyway
     taken = [once() for _ in range(1 if first > SLOW_S else REPEATS)]
-    network = getattr(native(denoiser), "network", None)
-    count = None if network is None else sum(int(p.numel()) for p in network.parameters() if p.requires_grad)
+    links = denoiser.links if isinstance(denoiser, Chain) else (denoiser,)
+    networks = [native(link).network for link in links if hasattr(native(link), "network")]  # type: ignore[attr-defined]
+    count = sum(int(p.numel()) for network in networks for p in network.parameters() if p.requires_grad)
     # six digits, so that a report from the file is the same as the one that measured
     return float(f"{statistics.median(taken) / SECONDS_OF_SIGNAL:.6g}"), count or None

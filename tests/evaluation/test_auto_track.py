@@ -66,7 +66,7 @@ def test_calibrated_values_are_those_of_the_oracle_track(layout) -> None:
         _settings(denoisers=("hp",), tracks=("auto", "blind")), layout,
         parameters={("hp", "oracle"): {"cutoff_hz": 33.0}, ("hp", "blind"): {"cutoff_hz": 44.0}},
     )  # fmt: skip
-    assert {row.track: row.parameters["cutoff_hz"] for row in rows} == {"auto": 33.0, "blind": 44.0}
+    assert {row.track: row.links[0].parameters["cutoff_hz"] for row in rows} == {"auto": 33.0, "blind": 44.0}
 
 
 def test_scores_are_those_of_the_oracle_path_with_found_kinds(layout) -> None:
