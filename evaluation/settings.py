@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,6 @@ from pydantic import Field, field_validator, model_validator
 
 from cleansemg.core.errors import UserError
 from cleansemg.core.settings import Section
-from cleansemg.denoising.base import NAME
 from cleansemg.denoising.chain import SEPARATOR, Link, links_of, title_of
 from cleansemg.evaluation.rounding import is_power_of_two
 from cleansemg.noise.settings import Files
@@ -18,6 +18,8 @@ from cleansemg.noise.settings import Files
 # kinds. clean: each as it is. out_of_domain: as combined, of the people of data sets with `part: out_of_domain`.
 # baseline: as combined, with noise of that kind alone.
 SetName = Literal["combined", "grid", "clean", "out_of_domain", "baseline"]
+
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+@-]*")  # results lie in a folder of this name
 
 
 class Mix(Section):
@@ -105,8 +107,8 @@ class DenoiserRow(Section):
     def _names(self) -> DenoiserRow:
         if not self.name:
             raise ValueError("a row needs the name of a denoiser, or a chain of several")
-        if self.label is not None and not NAME.fullmatch(self.label):
-            raise ValueError(f"label '{self.label}' is no name of a folder: letters, digits, and _ . + - inside")
+        if self.label is not None and not LABEL.fullmatch(self.label):
+            raise ValueError(f"label '{self.label}' is no name of a folder: letters, digits, and _ . + @ - inside")
         return self
 
     @property
