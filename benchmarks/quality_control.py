@@ -21,9 +21,9 @@ from cleansemg.core import dsp
 from cleansemg.core.execution import map_items
 from cleansemg.core.seeding import generator
 from cleansemg.core.threads import single_threaded
-from cleansemg.data_pipeline.qc import SubjectJob, measure_subject
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.data_pipeline.settings import Qc
+from cleansemg.data_pipeline.trial_measures import SubjectJob, measure_subject
 
 FS_HZ = 2000.0
 N_CHANNELS, N_TRIALS, TRIAL_S, REST_S = 12, 20, 5.0, 3.0

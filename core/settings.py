@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
+OutOfDomain = Literal["out_of_domain"]
+SplitPart = Part | OutOfDomain  # where the people of a data set go
+OUT_OF_DOMAIN: OutOfDomain = "out_of_domain"  # tested on alone: nothing is fitted, calibrated or selected on it
+SPLIT_PARTS: tuple[SplitPart, ...] = (*PARTS, OUT_OF_DOMAIN)
 Positive = Annotated[float, Field(gt=0)]
 
 

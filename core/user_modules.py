@@ -85,7 +85,7 @@ def targets_in(settings: Settings) -> Iterator[tuple[str, str]]:
     named: list[tuple[str, str]] = [("denoisers", row if isinstance(row, str) else row.name) for row in rows]
     named += [("denoisers", name) for name in (*settings.train.models, *settings.calibrate.methods)]
     named += [("noises", source.source) for sources in settings.noise.kinds.values() for source in sources]
-    named += [("datasets", name) for name in settings.enabled_datasets]
+    named += [("datasets", dataset.class_ or name) for name, dataset in settings.enabled_datasets.items()]
     named += [("metrics", name) for name in settings.evaluate.metrics]
     named += [("tasks", settings.downstream.task)] if settings.downstream.task else []
     single = [(kind, name) for kind, names in named for name in names.split("+")]  # of chains, every link

@@ -1,7 +1,7 @@
 """Stage grade: grades every trial-channel by its quality measures and accepts or rejects it (A2).
 
-The rules are checked in this order, and the first one that fails decides: length of the trial, SMR, SHR, OHM, SNR, the
-accepted grades (`grade.keep`), and the Hampel gate. A measure that is missing (NaN) fails its rule. With
+The rules are checked in this order, and the first one that fails decides: length of the trial, clipping, the stay at a
+rail, SMR, SHR, OHM, SNR, the accepted grades (`grade.keep`), and the Hampel gate. A measure that is missing (NaN) fails its rule. With
 `grade.rule: none`, every trial-channel is accepted.
 """
 
@@ -24,8 +24,9 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline import columns
 from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
-from cleansemg.data_pipeline.qc import QcRow, enabled_databases
+from cleansemg.data_pipeline.qc import enabled_databases
 from cleansemg.data_pipeline.settings import Grade
+from cleansemg.data_pipeline.trial_measures import QcRow
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -140,7 +141,11 @@ def judge(row: QcRow, job: GradeJob) -> Judgement:
     if n_samples < job.min_trial_samples:
         cause = f"trial of {n_samples} samples is shorter than {job.min_trial_samples}"
         return Judgement("reject", False, "short", cause)
+    clipped_max = math.inf if limits.clipped_max is None else limits.clipped_max
+    rail_max_s = math.inf if limits.rail_max_s is None else limits.rail_max_s
     gates = (
+        ("clipping", row.clipped, clipped_max, " of the samples at a rail", row.clipped <= clipped_max),
+        ("rail", row.rail_s, rail_max_s, " s at a stretch", row.rail_s <= rail_max_s),
         ("SMR", row.smr_db, limits.smr_min_db, " dB", row.smr_db > limits.smr_min_db),
         ("SHR", row.shr_db, limits.shr_min_db, " dB", row.shr_db > limits.shr_min_db),
         ("OHM", row.ohm, limits.ohm_max, "", row.ohm < limits.ohm_max),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cleansemg.core.errors import UserError, did_you_mean
-from cleansemg.core.settings import PARTS, Part
+from cleansemg.core.settings import PARTS, Part, SplitPart
 from cleansemg.data_pipeline.settings import Selected, Selection
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def of_database(selection: Selection, database: str) -> Mapping[Part, Selected]:
     return selection[database]
 
 
-def shared_subjects(database: str, subjects: Mapping[Part, Sequence[str]]) -> list[str]:
+def shared_subjects(database: str, subjects: Mapping[SplitPart, Sequence[str]]) -> list[str]:
     """One label for each pair of parts that share subjects of a database."""
     labels = []
     for one, other in itertools.combinations(subjects, 2):

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleansemg.core import artifact, dsp, registry
+from cleansemg.core import artifact, dsp
 from cleansemg.core.artifact import Artifact, Failure, Manifest, Schema
 from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ArtifactError, ItemError
 from cleansemg.core.layout import Layout
-from cleansemg.core.settings import PARTS, Part
+from cleansemg.core.settings import OUT_OF_DOMAIN, SplitPart
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, StageResult, run_stage
 from cleansemg.data_pipeline import columns
 from cleansemg.data_pipeline.grading import SCHEMA as GRADES
 from cleansemg.data_pipeline.qc import SCHEMA as QUALITY
 from cleansemg.data_pipeline.qc import enabled_databases, subject_shard, wanted_recordings
-from cleansemg.data_pipeline.readers.lookup import open_reader
+from cleansemg.data_pipeline.readers.lookup import entry_of, open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.data_pipeline.segment_ids import require_unique, segment_id
 from cleansemg.data_pipeline.settings import Activity, Segment
@@ -122,7 +122,8 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """
     grades = Artifact.open(layout.grades, GRADES)
     split = load_split(layout.split)
-    jobs: dict[Part, list[Job[SubjectJob]]] = {part: [] for part in PARTS}
+    parts = split.parts
+    jobs: dict[SplitPart, list[Job[SubjectJob]]] = {part: [] for part in parts}
     ids: list[str] = []
     for name, database in sorted(enabled_databases(settings).items(), key=lambda item: item[1]):
         for subject, job in _subject_jobs(name, database, grades, settings, layout).items():
@@ -132,9 +133,11 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     require_unique(ids)
     code = of_modules(__name__)
     for name in enabled_databases(settings):
-        code |= of_entry(registry.find("datasets", name))
+        code |= of_entry(entry_of(name, settings))
     lines, n_failures = [], 0
-    for part in PARTS:
+    if OUT_OF_DOMAIN not in parts:  # segments of an earlier split are no longer a part of this run
+        (layout.segments(OUT_OF_DOMAIN) / artifact.MANIFEST).unlink(missing_ok=True)
+    for part in parts:
         result = run_stage(
             layout.segments(part),
             SCHEMA,
@@ -170,9 +173,9 @@ def _subject_jobs(
     return jobs
 
 
-def _by_part(job: SubjectJob, split: Split) -> dict[Part, SubjectJob]:
+def _by_part(job: SubjectJob, split: Split) -> dict[SplitPart, SubjectJob]:
     """A subject's job by part: one part or, under a selection, several."""
-    rows: dict[Part, list[AcceptedTrials]] = {}
+    rows: dict[SplitPart, list[AcceptedTrials]] = {}
     for row in job.accepted:
         part = split.part_of_signal(row.database, row.subject, row.exercise, row.channel_name)
         if part is not None:

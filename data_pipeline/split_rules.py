@@ -11,14 +11,14 @@ import yaml
 from cleansemg.core import config
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.seeding import generator
-from cleansemg.core.settings import PARTS, Part
+from cleansemg.core.settings import PARTS, SplitPart
 from cleansemg.data_pipeline.settings import Selection
 from cleansemg.data_pipeline.settings import Split as SplitSettings
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
-Parts = dict[Part, list[str]]
+Parts = dict[SplitPart, list[str]]
 Assignment = dict[str, Parts]  # database -> part -> subjects
 
 
@@ -141,8 +141,8 @@ def by_selection(present: Mapping[str, Iterable[str]], selection: Selection, whe
     for database, subjects in present.items():
         there = list(subjects)
         parts: Parts = {part: [s for s in selection[database][part].subjects if s in there] for part in PARTS}
-        for part, people in parts.items():
-            wanted = selection[database][part].subjects
+        for part in PARTS:
+            people, wanted = parts[part], selection[database][part].subjects
             if wanted and not people:
                 raise UserError(
                     f"{where}: {database}.{part}: no signal of {', '.join(wanted[:3])}{', ...' if wanted[3:] else ''} "

@@ -10,23 +10,25 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cleansemg.core import registry, yaml_text
+from cleansemg.core import yaml_text
 from cleansemg.core.artifact import Artifact, Schema
 from cleansemg.core.code_identity import of_modules
 from cleansemg.core.errors import ArtifactError, UserError, did_you_mean
 from cleansemg.core.fingerprint import fingerprint, relation
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
-from cleansemg.core.settings import PARTS, Part
+from cleansemg.core.settings import OUT_OF_DOMAIN, PARTS, SPLIT_PARTS, Part, SplitPart
 from cleansemg.core.stage import Report, RunOptions, disk_error, other_settings
 from cleansemg.data_pipeline import part_selection, split_rules
+from cleansemg.data_pipeline.copies import find_copies, keep_in_one_part, require_none
 from cleansemg.data_pipeline.grading import SCHEMA as GRADES
+from cleansemg.data_pipeline.readers.lookup import database_of, databases_by_part
 from cleansemg.data_pipeline.settings import Segment, Selected, Selection
-from cleansemg.data_pipeline.split_rules import Assignment
+from cleansemg.data_pipeline.split_rules import Assignment, Parts
 from cleansemg.data_pipeline.windows import n_windows
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 SCHEMA = Schema("split", 1, step="cleansemg run --stages split")
 
 Sizes = dict[str, dict[str, int]]  # database -> subject -> estimated number of segments
-SizesByPart = Mapping[Part, Sizes]  # sizes of what each part selects; without a selection, the same in every part
+SizesByPart = Mapping[SplitPart, Sizes]  # sizes of what each part selects; without a selection, the same in every part
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Split:
     Attributes:
         rule, seed: the settings that the split follows.
         fingerprint: hash of the settings, grades and code behind the split.
-        databases: database -> part -> subjects, sorted.
+        databases: database -> part -> subjects, sorted; `out_of_domain` is there for databases that are that part.
         remarks: what a reader of the results should know, e.g. that the data are a part of the original.
         label: what parts share under `protocol: published`; empty where nothing is shared.
         selected: exercises and channels that each part uses; None: all.
@@ -56,12 +58,17 @@ class Split:
     rule: str
     seed: int
     fingerprint: str
-    databases: Mapping[str, Mapping[Part, tuple[str, ...]]]
+    databases: Mapping[str, Mapping[SplitPart, tuple[str, ...]]]
     remarks: tuple[str, ...] = ()
     label: str = ""
     selected: Selection | None = None
 
-    def part_of(self, database: str, subject: str) -> Part:
+    @property
+    def parts(self) -> tuple[SplitPart, ...]:
+        """The parts there are: train, valid, test, and `out_of_domain` where some database is that part."""
+        return tuple(part for part in SPLIT_PARTS if part in PARTS or any(part in d for d in self.databases.values()))
+
+    def part_of(self, database: str, subject: str) -> SplitPart:
         """The part of a subject; the first one where the subject is in several.
 
         Raises:
@@ -72,14 +79,14 @@ class Split:
                 return part
         raise UserError(f"the split has no subject '{subject}' of {database}; run: {SCHEMA.command} --force")
 
-    def part_of_signal(self, database: str, subject: str, exercise: str, channel: str) -> Part | None:
+    def part_of_signal(self, database: str, subject: str, exercise: str, channel: str) -> SplitPart | None:
         """The part of one channel of a recording; None where the selection leaves it out.
 
         Raises:
             UserError: the split does not have that subject.
         """
         first = self.part_of(database, subject)
-        if self.selected is None:
+        if self.selected is None or database not in self.selected:
             return first
         parts = part_selection.parts_of(self.selected[database], subject, exercise, channel)
         return parts[0] if parts else None
@@ -90,21 +97,30 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
 
     Raises:
         ArtifactError: the grades are missing, or another configuration's split is there and `force` is off.
-        UserError: the rule cannot be followed; the message names the setting, the database or the subject.
+        UserError: the rule cannot be followed, or two people hold the same samples; the message names the setting, the
+            database or the subject.
     """
     grades = Artifact.open(layout.grades, GRADES)
     selection = part_selection.of_settings(settings)
     sizes = segment_counts(grades, settings.segment)
-    by_part: SizesByPart = dict.fromkeys(PARTS, sizes)
+    fixed = {database: part for database, part in databases_by_part(settings).items() if database in sizes}
+    by_part: dict[SplitPart, Sizes] = dict.fromkeys(SPLIT_PARTS, sizes)
     if selection is not None:
-        by_part = {part: segment_counts(grades, settings.segment, selection, part) for part in PARTS}
-    assignment, listed = _assign(sizes, settings, selection)
+        by_part |= {part: segment_counts(grades, settings.segment, selection, part) for part in PARTS}
+    assignment, listed = _assign({d: n for d, n in sizes.items() if d not in fixed}, settings, selection)
+    assignment |= {database: _whole(sizes[database], part) for database, part in fixed.items()}
+    copies, moved = find_copies(layout, grades), list[str]()
+    if settings.split.copies == "error":
+        require_none(copies)
+    else:
+        assignment, moved = keep_in_one_part(copies, assignment, fixed)
     published = settings.protocol == "published"
     section = [
         settings.split.identity(exclude=frozenset({"file"})),
         settings.segment.identity(),
         listed,
         *(["published"] if published else []),
+        *([{"parts": fixed}] if fixed else []),
     ]
     wanted = fingerprint(SCHEMA, section, {"grades": grades.manifest.fingerprint}, settings.seed, of_modules(__name__))
     databases = {database: _sorted_parts(parts) for database, parts in sorted(assignment.items())}
@@ -114,7 +130,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         settings.seed,
         wanted,
         databases,
-        tuple(_remarks(sizes, databases, listed)),
+        (*_remarks(sizes, databases, listed), *_out_of_domain(databases), *moved),
         part_selection.leak_label(shared) if shared else "",
         selection,
     )
@@ -126,7 +142,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     except OSError as error:
         raise disk_error(layout.split, error) from error
     lines = [_line(database, parts, by_part) for database, parts in databases.items()]
-    lines += [f"no subjects to {part}" for part in PARTS if not any(parts[part] for parts in databases.values())]
+    lines += [f"no subjects to {part}" for part in PARTS if not any(parts.get(part) for parts in databases.values())]
     labels = (split.label,) if split.label else ()
     return Report("split", (*lines, *labels, *split.remarks, f"rule {split.rule}: {layout.split}"))
 
@@ -166,7 +182,7 @@ def segment_counts(
         for database, subject, exercise, channel, start, stop, fs_hz, accepted in zip(*columns, strict=True):
             by_subject = sizes.setdefault(database, {})
             by_subject.setdefault(subject, 0)
-            if selection is not None:
+            if selection is not None and database in selection:
                 parts = part_selection.parts_of(
                     part_selection.of_database(selection, database), subject, exercise, channel
                 )
@@ -189,8 +205,8 @@ def load_split(path: Path) -> Split:
     try:
         content = yaml_text.load(path.read_text(encoding="utf-8"))
         databases = {
-            str(database): _sorted_parts({part: content["databases"][database][part] for part in PARTS})
-            for database in content["databases"]
+            str(database): _sorted_parts({**{part: parts[part] for part in PARTS}, **_extra(parts)})
+            for database, parts in content["databases"].items()
         }
         split = Split(
             str(content["rule"]),
@@ -210,6 +226,10 @@ def load_split(path: Path) -> Split:
         if not split.label:
             split_rules.require_disjoint(database, parts, str(path))
     return split
+
+
+def _extra(parts: Mapping[str, Any]) -> dict[SplitPart, Any]:
+    return {OUT_OF_DOMAIN: parts[OUT_OF_DOMAIN]} if OUT_OF_DOMAIN in parts else {}
 
 
 def _selection_of(content: Any) -> Selection | None:
@@ -252,23 +272,38 @@ def _require_known(settings: Settings) -> None:
     Raises:
         UserError: a name is unknown.
     """
-    known = {registry.find("datasets", name).name for name in settings.datasets}
+    known = {database_of(name, settings) for name in settings.datasets}
     for database in settings.split.test_databases:
         if database not in known:
             hint = did_you_mean(database, sorted(known))
             raise UserError(f"{settings.config_file}: split.test_databases: no data set is called '{database}'{hint}")
 
 
-def _sorted_parts(parts: Mapping[Any, Any]) -> dict[Part, tuple[str, ...]]:
-    return {part: tuple(sorted(str(subject) for subject in parts[part])) for part in get_args(Part)}
+def _whole(subjects: Mapping[str, int], part: SplitPart) -> Parts:
+    """A database whose people all go to one part."""
+    parts: Parts = {one: [] for one in PARTS}
+    return parts | {part: list(subjects)}
+
+
+def _sorted_parts(parts: Mapping[Any, Any]) -> dict[SplitPart, tuple[str, ...]]:
+    return {part: tuple(sorted(str(subject) for subject in parts[part])) for part in SPLIT_PARTS if part in parts}
+
+
+def _out_of_domain(databases: Mapping[str, Mapping[SplitPart, tuple[str, ...]]]) -> list[str]:
+    return [
+        f"{database}: a part of its own, {OUT_OF_DOMAIN} ({len(parts[OUT_OF_DOMAIN])} subjects): nothing is fitted, "
+        "calibrated or selected on it."
+        for database, parts in databases.items()
+        if OUT_OF_DOMAIN in parts
+    ]
 
 
 def _remarks(
-    sizes: Sizes, databases: Mapping[str, Mapping[Part, tuple[str, ...]]], listed: Mapping[str, Any]
+    sizes: Sizes, databases: Mapping[str, Mapping[SplitPart, tuple[str, ...]]], listed: Mapping[str, Any]
 ) -> list[str]:
     remarks = []
     for database in databases:
-        n_listed = len({s for subjects in listed[database].values() for s in subjects}) if listed else 0
+        n_listed = len({s for subjects in listed.get(database, {}).values() for s in subjects})
         if n_listed > len(sizes[database]):
             remarks.append(
                 f"{database}: a part of the data, {len(sizes[database])} of {n_listed} subjects of the split are here."
@@ -309,7 +344,7 @@ def _to_yaml(split: Split, sizes: SizesByPart) -> str:
     return yaml.safe_dump(content, sort_keys=False, width=110, allow_unicode=True)
 
 
-def _line(database: str, parts: Mapping[Part, tuple[str, ...]], sizes: SizesByPart) -> str:
+def _line(database: str, parts: Mapping[SplitPart, tuple[str, ...]], sizes: SizesByPart) -> str:
     texts = [
         f"{part} {len(subjects)} subjects ({sum(sizes[part][database][s] for s in subjects)} segments)"
         for part, subjects in parts.items()

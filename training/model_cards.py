@@ -74,7 +74,7 @@ def describe_licence(settings: Settings) -> str:
 
 def is_simulated(settings: Settings) -> bool:
     """Whether no recording of a person is among the data."""
-    return all(name.startswith("simulated") for name in settings.enabled_datasets)
+    return all((dataset.class_ or name).startswith("simulated") for name, dataset in settings.enabled_datasets.items())
 
 
 def describe_values(values: Mapping[str, Any]) -> str:

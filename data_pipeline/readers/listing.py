@@ -49,15 +49,16 @@ def match_key(key: str, patterns: Iterable[re.Pattern[str]]) -> dict[str, str] |
     return None
 
 
-def require_folder(database: str, folder: Path) -> None:
+def require_folder(database: str, folder: Path, entry: str | None = None) -> None:
     """Check that the folder of a database exists.
 
     Raises:
-        UserError: it does not; the message says where to get the database.
+        UserError: it does not; the message says where to get the database, as the entry of configs/datasets/ does
+            (by default that of its name).
     """
     if not folder.is_dir():
         raise UserError(
-            f"{database}: no folder {folder}; {where_to_get(database)}"
+            f"{database}: no folder {folder}; {where_to_get(entry or database)}"
             f"or leave it out with --set datasets.{database}.enabled=false"
         )
 

@@ -19,7 +19,7 @@ from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
-from cleansemg.data_pipeline.readers.lookup import open_reader
+from cleansemg.data_pipeline.readers.lookup import entry_of, open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.downstream.common.task import Stream, Task
 
@@ -63,7 +63,7 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
         raise UserError(f"{settings.config_file}: datasets: none is enabled")
     jobs, inputs, code = [], {}, of_modules(__name__)
     for name in settings.enabled_datasets:
-        code |= of_entry(registry.find("datasets", name))
+        code |= of_entry(entry_of(name, settings))
         reader = open_reader(name, settings)
         for ref in reader.list():
             jobs.append(

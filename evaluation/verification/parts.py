@@ -23,7 +23,7 @@ from cleansemg.evaluation.verification.chain import SPLIT
 from cleansemg.evaluation.verification.findings import Finding, Track
 from cleansemg.evaluation.verification.folders import Folder, Results
 
-PARTS = ("train", "valid", "test")
+PARTS = ("train", "valid", "test", "out_of_domain")  # the last one where a data set is a part of its own
 SHARED_RECORDS = "noise/shared_records.txt"
 GRADES = "preprocessed/grades"
 STRETCH = re.compile(r"(?P<record>.+)@(?P<first>[\d.]+)-(?P<last>[\d.]+)s")  # seconds of a record
@@ -133,15 +133,19 @@ def _share(what: str, by_part: Mapping[str, set[str]], declared: bool, finding: 
             )
 
 
+def _listed(parts: Mapping[str, Any], part: str) -> Any:
+    """The subjects of a part; the last one is there for databases that are that part alone."""
+    return parts.get(part, ()) if part == PARTS[-1] else parts[part]
+
+
 def _split_label(results: Results, people: Mapping[str, set[str]], finding: Finding) -> bool:
     """Compare the parts with the split's lists; returns whether the split declares that subjects are shared."""
     path = results.root / SPLIT
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        databases = content["databases"]
         listed = {
-            part: {
-                f"{database}/{subject}" for database, parts in content["databases"].items() for subject in parts[part]
-            }
+            part: {f"{database}/{subject}" for database, parts in databases.items() for subject in _listed(parts, part)}
             for part in PARTS
         }
         declared = bool(content.get("label"))

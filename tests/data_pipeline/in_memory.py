@@ -77,6 +77,15 @@ class Spoilt(InMemory):
         )  # fmt: skip
 
 
+def named_settings(split: Split | None = None, **datasets) -> Settings:
+    """Data sets by names of one's own: `mine={"part": "out_of_domain"}`, read by `InMemory`, and so are the others."""
+    reader = f"{InMemory.__module__}:{InMemory.__name__}"
+    return Settings(
+        datasets={name: Dataset(**{"class": reader, **values}) for name, values in datasets.items()},
+        split=split or Split(rule="stratified"),
+    )
+
+
 def settings_for(*classes: type[InMemory], split: Split | None = None, **parameters) -> Settings:
     datasets = {f"{cls.__module__}:{cls.__name__}": Dataset(parameters=parameters) for cls in classes}
     return Settings(datasets=datasets, split=split or Split(rule="stratified"))

@@ -15,13 +15,13 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline import grading, qc
 from cleansemg.data_pipeline.grading import SCHEMA, GradeJob, judge
-from cleansemg.data_pipeline.qc import QcRow
 from cleansemg.data_pipeline.settings import Grade
+from cleansemg.data_pipeline.trial_measures import QcRow
 from tests.data_pipeline.in_memory import DB2, DB3, InMemory, Spoilt, files, settings_for
 
 GOOD = QcRow(
     "DB", "S1", "E1", 0, 0, "ch0", 1, 1, 0, 10_000, 2000.0, "key", smr_db=20.0, shr_db=30.0, ohm=1.2, hampel=0.01,
-    snr_db=25.0, snr_rule="rest", rest_rms=1e-6,
+    snr_db=25.0, snr_rule="rest", rest_rms=1e-6, clipped=0.0, rail_s=0.0, rms_v=1e-4,
 )  # fmt: skip
 NAN = float("nan")
 
@@ -50,6 +50,9 @@ def test_grades_by_snr(snr_db, grade, kept):
         ({"snr_db": NAN}, "SNR", "SNR could not be measured"),
         ({"smr_db": NAN}, "SMR", "SMR could not be measured"),
         ({"hampel": 0.2}, "Hampel", "Hampel 0.200 of the energy above 0.100"),
+        ({"clipped": 0.28}, "clipping", "clipping 0.280 of the samples at a rail above 0.010"),
+        ({"clipped": NAN}, "clipping", "clipping could not be measured"),
+        ({"rail_s": 0.02}, "rail", "rail 0.020 s at a stretch above 0.010"),
         ({"hampel": NAN, "stop_sample": 3000}, "Hampel", "the Hampel gate needs 2 s, the trial has 1.5 s"),
         ({"stop_sample": 100, "smr_db": NAN}, "short", "trial of 100 samples is shorter than 128"),
     ],
@@ -58,14 +61,31 @@ def test_the_first_rule_that_fails_is_named(changes, rule, reason):
     assert judged(**changes) == ("reject", False, rule, reason)
 
 
+def test_gates_that_are_off_drop_nothing():
+    """As published: A2 has no gate on clipping."""
+    off = GradeJob(Path(), Grade(clipped_max=None, rail_max_s=None), 128, 2.0)
+    assert judge(replace(GOOD, clipped=0.28, rail_s=1.0), off).accepted
+    assert judge(replace(GOOD, clipped=0.01, rail_s=0.01), replace(off, grade=Grade())).accepted
+
+
 def test_rules_come_in_their_order():
-    bad = {"smr_db": 0.0, "shr_db": 0.0, "ohm": 9.0, "snr_db": 0.0, "hampel": 1.0}
+    bad = {"clipped": 0.5, "rail_s": 1.0, "smr_db": 0.0, "shr_db": 0.0, "ohm": 9.0, "snr_db": 0.0, "hampel": 1.0}
     order = []
     while bad:
         rule = judged(**bad).rule
         order.append(rule)
-        del bad[{"SMR": "smr_db", "SHR": "shr_db", "OHM": "ohm", "SNR": "snr_db", "Hampel": "hampel"}[rule]]
-    assert order == ["SMR", "SHR", "OHM", "SNR", "Hampel"]
+        del bad[
+            {
+                "clipping": "clipped",
+                "rail": "rail_s",
+                "SMR": "smr_db",
+                "SHR": "shr_db",
+                "OHM": "ohm",
+                "SNR": "snr_db",
+                "Hampel": "hampel",
+            }[rule]
+        ]
+    assert order == ["clipping", "rail", "SMR", "SHR", "OHM", "SNR", "Hampel"]
 
 
 def test_a_grade_that_is_not_kept_stays_a_grade_and_is_not_gated():
