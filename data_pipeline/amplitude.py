@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
 FloatArray = NDArray[np.float64]
 
@@ -48,8 +47,8 @@ def clipping(signal: FloatArray, fs_hz: float) -> tuple[FloatArray, FloatArray]:
 
 def _longest(mask: NDArray[np.bool_]) -> int:
     """Samples of the longest run of True."""
-    runs, _ = label(mask)
-    return int(np.bincount(runs)[1:].max(initial=0))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def envelope_cause(signal: FloatArray, fs_hz: float) -> str | None:

@@ -1,8 +1,8 @@
 """Stage grade: grades every trial-channel by its quality measures and accepts or rejects it (A2).
 
 The rules are checked in this order, and the first one that fails decides: length of the trial, clipping, the stay at a
-rail, SMR, SHR, OHM, SNR, the accepted grades (`grade.keep`), and the Hampel gate. A measure that is missing (NaN) fails its rule. With
-`grade.rule: none`, every trial-channel is accepted.
+rail, SMR, SHR, OHM, SNR, the accepted grades (`grade.keep`), and the Hampel gate. A measure that is missing (NaN) fails
+its rule. With `grade.rule: none`, every trial-channel is accepted.
 """
 
 from __future__ import annotations
