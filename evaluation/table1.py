@@ -184,8 +184,8 @@ def _on_clean(scores: Scores | None, profile: str, confidence: float) -> tuple[f
     """SNR of the output to the input of segments without noise, each at most `CLEAN_MOST_DB`."""
     if scores is None or f"{profile}.SNR_out" not in scores.values:
         return float("nan"), float("nan"), float("nan")
-    kept = np.minimum(scores.of(profile, ["SNR_out"]), CLEAN_MOST_DB)
-    parts = interval_of_means(person_means(kept, scores.subject), confidence)
+    limited = np.minimum(scores.of(profile, ["SNR_out"]), CLEAN_MOST_DB)
+    parts = interval_of_means(person_means(limited, scores.subject), confidence)
     return float(parts[0][0]), float(parts[1][0]), float(parts[2][0])
 
 
