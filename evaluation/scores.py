@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Scores:
     failed: NDArray[np.bool_]
     values: dict[str, NDArray[np.float64]]  # by "profile.metric"
     kind_names: tuple[str, ...] = BENCHMARK_KINDS
+    folder: Path | None = None  # where they lie; a label is a text of the manifest, not a path
 
     def of(self, profile: str, names: Sequence[str]) -> NDArray[np.float64]:
         """[n, M] values of the metrics `names` of one profile."""
@@ -126,6 +128,7 @@ def _scores(artifact: Artifact, custom: Sequence[str]) -> Scores:
         failed=columns["failed"],
         values={name: columns[name] for name in profiles},
         kind_names=names_in(first_shard),
+        folder=artifact.folder,
     )
 
 

@@ -64,7 +64,7 @@ def costs_of(run: Run, measure: bool) -> list[Cost]:
     """
     path = run.layout.tables / FILE
     known = {(cost.label, cost.track): cost for cost in read(path)}
-    wanted = {(scores.label, scores.track) for scores in run.main} | {(s.label, s.track) for s in run.cells}
+    wanted = set(run.rows)
     if not measure:
         return [cost for who, cost in known.items() if who in wanted]
     here = machine()

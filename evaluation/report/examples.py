@@ -44,9 +44,9 @@ class Example:
 
 def leader(run: Run) -> Scores | None:
     """The denoiser with the largest SNR improvement on the blind track, else on the first track with a result."""
-    tracks = list(dict.fromkeys(scores.track for scores in run.main))
+    tracks = list(dict.fromkeys(scores.track for scores in run.drawn))
     for track in sorted(tracks, key=lambda name: name != "blind"):
-        rows = [s for s in run.main if s.track == track and s.label not in pictures.REFERENCE_ROWS]
+        rows = [s for s in run.drawn if s.track == track and s.label not in pictures.REFERENCE_ROWS]
         position = best(rows, run.profile, HEADLINE)
         if position is not None:
             return position
@@ -62,7 +62,7 @@ def examples(run: Run) -> tuple[list[Example], str]:
     first = leader(run)
     if first is None:
         return [], "No denoiser has a result."
-    folder = run.layout.test_data(run.set_name)
+    folder = run.layout.test_data(run.drawn_name)
     if not (folder / "manifest.json").is_file():
         return [], f"The test set is not among the results ({folder.name}), so there are no waveforms to show."
     values = first.of(run.profile, [HEADLINE])[:, 0]
@@ -70,7 +70,7 @@ def examples(run: Run) -> tuple[list[Example], str]:
     cases = {"best": int(order[-1]), "median": int(order[(len(order) - 1) // 2]), "worst": int(order[0])}
     shown = _shown(run)
     if _row(_denoised(run, shown[0]), SCHEMA, 0).get("denoised") is None:
-        return [], f"No waveforms were kept of the set '{run.set_name}' (evaluate.keep_waveforms)."
+        return [], f"No waveforms were kept of the set '{run.drawn_name}' (evaluate.keep_waveforms)."
     drawn = []
     for case, row in cases.items():
         mixture = _row(folder, MIXTURES, row)
@@ -89,14 +89,14 @@ def examples(run: Run) -> tuple[list[Example], str]:
 def _shown(run: Run) -> list[Scores]:
     """One row per denoiser: its blind track, or the first that it has; without the floor."""
     leaders: dict[str, Scores] = {}
-    for scores in sorted(run.main, key=lambda s: s.track != "blind"):
+    for scores in sorted(run.drawn, key=lambda s: s.track != "blind"):
         leaders.setdefault(scores.label, scores)
-    order = dict.fromkeys(scores.label for scores in run.main)
-    return [leaders[label] for label in order if label not in ("identity", "zero")] or [run.main[0]]
+    order = dict.fromkeys(scores.label for scores in run.drawn)
+    return [leaders[label] for label in order if label not in ("identity", "zero")] or [run.drawn[0]]
 
 
 def _denoised(run: Run, scores: Scores) -> Path:
-    return run.layout.denoised(scores.label, scores.track, run.set_name)
+    return scores.folder or run.layout.denoised(scores.label, scores.track, run.drawn_name)
 
 
 def _row(folder: Path, schema: Schema, row: int) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _draw(
         ("clean", CLEAN_COLOUR, clean),
         ("noisy", NOISY_COLOUR, np.asarray(mixture["noisy"], np.float64)),
     ]
-    colours = pictures.colours_of(run.main)
+    colours = pictures.colours_of(run.drawn)
     for (label, track), output in outputs.items():
         gain = f"{gains[label, track]:+.1f} dB" if np.isfinite(gains[label, track]) else "failed"
         signals.append((f"{label} ({track})\n{gain}", colours[label][0], np.asarray(output, np.float64)))

@@ -28,12 +28,13 @@ FILLS = {"blind": "full", "auto": "left", "oracle": "none"}  # of the markers
 def snr_curves(run: Run) -> dict[str, str]:
     """SNR improvement over SNR, one picture per track; each includes floor and ceiling."""
     drawings = {}
-    for track in dict.fromkeys(scores.track for scores in run.cells):
-        shown = [s for s in run.cells if s.track == track or s.label in pictures.REFERENCE_ROWS]
+    for track, (name, _) in run.tracks.items():
+        every = run.main if name == run.set_name else run.drawn
+        shown = [s for s in every if s.track == track or s.label in pictures.REFERENCE_ROWS]
         figure = pictures.new_figure(8.6, max(4.2, 1.2 + 0.23 * len(shown)))
         axes = figure.add_subplot()
         pictures.draw_snr_curves(axes, shown, f"{run.profile}.{HEADLINE}", run.settings)
-        axes.set_title(f"{track} track", loc="left", fontsize=11)
+        axes.set_title(f"{track} track, test set: {name}", loc="left", fontsize=11)
         figure.legend(loc="outside right center", fontsize=8, frameon=False, handlelength=3.0)
         drawings[track] = to_svg(figure, f"snr-{track}", f"SNR improvement over input SNR, {track} track")
     return drawings
@@ -57,12 +58,13 @@ def critical_differences(rankings: Mapping[str, ranking.Ranks | None]) -> dict[s
 def quality_against_cost(run: Run, costs: Sequence[Cost]) -> str:
     """SNR improvement with its interval over real-time factor and over number of parameters; "" without costs."""
     by_row = {(cost.label, cost.track): cost for cost in costs if cost.real_time_factor is not None}
-    rows = [s for s in run.main if (s.label, s.track) in by_row and s.label not in pictures.REFERENCE_ROWS]
+    every = [scores for _, scores in run.rows.values()]
+    rows = [s for s in every if (s.label, s.track) in by_row and s.label not in pictures.REFERENCE_ROWS]
     if not rows:
         return ""
     figure = pictures.new_figure(9.4, max(4.2, 1.2 + 0.23 * len(rows)))
     speed, size = figure.subplots(1, 2, sharey=True)
-    colours = pictures.colours_of(run.main)
+    colours = pictures.colours_of(every)
     fewest = min((c.parameters for c in by_row.values() if c.parameters), default=0)
     untrained = fewest / 8 if fewest else 1.0  # position of methods without trained parameters on the logarithmic axis
     for scores in rows:

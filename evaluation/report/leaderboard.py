@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.evaluation import metrics
-from cleansemg.evaluation.metrics import MetricInfo
+from cleansemg.evaluation.metrics import ARROWS, MetricInfo
 from cleansemg.evaluation.report.run import Run
 from cleansemg.evaluation.report.views import p_text
 from cleansemg.evaluation.scores import Scores
@@ -27,61 +27,64 @@ def leaderboard(run: Run) -> dict[str, Any]:
     """The content of the page's table, ready for JSON.
 
     Returns:
-        metrics: key, name, unit, whether higher is better, decimals; snrs and noises: key and name of each choice;
-        tracks; rows: label, track, whether it is floor or ceiling, p against the best; cells: "SNR|noise" -> for each
-        row, None or [mixtures, failed, [[mean, low, high] per metric]]; sets: the test set behind "all|all" and the
-        one behind the other cells; notes.
+        metrics: key, name, unit, which way is better, decimals; snrs and noises: key and name of each choice;
+        tracks; rows, the best by the first metric first: label, track, test set, whether it is floor or ceiling, p
+        against the best; cells: "SNR|noise" -> for each row [mixtures, failed, [[mean, low, high] per metric]]; sets:
+        the test sets behind the rows; notes.
     """
     known = metrics.catalogue(run.profile, run.settings.evaluate.metrics).values()
     infos = [info for info in known if f"{run.profile}.{info.key}" in run.main[0].values]
     tests, notes = comparison_tables.beside_best(run.main, run.profile, run.settings)
-    snrs = breakdowns.values_of(run.cells, "snr_db")
+    snrs = breakdowns.values_of(run.main, "snr_db")
     noises = _noises(run)
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for scores in [*run.main, *run.cells]:
-        who = (scores.label, scores.track)
-        rows.setdefault(
-            who,
-            {
-                "label": scores.label, "track": scores.track, "bound": scores.label in (*BOUNDS, GAIN, "identity"),
-                "p": _json(tests.get(who, {}).get("p_best"), 12), "p_shown": p_text(tests.get(who, {}).get("p_best")),
-            },
-        )  # fmt: skip
-    cells: dict[str, list[Any]] = {}
-    for snr in (ALL, *(f"{snr:g}" for snr in snrs)):
-        for noise in noises:
-            whole = snr == ALL and noise == ALL
-            source = {(s.label, s.track): s for s in (run.main if whole else run.cells)}
-            cells[f"{snr}|{noise}"] = [
-                _cell(source[who], _mask(source[who], snr, noise), run, infos) if who in source else None
-                for who in rows
-            ]
+    every = run.rows
+    order = sorted(every, key=lambda who: _headline(every[who][1], run, infos[0]), reverse=True)
+    rows = [
+        {
+            "label": label, "track": track, "set": every[label, track][0],
+            "bound": label in (*BOUNDS, GAIN, "identity"),
+            "p": _json(tests.get((label, track), {}).get("p_best"), 12),
+            "p_shown": p_text(tests.get((label, track), {}).get("p_best")),
+        }
+        for label, track in order
+    ]  # fmt: skip
+    cells = {
+        f"{snr}|{noise}": [_cell(every[who][1], _mask(every[who][1], snr, noise), run, infos) for who in order]
+        for snr in (ALL, *(f"{snr:g}" for snr in snrs))
+        for noise in noises
+    }
     return {
         "metrics": [
             {
-                "key": i.key, "name": i.display_name, "unit": _unit(i), "higher": i.better == "higher",
+                "key": i.key, "name": i.display_name, "unit": _unit(i), "better": i.better, "arrow": ARROWS[i.better],
                 "decimals": i.decimals,
             }
             for i in infos
         ],
         "snrs": [{"key": ALL, "name": "all SNRs"}, *({"key": f"{snr:g}", "name": f"{snr:g} dB"} for snr in snrs)],
         "noises": [{"key": key, "name": name} for key, name in noises.items()],
-        "tracks": list(dict.fromkeys(track for _, track in rows)),
-        "rows": list(rows.values()),
+        "tracks": list(dict.fromkeys(track for _, track in order)),
+        "rows": rows,
         "cells": cells,
-        "sets": {"all": run.set_name, "cells": run.cells_name},
+        "sets": list(dict.fromkeys(name for name, _ in every.values())),
         "notes": notes,
     }  # fmt: skip
+
+
+def _headline(scores: Scores, run: Run, info: MetricInfo) -> float:
+    """The mean by which rows are ordered, more being better; a row without a value comes last."""
+    mean = breakdowns.means(scores, run.profile, [info], np.ones(len(scores.failed), np.bool_), run.settings)[info.key]
+    return float(info.goodness(np.array([mean]))[0]) if math.isfinite(mean) else -math.inf
 
 
 def _noises(run: Run) -> dict[str, str]:
     """The choices of noise that the mixtures have: all, a number of kinds, one kind alone."""
     names = run.settings.tables.kind_names
     headings = {ALL: "all noise"}
-    for k in breakdowns.values_of(run.cells, "n_kinds"):
+    for k in breakdowns.values_of(run.main, "n_kinds"):
         headings[f"k{k}"] = f"{k} kind{'s' if k > 1 else ''} at once"
-    for column, kind in enumerate(run.cells[0].kind_names):
-        if any((scores.kinds[:, column] & (scores.n_kinds == 1)).any() for scores in run.cells):
+    for column, kind in enumerate(run.main[0].kind_names):
+        if any((scores.kinds[:, column] & (scores.n_kinds == 1)).any() for scores in run.main):
             headings[kind] = f"{names.get(kind, kind)} alone"
     return headings
 

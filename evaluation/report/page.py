@@ -20,6 +20,7 @@ from cleansemg.evaluation.report.pairs import pair_matrices
 from cleansemg.evaluation.report.run import Run, open_run
 from cleansemg.evaluation.report.views import number, view
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
+from cleansemg.evaluation.table1 import table1
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -85,7 +86,8 @@ def render(run: Run, tasks: Sequence[task_tables.TaskResult], measured: Sequence
         "board_json": _json_in_html(board),
         "confidence": f"{run.settings.tables.confidence:.0%}",
         "curves": _drawn(figures.snr_curves(run)),
-        "cells_name": run.cells_name,
+        "set_name": run.set_name,
+        "headline": [view(table) for table in _headline_tables(run)],
         "breakdowns": [view(table) for table in _breakdowns(run)],
         "cost_picture": Markup(figures.quality_against_cost(run, measured)),  # noqa: S704 - drawn here, names escaped
         "cost_table": view(_cost_table(run, measured)),
@@ -130,12 +132,22 @@ def _summary(run: Run) -> Mapping[str, str]:
     return drawings if best is None else {**drawings, "leading": f"{best.label} ({best.track})"}
 
 
+def _headline_tables(run: Run) -> list[Table]:
+    """Table 1 as the tables stage has it, and the table of the drawn set; none of a paper's layout."""
+    if run.settings.tables.printed is not None:
+        return []
+    tables = [table1(run.main, run.settings, run.profile, [], run.others)]
+    if run.drawn is not run.main:
+        tables.append(table1(run.drawn, run.settings, run.profile, [], run.others, title="Drawn set"))
+    return tables
+
+
 def _breakdowns(run: Run) -> list[Table]:
     """The tables of the tables stage, without the note on brackets: the page shows intervals as small print."""
     tables = [
-        breakdowns.by_kind(run.cells, run.profile, run.settings, run.settings.tables.kind_names),
-        breakdowns.by_count(run.cells, run.profile, run.settings)[1],
-        breakdowns.by_snr(run.cells, run.profile, run.settings, room=True)[1],
+        breakdowns.by_kind(run.main, run.profile, run.settings, run.settings.tables.kind_names),
+        breakdowns.by_count(run.main, run.profile, run.settings)[1],
+        breakdowns.by_snr(run.main, run.profile, run.settings, room=True)[1],
         breakdowns.by_database(run.main, run.profile, run.settings)[1],
     ]
     brackets = breakdowns.INTERVALS.format(run.settings.tables.confidence)

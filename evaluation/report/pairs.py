@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cleansemg.evaluation.report.run import Run
 from cleansemg.evaluation.report.views import number, p_text
 from cleansemg.evaluation.stats.comparison_tables import TEST, what_people_show
-from cleansemg.evaluation.stats.comparisons import Comparison, all_pairs, compared
+from cleansemg.evaluation.stats.comparisons import Comparison, all_pairs
 from cleansemg.evaluation.stats.paired import SIGNIFICANT, power_note
 
 HEADLINE = "SNRimp"
@@ -31,12 +31,13 @@ class PairMatrix:
     labels: Sequence[str]
     rows: Sequence[Sequence[PairCell]]
     notes: Sequence[str]
+    set_name: str
 
 
 def pair_matrices(run: Run) -> list[PairMatrix]:
     """One matrix for each track with two or more denoisers."""
     matrices = []
-    for track, rows in compared(run.main).items():
+    for track, (set_name, rows) in run.tracks.items():
         if len(rows) < 2:
             continue
         pairs = all_pairs(rows, run.profile, HEADLINE, run.settings)
@@ -46,7 +47,7 @@ def pair_matrices(run: Run) -> list[PairMatrix]:
         notes = [TEST.format(family=f"the {len(pairs)} pairs of the track")]
         notes += what_people_show(pairs, "dB")
         power = power_note(max(one.n_subjects for one in pairs), len(pairs))
-        matrices.append(PairMatrix(track, labels, cells, [*notes, power] if power else notes))
+        matrices.append(PairMatrix(track, labels, cells, [*notes, power] if power else notes, set_name))
     return matrices
 
 

@@ -15,9 +15,14 @@ from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.evaluation import metrics, protocol_tables
 from cleansemg.evaluation.scores import Scores, read_scores
 from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.evaluation.stats.comparisons import compared
+from cleansemg.evaluation.table1 import OtherSets
+from cleansemg.evaluation.tables import SETS
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
+
+DRAWN = "combined"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class Run:
         profile: profile of the metrics in the first table.
         set_name: name of the test set of Table 1.
         main: scores on that test set.
-        cells: scores on the grid (every SNR with every number of kinds); `main` where the run has no grid.
+        drawn: scores on the drawn set, which has more rows (other tracks, slow methods); `main` where it is Table 1's.
+        others: scores on the set without noise and on people of other data sets.
         labels: what the parts of the run share; empty where they share nothing.
     """
 
@@ -39,13 +45,32 @@ class Run:
     profile: str
     set_name: str
     main: Sequence[Scores]
-    cells: Sequence[Scores]
+    drawn: Sequence[Scores]
+    others: OtherSets
     labels: Sequence[str]
 
     @property
-    def cells_name(self) -> str:
-        """Name of the test set of `cells`."""
-        return self.set_name if self.cells is self.main else "grid"
+    def drawn_name(self) -> str:
+        """Name of the test set of `drawn`."""
+        return self.set_name if self.drawn is self.main else DRAWN
+
+    @property
+    def rows(self) -> dict[tuple[str, str], tuple[str, Scores]]:
+        """Every denoiser and track -> the set that stands for it, Table 1's where it was evaluated there."""
+        every = [*((self.set_name, one) for one in self.main), *((self.drawn_name, one) for one in self.drawn)]
+        rows: dict[tuple[str, str], tuple[str, Scores]] = {}
+        for name, scores in every:
+            rows.setdefault((scores.label, scores.track), (name, scores))
+        return rows
+
+    @property
+    def tracks(self) -> dict[str, tuple[str, list[Scores]]]:
+        """Track -> a set and the denoisers to compare on it: Table 1's set where it has two, else the drawn one."""
+        tracks = {track: (self.set_name, rows) for track, rows in compared(self.main).items()}
+        for track, rows in compared(self.drawn).items():
+            if track not in tracks or len(tracks[track][1]) < 2:
+                tracks[track] = (self.drawn_name, rows)
+        return tracks
 
 
 def open_run(results: Path) -> Run:
@@ -74,9 +99,10 @@ def open_run(results: Path) -> Run:
         )
     metrics.use_stored(read_manifest(manifests[0].parent, SCHEMA).info.get("metrics", {}))
     printed = settings.tables.printed is not None
-    set_name = settings.mix.sets[0] if printed else "combined"
+    names = [name for name in SETS if any((layout.root / "denoised").glob(f"*/*/{name}/{MANIFEST}"))]
+    set_name = settings.mix.sets[0] if printed else names[0]
     profile = protocol_tables.read_printed(settings).profile if printed else settings.evaluate.profiles[0]
     main = read_scores(settings, layout, set_name)
-    has_grid = set_name != "grid" and any((layout.root / "denoised").glob(f"*/*/grid/{MANIFEST}"))
-    cells = read_scores(settings, layout, "grid") if has_grid else main
-    return Run(settings, layout, profile, set_name, main, cells, leak_labels(layout))
+    sets = {name: read_scores(settings, layout, name) for name in names if name != set_name and not printed}
+    others = OtherSets(sets.get("clean", ()), sets.get("out_of_domain", ()))
+    return Run(settings, layout, profile, set_name, main, sets.get(DRAWN, main), others, leak_labels(layout))

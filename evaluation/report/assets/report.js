@@ -34,7 +34,9 @@
     if (!cell) return null;
     if (order.key === "n") return cell[0];
     if (order.key === "failed") return cell[1];
-    return cell[2][Number(order.key)][0];
+    const value = cell[2][Number(order.key)][0];
+    const towardsOne = data.metrics[Number(order.key)].better === "one";
+    return towardsOne && value !== null ? -Math.abs(value - 1) : value;
   };
 
   // What has no value comes last, whichever way the rest is sorted.
@@ -75,9 +77,9 @@
       body.append(...rows);
     }
     const name = (select) => select.selectedOptions[0].textContent;
-    const set = whole() ? data.sets.all : data.sets.cells;
+    const sets = new Set(rows.filter((line) => !line.hidden).map((line) => data.rows[Number(line.dataset.row)].set));
     find("board-state").textContent =
-      `${name(noise)}, ${name(snr)}, ${name(track)}: ${visible} rows, ${mixtures} mixtures each; test set: ${set}.`;
+      `${name(noise)}, ${name(snr)}, ${name(track)}: ${visible} rows, ${mixtures} mixtures at most; test set: ${[...sets].join(", ")}.`;
   };
 
   const mark = (head, sign) => {
@@ -89,7 +91,7 @@
     button.addEventListener("click", () => {
       const { key } = button.dataset;
       const metric = data.metrics[Number(key)];
-      const first = metric && metric.higher ? -1 : 1; // the best comes first
+      const first = metric && metric.better !== "lower" ? -1 : 1; // the best comes first
       order = { key, sign: order.key === key ? -order.sign : first };
       mark(button.closest("th"), order.sign);
       show();

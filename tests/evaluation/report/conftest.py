@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,12 @@ from tests.evaluation.conftest import small_settings
 
 LOUD_V = 3e-4
 HOSTILE = "<script>document.title='owned'<"
+NAMES = {"first": HOSTILE, "second": 'a $x_1$ & "b"'}  # what somebody has written into the manifests of these rows
 DENOISERS = (
     "identity", "zero", "wiener_oracle", "hp", "ts", "wavelet", "line_interpolation",
     "tests.evaluation.report.conftest:Refuses",
-    {"name": "hp", "label": HOSTILE, "track": "blind", "parameters": {"cutoff_hz": 60.0}},
-    {"name": "hp", "label": "a $x_1$ & \"b\"", "track": "blind", "parameters": {"cutoff_hz": 90.0}, "sets": ["combined"]},
+    {"name": "hp", "label": "first", "track": "blind", "parameters": {"cutoff_hz": 60.0}},
+    {"name": "hp", "label": "second", "track": "blind", "parameters": {"cutoff_hz": 90.0}, "sets": ["combined"]},
 )  # fmt: skip
 
 
@@ -64,6 +66,7 @@ def write_two_databases(folder: Path, n_subjects=7, per_subject=2, length=2000) 
 
 def make_run(root: Path, settings: Settings) -> Layout:
     from cleansemg.evaluation import evaluating, tables, test_set
+    from cleansemg.evaluation.scoring import SCHEMA
     from cleansemg.noise.library import build_libraries
 
     layout = Layout(root)
@@ -71,6 +74,10 @@ def make_run(root: Path, settings: Settings) -> Layout:
     write_two_databases(layout.segments("test"))
     test_set.run(settings, layout, RunOptions())
     evaluating.run(settings, layout, RunOptions())
+    for label, name in NAMES.items():
+        for path in layout.root.glob(f"denoised/{label}/*/*/manifest.json"):
+            manifest = artifact.read_manifest(path.parent, SCHEMA)
+            artifact.write_manifest(path.parent, replace(manifest, info={**manifest.info, "denoiser": name}))
     tables.run(settings, layout, RunOptions())
     return layout
 

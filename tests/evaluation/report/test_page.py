@@ -67,6 +67,7 @@ def test_the_page_is_whole_and_every_section_is_there(text):
     assert parsed.open == []
     assert len(parsed.ids) == len(set(parsed.ids))
     sections = {
+        "headline",
         "leaderboard",
         "curves",
         "noise",
