@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -168,6 +168,16 @@ class SDEMGNetwork(nn.Module):
 
             total += sample(predict, draw, self._levels, self.sampling)
         return total / self.sampling.samples
+
+    def quick_estimate(self, noisy: torch.Tensor) -> torch.Tensor:
+        """One draw of the fast sampler, [n, L] -> [n, L]: what a learning curve can afford after every epoch."""
+        sampling = self.sampling
+        self.sampling = replace(sampling, sampler="fast", samples=1)
+        try:
+            estimate: torch.Tensor = self(noisy)
+        finally:
+            self.sampling = sampling
+        return estimate
 
     def training_loss(self, noisy: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
         """Return the mean squared error of the predicted noise at random levels; DDPM, equation 14.
