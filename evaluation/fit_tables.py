@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.layout import Layout
-from cleansemg.core.rendering import write
 from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.evaluation import learning_curves
+from cleansemg.evaluation.row_names import write
 from cleansemg.evaluation.scores import Scores, read_scores
 from cleansemg.evaluation.seed_table import seeds_table
 

@@ -12,8 +12,10 @@ from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write
 from cleansemg.core.registry import find
 from cleansemg.core.rendering import Column, Table, to_csv
+from cleansemg.denoising.loading import display_name, has_small_weights
 from cleansemg.evaluation.pictures import COLOURS, plain
 from cleansemg.training.fitting import LEARNING_CURVE
+from cleansemg.training.neural import BEST
 from cleansemg.training.seeds import finished_fits, label_of
 
 if TYPE_CHECKING:
@@ -40,11 +42,13 @@ def read(settings: Settings, layout: Layout) -> list[Row]:
     """One row a point: network, seed, mixtures seen, mean improvements, and whether the weights there are used."""
     rows: list[Row] = []
     for name in dict.fromkeys(find("denoisers", model).name for model in settings.train.models):
+        entry = find("denoisers", name)
         for seed, folder in finished_fits(settings, layout, name).items():
             path = folder / LEARNING_CURVE
             if not path.exists():  # train.curve_mixtures is 0
                 continue
             who = {"denoiser": name, "seed": settings.seed if seed is None else seed, "label": label_of(name, seed)}
+            who["shown"] = display_name(name, has_small_weights(entry, folder / BEST, {}))
             with path.open(encoding="utf-8", newline="") as file:
                 for line in csv.DictReader(file):
                     scores = {key: float(line[key]) for key in MEASURES}
@@ -68,7 +72,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
             colour = COLOURS[networks.index(name) % len(COLOURS)]
             axes.plot(
                 [p["mixtures"] for p in points], [p[key] for p in points], color=colour, marker=".", ms=4,
-                lw=1.4 if first else 0.7, label=plain(name) if first else None,
+                lw=1.4 if first else 0.7, label=plain(points[0]["shown"]) if first else None,
             )  # fmt: skip
             used = [p for p in points if p["used"]]
             axes.plot([p["mixtures"] for p in used], [p[key] for p in used], "o", ms=7, mfc="none", mec=colour)

@@ -16,6 +16,7 @@ from cleansemg.evaluation import metrics
 from cleansemg.evaluation.metrics import MetricInfo
 from cleansemg.evaluation.report.run import Run
 from cleansemg.evaluation.report.views import p_text
+from cleansemg.evaluation.row_names import display_names
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
 from cleansemg.evaluation.stats.comparisons import BOUNDS, GAIN
@@ -37,13 +38,15 @@ def leaderboard(run: Run) -> dict[str, Any]:
     tests, notes = comparison_tables.beside_best(run.main, run.profile, run.settings)
     snrs = breakdowns.values_of(run.cells, "snr_db")
     noises = _noises(run)
+    names = display_names(run.layout.root)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for scores in [*run.main, *run.cells]:
         who = (scores.label, scores.track)
         rows.setdefault(
             who,
             {
-                "label": scores.label, "track": scores.track, "bound": scores.label in (*BOUNDS, GAIN, "identity"),
+                "label": scores.label, "shown": names.get(scores.label, scores.label), "track": scores.track,
+                "bound": scores.label in (*BOUNDS, GAIN, "identity"),
                 "p": _json(tests.get(who, {}).get("p_best"), 12), "p_shown": p_text(tests.get(who, {}).get("p_best")),
             },
         )  # fmt: skip
