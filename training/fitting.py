@@ -106,8 +106,8 @@ class Fit:
     def prepare(self, force: bool) -> None:
         """Delete the manifest, so the folder counts as unfinished, and write the recipe; `force` deletes old files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        made = (self.weights, LOSSES, CURVES, LEARNING_CURVE, RECIPE, CHECKPOINT)
-        old = (*made, artifact.MANIFEST) if force else (artifact.MANIFEST,)
+        results = (self.weights, LOSSES, CURVES, LEARNING_CURVE, RECIPE, CHECKPOINT)
+        old = (*results, artifact.MANIFEST) if force else (artifact.MANIFEST,)
         for name in old:
             (self.folder / name).unlink(missing_ok=True)
         for path in self.folder.glob(".*.tmp"):
