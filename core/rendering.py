@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,25 @@ class Table:
     notes: Sequence[str] = ()
 
 
-def write(tables: Sequence[Table], folder: Path, name: str) -> None:
-    """Write `NAME.csv` (the first table), `NAME.md` and `NAME.tex` (all of them)."""
+def write(tables: Sequence[Table], folder: Path, name: str, names: Mapping[str, str] | None = None) -> None:
+    """Write `NAME.csv` (the first table), `NAME.md` and `NAME.tex` (all of them).
+
+    Args:
+        tables: the tables.
+        folder: where the files go.
+        name: of the files.
+        names: what Markdown and LaTeX show in place of a text that is a whole cell or begins a title; the CSV keeps it.
+    """
     atomic_write(folder / f"{name}.csv", to_csv(tables[0]).encode())
-    atomic_write(folder / f"{name}.md", ("\n".join(to_markdown(table) for table in tables)).encode())
-    atomic_write(folder / f"{name}.tex", ("\n".join(to_latex(table) for table in tables)).encode())
+    shown = [_named(table, names) for table in tables] if names else tables
+    atomic_write(folder / f"{name}.md", ("\n".join(to_markdown(table) for table in shown)).encode())
+    atomic_write(folder / f"{name}.tex", ("\n".join(to_latex(table) for table in shown)).encode())
+
+
+def _named(table: Table, names: Mapping[str, str]) -> Table:
+    rows = [{k: names.get(v, v) if isinstance(v, str) else v for k, v in row.items()} for row in table.rows]
+    first, comma, rest = table.title.partition(",")
+    return replace(table, title=f"{names.get(first, first)}{comma}{rest}", rows=rows)
 
 
 def to_csv(table: Table) -> str:

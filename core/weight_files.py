@@ -83,6 +83,24 @@ def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
         ) from error
 
 
+def read_info(path: Path) -> dict[str, Any]:
+    """What is written beside the tensors of a file of ours, without reading these; {} for a checkpoint of others.
+
+    Raises:
+        UserError: absent, truncated, or not weights.
+    """
+    if path.suffix.lower() in FOREIGN_SUFFIXES:
+        return {}
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            return _read_info(start + file.read(struct.unpack("<Q", start)[0]))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file of weights") from None
+    except Exception as error:  # as in `read`
+        raise UserError(f"{path}: truncated or not a safetensors file ({one_line(error)})") from error
+
+
 def _read_info(content: bytes) -> dict[str, Any]:
     """The JSON text in the header, whose length is the file's first 8 bytes."""
     (length,) = struct.unpack("<Q", content[:8])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cleansemg.denoising.neural import NeuralDenoiser
 
 PRETRAINED = "pretrained"
+SMALL = "small"  # form of a network
 OPEN = "open"  # the pretrained weights, fine-tuned on the training people of the open recordings
 WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
 
@@ -102,6 +103,35 @@ def small_form(name: str) -> dict[str, Any]:
     """Parameters of a network's small form for CPUs (`small` in its YAML); {} where it has none."""
     small: dict[str, Any] = find("denoisers", name).extra.get("small") or {}
     return dict(small)
+
+
+def is_small(entry: Entry, parameters: Mapping[str, Any]) -> bool:
+    """Whether a network with these parameters is the small form of its YAML."""
+    small: dict[str, Any] = entry.extra.get("small") or {}
+    return bool(small) and all(key in parameters and parameters[key] == value for key, value in small.items())
+
+
+def display_name(label: str, small: bool) -> str:
+    """What a row or a model is called where people read it: `msemg (small)` for the small form of a network.
+
+    The label itself stays the key in files and the name of folders.
+
+    >>> display_name("msemg", True), display_name("fcn", False)
+    ('msemg (small)', 'fcn')
+    """
+    return f"{label} ({SMALL})" if small else label
+
+
+def has_small_weights(entry: Entry, weights: str | Path, parameters: Mapping[str, Any]) -> bool:
+    """Whether `load` with these weights and parameters builds the small form of a network.
+
+    Raises:
+        UserError: as for `weights_file`, or the file is broken.
+    """
+    from cleansemg.core import weight_files
+
+    saved = weight_files.read_info(weights_file(entry, weights)).get("parameters", {})
+    return is_small(entry, {**entry.parameters, **saved, **parameters})
 
 
 def is_neural(cls: type[Denoiser]) -> bool:

@@ -135,6 +135,8 @@ def _candidate(row: DenoiserRow, track: str, entries: Sequence[Entry], links: Se
         if link.weights is not None:
             key = "weights" if len(links) == 1 else f"weights of link {number}"
             code[key] = identity["weights"] = npz.sha256(loading.weights_file(entry, link.weights))
+            if loading.has_small_weights(entry, link.weights, link.parameters):
+                identity["form"] = loading.SMALL
         identities.append(identity)
         asked.append({"name": link.name, "parameters": dict(link.parameters)})
     whole: dict[str, Any] = identities[0] if len(links) == 1 else {"chain": identities}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from cleansemg.core.artifact import MANIFEST
 from cleansemg.core.layout import Layout
-from cleansemg.core.rendering import write
 from cleansemg.data_pipeline.leak_labels import leak_labels
+from cleansemg.evaluation import learning_curves
+from cleansemg.evaluation.row_names import write
 from cleansemg.evaluation.scores import Scores, read_scores
 from cleansemg.evaluation.seed_table import seeds_table
 
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings, layout: Layout, profile: str) -> None:
-    """Write `seeds.csv`, `.md` and `.tex` where networks have several seeds; files of an earlier run go away.
+    """Write `learning_curves.*` of fitted networks, and `seeds.*` where networks have several seeds.
+
+    Files of an earlier run go away.
 
     Args:
         settings: of the run.
         layout: its folders.
         profile: of the metrics.
     """
+    learning_curves.write(settings, layout)
     for path in layout.tables.glob("seeds.*"):
         path.unlink()
     sets: dict[str, list[Scores]] = {

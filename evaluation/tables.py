@@ -12,12 +12,13 @@ from cleansemg.core.config import save
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.npz import atomic_write, sha256
-from cleansemg.core.rendering import Table, to_csv, write
+from cleansemg.core.rendering import Table, to_csv
 from cleansemg.core.stage import Report, RunOptions
 from cleansemg.data_pipeline import subject_split
 from cleansemg.data_pipeline.leak_labels import leak_labels
 from cleansemg.evaluation import fit_tables, noise_records, pictures, protocol_tables, seed_table
 from cleansemg.evaluation.published_numbers import beside_published
+from cleansemg.evaluation.row_names import write
 from cleansemg.evaluation.scores import IN_MEMORY, Scores, read_scores
 from cleansemg.evaluation.scoring import SCHEMA as EVALUATED
 from cleansemg.evaluation.stats import breakdowns, comparison_tables

@@ -103,6 +103,7 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
                 "kinds": list(library.columns),
                 **({} if mix.kinds is None else {"drawn_kinds": list(mix.kinds)}),
                 "shard_size": settings.mix.shard_size,
+                **_excluded(mix),
                 **({} if settings.mix.round_to is None else {"round_to": settings.mix.round_to}),
             },
         )
@@ -116,6 +117,13 @@ def run(settings: Settings, layout: Layout, options: RunOptions) -> Report:
             export.write(result.artifact, layout.export)
             lines.append(f"single file: {layout.export}")
     return Report("mix", tuple(lines), n_failures)
+
+
+def _excluded(mix: Mix) -> dict[str, float]:
+    """Below which SNR white noise is in no mixture at all, where the rule says so."""
+    if mix.rule != "first_commit" or mix.wgn_floor_db is None:
+        return {}
+    return {"wgn_excluded_below_db": mix.wgn_floor_db}
 
 
 def _mix_of(mix: Mix, set_name: str) -> Mix:
@@ -214,9 +222,9 @@ def _draw(
     """The recipes of the mixtures, with SNRs [n] in dB and numbers of kinds [n]."""
     length = table["signal"].shape[1]
     if job.settings.files is None or job.cell is None:
-        generators, snr_db, n_kinds = _conditions(job, table["segment_id"])
+        generators, snr_db, n_kinds = _conditions(job, table["segment_id"], library)
         recipe = mixing.draw_recipes(generators, snr_db, n_kinds, library, length, job.settings.wgn_floor_db,
-                                     kinds=job.settings.kinds)  # fmt: skip
+                                     kinds=job.settings.kinds, rule=job.settings.rule)  # fmt: skip
         return recipe, snr_db, n_kinds
     files = NoiseFiles(job.settings.files, library, "mix.files")
     snr, draw = job.cell
@@ -228,7 +236,7 @@ def _draw(
 
 
 def _conditions(
-    job: MixJob, ids: NDArray[Any]
+    job: MixJob, ids: NDArray[Any], library: NoiseLibrary
 ) -> tuple[list[np.random.Generator], NDArray[np.float64], NDArray[np.int64]]:
     """The generator of each mixture, its SNR and its number of kinds.
 
@@ -241,9 +249,21 @@ def _conditions(
         generators = [seeding.generator(seed, "mix", name, str(segment), float(snr), int(k)) for segment in ids]
         return generators, np.full(len(ids), snr), np.full(len(ids), k)
     generators = [seeding.generator(seed, "mix", name, str(segment)) for segment in ids]
-    snrs, counts = np.array(job.settings.snr_db), np.array(job.settings.n_kinds)
+    snrs = np.array(job.settings.snr_db)
     uniform = np.array([rng.random(2) for rng in generators]).reshape(-1, 2)
-    return generators, snrs[(uniform[:, 0] * len(snrs)).astype(int)], counts[(uniform[:, 1] * len(counts)).astype(int)]
+    number = (uniform[:, 0] * len(snrs)).astype(int)
+    counts = [np.array(_counts(job.settings, library, float(snr))) for snr in snrs]
+    drawn = [counts[i][int(u * len(counts[i]))] for i, u in zip(number, uniform[:, 1], strict=True)]
+    return generators, snrs[number], np.array(drawn, np.int64)
+
+
+def _counts(mix: Mix, library: NoiseLibrary, snr_db: float) -> tuple[int, ...]:
+    """The numbers of kinds that mixtures of an SNR have; by the rule `first_commit`, those that can be drawn there."""
+    if mix.rule != "first_commit":
+        return mix.n_kinds
+    kinds = mixing.selected_kinds(mix.kinds, library.kinds, str(library.folder))
+    drawable = [len(mixing.drawable(snr_db, k, mix.wgn_floor_db, kinds, mix.rule)) for k in mix.n_kinds]
+    return tuple(k for k, n in zip(mix.n_kinds, drawable, strict=True) if k <= n)
 
 
 def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
@@ -257,8 +277,8 @@ def _check_cells(mix: Mix, library: NoiseLibrary) -> None:
         return
     kinds = mixing.selected_kinds(mix.kinds, library.kinds, str(library.folder))
     for snr_db in mix.snr_db:
-        for n_kinds in mix.n_kinds:
-            available = mixing.drawable(snr_db, n_kinds, mix.wgn_floor_db, kinds)
+        for n_kinds in _counts(mix, library, snr_db) or mix.n_kinds[:1]:
+            available = mixing.drawable(snr_db, n_kinds, mix.wgn_floor_db, kinds, mix.rule)
             if len(available) < n_kinds:
                 raise UserError(
                     f"mix.n_kinds: {n_kinds} kinds at {snr_db:g} dB, but only {len(available)} can be drawn "
@@ -276,10 +296,10 @@ def _jobs(
         cells = [(set_name, None, first_to_last(n_segments, mix.combined_segments))]
     else:
         some = first_to_last(n_segments, mix.grid_segments)
-        letter, numbers = ("k", mix.n_kinds)
         if mix.files is not None:
-            letter, numbers = ("d", tuple(range(mix.draws)))
-        cells = [(f"snr{s:g}_{letter}{n}", (s, n), some) for s in mix.snr_db for n in numbers]
+            cells = [(f"snr{s:g}_d{n}", (s, n), some) for s in mix.snr_db for n in range(mix.draws)]
+        else:
+            cells = [(f"snr{s:g}_k{n}", (s, n), some) for s in mix.snr_db for n in _counts(mix, library, s)]
     size = mix.shard_size
     for cell_name, cell, selected in cells:
         for number, start in enumerate(range(0, len(selected), size)):

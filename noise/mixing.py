@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ Float64 = NDArray[np.float64]
 
 FLOORED = WhiteGaussian.kind  # the kind that `mix.wgn_floor_db` applies to
 WGN = BENCHMARK_KINDS.index(FLOORED)
+# published: components scaled one by one, white noise not louder than its floor. exact: then the sum is scaled to its
+# SNR. first_commit: that of the benchmark's first commit, equal energies, and no white noise below the floor (A6).
+Rule = Literal["exact", "published", "first_commit"]
 CANCELLED = 1e-12  # noise whose components cancel to this share of their energy cannot be scaled
 
 
@@ -42,12 +45,18 @@ class Recipe:
     offset: NDArray[np.int64]
 
 
-def drawable(snr_db: float, n_kinds: int, floor_db: float | None, available: Iterable[str]) -> tuple[str, ...]:
+def drawable(
+    snr_db: float, n_kinds: int, floor_db: float | None, available: Iterable[str], rule: Rule = "exact"
+) -> tuple[str, ...]:
     """The kinds that a mixture may draw, in the order of columns.
 
-    White noise alone is excluded below its floor: it would have to be louder than the floor allows.
+    White noise alone is excluded below its floor: it would have to be louder than the floor allows. By the rule
+    `first_commit` it is excluded below the floor whatever else is in the mixture.
+
+    >>> drawable(-10.0, 2, -5.0, ["ECG", "WGN"]), drawable(-10.0, 2, -5.0, ["ECG", "WGN"], "first_commit")
+    (('ECG', 'WGN'), ('ECG',))
     """
-    without_wgn = n_kinds == 1 and floor_db is not None and snr_db < floor_db
+    without_wgn = (n_kinds == 1 or rule == "first_commit") and floor_db is not None and snr_db < floor_db
     present = set(available)
     return tuple(kind for kind in columns_of(present) if kind in present and not (without_wgn and kind == FLOORED))
 
@@ -104,6 +113,7 @@ def draw_recipes(
     floor_db: float | None,
     block: int = 0,
     kinds: Collection[str] | None = None,
+    rule: Rule = "exact",
 ) -> Recipe:
     """Draw kinds without replacement, and for each kind a piece and an offset, all uniformly.
 
@@ -118,6 +128,7 @@ def draw_recipes(
         floor_db: see `drawable`.
         block: see `uniform_numbers`.
         kinds: those to draw from, of the library's; None: all. A kind that is left out shifts no number of the others.
+        rule: see `drawable`.
 
     Raises:
         UserError: the library has fewer kinds than a mixture needs, or a piece is shorter than a mixture.
@@ -131,7 +142,7 @@ def draw_recipes(
     drawn_from = selected_kinds(kinds, library.kinds, str(library.folder))
     allowed = np.tile([column in drawn_from for column in library.columns], (n, 1))
     if floor_db is not None:
-        allowed[(wanted == 1) & (snr < floor_db), WGN] = False
+        allowed[((wanted == 1) | (rule == "first_commit")) & (snr < floor_db), WGN] = False
     _check_enough(allowed, snr, wanted, library)
     # the k smallest of independent uniform keys are a uniform random subset of size k
     keys = np.where(allowed, uniform[:, 0], np.inf)
@@ -206,7 +217,7 @@ def mix_recipes(
     recipe: Recipe,
     library: NoiseLibrary,
     snr_db: ArrayLike,
-    rule: Literal["exact", "published"],
+    rule: Rule,
     floor_db: float | None,
     names: Sequence[str] | NDArray[np.str_] | None = None,
 ) -> tuple[NDArray[np.float32], Float64]:
@@ -221,7 +232,7 @@ def mix_recipes(
         rule: `published` scales each component separately, so with several components the total SNR is nominal
             (cross terms); `exact` then scales the summed noise once, so that the total SNR holds to 1e-6 dB
             in the stored float32 (measured up to 30 dB, 2000 samples; from about 35 dB on, the rounding
-            of float32 alone is of that size).
+            of float32 alone is of that size); `first_commit` is `published` with equal energies, whatever the floor.
         floor_db: lowest component SNR of white noise in dB, before that last scaling; None: no floor.
         names: [n] names of the mixtures for errors; None: their indexes.
 
@@ -232,7 +243,7 @@ def mix_recipes(
     Raises:
         ItemError: the clean segment or a noise excerpt of a mixture is silent or not finite (`unmixable` lists
             all such mixtures), or its noise components cancel one another; the message names the first one.
-        ValueError: `rule` is neither of the two.
+        ValueError: `rule` is none of the three.
     """
     from cleansemg.noise import mixing_kernel
 
@@ -241,7 +252,7 @@ def mix_recipes(
     clean_energy, energy = _energies(clean, at, library)
     for row, cause in _causes(clean_energy, energy, recipe, library).items():
         raise ItemError(f"{row if names is None else names[row]}: {cause}")
-    target = component_energies(clean_energy, snr_db, recipe.kinds, floor_db)
+    target = component_energies(clean_energy, snr_db, recipe.kinds, None if rule == "first_commit" else floor_db)
     gain = np.sqrt(np.divide(target, energy, out=np.zeros_like(target), where=recipe.kinds))
     if rule == "exact":
         realised = mixing_kernel.summed_energies(library.flat, at, gain, clean.shape[1])
@@ -251,8 +262,8 @@ def mix_recipes(
             row = int(cancelled[0])
             raise ItemError(f"{row if names is None else names[row]}: its noise components cancel one another")
         gain *= np.sqrt(total / realised)[:, None]
-    elif rule != "published":
-        raise ValueError(f"rule: '{rule}', expected 'exact' or 'published'")
+    elif rule not in get_args(Rule):
+        raise ValueError(f"rule: '{rule}', expected one of {', '.join(get_args(Rule))}")
     return mixing_kernel.add_noise(clean, library.flat, at, gain), gain
 
 

@@ -62,6 +62,9 @@ def run(
 ) -> Report:
     """Search every selected method's grid and write `tradition_params.json`.
 
+    With `calibrate.repeat`, the search is repeated on a second, independent set of draws of the same segments, and file
+    and report say whether it selects the same parameters. Those of the first set are used in any case.
+
     Args:
         settings: the configuration.
         layout: folders of the run's segments and noise.
@@ -85,15 +88,24 @@ def run(
     selected = search_space.select(spaces, methods, path)
     segments = (segments_root / "valid") if segments_root else layout.segments("valid")
     folder = weights or layout.weights_classical
-    mixtures = calibration_set.make(settings, calibration, segments, noise_root or layout.noise("valid"))
+    noise = noise_root or layout.noise("valid")
+    mixtures = calibration_set.make(settings, calibration, segments, noise)
+    sets = [mixtures]
+    if settings.calibrate.repeat:
+        sets.append(calibration_set.make(settings, calibration, segments, noise, second=True))
     try:
         if options.force:  # the old file must not be mistaken for a finished result
             (folder / tradition_params.FILE).unlink(missing_ok=True)
-        results = [_search(space, mixtures, calibration, settings, folder, options) for space in selected]
+        results = [
+            _search(space, one, calibration, settings, folder, options, second=number == 1)
+            for space in selected
+            for number, one in enumerate(sets)
+        ]
         summary = tradition_params.write(folder, SCHEMA, results[0].artifact.manifest)
     except OSError as error:
         raise disk_error(folder, error) from error
-    n_failures = len(mixtures.failures) + sum(len(r.failures) - len(mixtures.failures) for r in results)
+    unmixed = [len(one.failures) for one in sets] * len(selected)
+    n_failures = len(mixtures.failures) + sum(len(r.failures) - n for r, n in zip(results, unmixed, strict=True))
     return Report(STAGE, (_describe(mixtures, noise_root), *summary), n_failures)
 
 
@@ -179,8 +191,12 @@ def _search(
     settings: Settings,
     folder: Path,
     options: RunOptions,
+    second: bool = False,
 ) -> StageResult:
-    """Score all candidates of one method; each method has a separate folder, so methods can be added."""
+    """Score all candidates of one method; each method has a separate folder, so methods can be added.
+
+    Those of the second set of draws lie in a folder below.
+    """
     jobs = [
         Job(
             tradition_params.shard_name(track, number),
@@ -193,7 +209,9 @@ def _search(
         **calibration.model_dump(mode="json"),
         "wgn_floor_db": settings.mix.wgn_floor_db,
         "fs_hz": mixtures.fs_hz,
+        **({tradition_params.DRAWS: 2} if second else {}),
     }
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", space.entry.name)
     info = {
         "denoiser": space.name,
         "parameters": space.fixed,
@@ -205,7 +223,7 @@ def _search(
         "n_segments_failed": len(mixtures.failures),
     }
     return run_stage(
-        folder / re.sub(r"[^A-Za-z0-9_-]", "_", space.entry.name),
+        folder / name / tradition_params.SECOND if second else folder / name,
         SCHEMA,
         jobs,
         score_candidate,
@@ -213,7 +231,7 @@ def _search(
         inputs=mixtures.inputs,
         seed=settings.seed,
         options=options,
-        label=f"calibrate {space.entry.name}",
+        label=f"calibrate {space.entry.name}" + (", second draws" if second else ""),
         code={**of_modules(__name__, without=DATA), **of_entry(space.entry)},
         is_fit=True,
         failures=mixtures.failures,

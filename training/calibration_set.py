@@ -28,6 +28,7 @@ from cleansemg.training.segments import Segments
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
+SECOND = "second draws"
 TEST_WORD = re.compile(r"(?<![a-z])test(?![a-z])")
 
 
@@ -63,7 +64,9 @@ class CalibrationSet:
     kind_names: tuple[str, ...] = BENCHMARK_KINDS
 
 
-def make(settings: Settings, calibration: Calibration, segments_folder: Path, noise_folder: Path) -> CalibrationSet:
+def make(
+    settings: Settings, calibration: Calibration, segments_folder: Path, noise_folder: Path, second: bool = False
+) -> CalibrationSet:
     """Draw and mix the calibration set.
 
     Args:
@@ -71,6 +74,7 @@ def make(settings: Settings, calibration: Calibration, segments_folder: Path, no
         calibration: number of segments and draws, SNRs, numbers of kinds.
         segments_folder: validation segments.
         noise_folder: a noise library, not the test set's.
+        second: draw anew, independently, SNRs, kinds, pieces and offsets for the same segments.
 
     Raises:
         ArtifactError: segments or noise are missing; the message says what to run.
@@ -86,8 +90,9 @@ def make(settings: Settings, calibration: Calibration, segments_folder: Path, no
 
     rows = np.repeat(spread_over_subjects(segments.subjects, calibration.segments), calibration.draws)
     numbers = np.tile(np.arange(calibration.draws), len(rows) // calibration.draws)
+    names = ("calibration", SECOND) if second else ("calibration",)
     generators = [
-        seeding.generator(settings.seed, "calibration", str(segments.ids[row]), int(number))
+        seeding.generator(settings.seed, *names, str(segments.ids[row]), int(number))
         for row, number in zip(rows, numbers, strict=True)
     ]
     uniform = np.array([rng.random(2) for rng in generators])

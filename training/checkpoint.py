@@ -31,6 +31,15 @@ class EpochResult:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """One line of learning_curve.csv: mean improvements on validation mixtures after some training mixtures."""
+
+    mixtures: int
+    snrimp_db: float
+    si_sdrimp_db: float
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """The state after the last epoch of `history`; tensors are on the CPU."""
 
@@ -39,6 +48,7 @@ class Checkpoint:
     best: StateDict
     optimizer: dict[str, Any]
     history: tuple[EpochResult, ...]
+    curve: tuple[CurvePoint, ...] = ()  # empty where nothing is scored
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -49,6 +59,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "best": checkpoint.best,
         "optimizer": checkpoint.optimizer,
         "history": [[r.epoch, r.train_loss, r.valid_loss, r.learning_rate] for r in checkpoint.history],
+        "curve": [[p.mixtures, p.snrimp_db, p.si_sdrimp_db] for p in checkpoint.curve],
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -71,6 +82,7 @@ def load(path: Path, fingerprint: str) -> Checkpoint | None:
             best=content["best"],
             optimizer=content["optimizer"],
             history=tuple(EpochResult(int(e), t, v, r) for e, t, v, r in content["history"]),
+            curve=tuple(CurvePoint(int(n), snr, si_sdr) for n, snr, si_sdr in content["curve"]),
         )
     except Exception as error:  # noqa: BLE001 - invalid files raise many types of errors
         reason = str(error).partition("\n")[0]

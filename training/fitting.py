@@ -20,12 +20,13 @@ from cleansemg.training.recipe import Recipe
 if TYPE_CHECKING:
     import torch
 
-    from cleansemg.training.checkpoint import Checkpoint, EpochResult
+    from cleansemg.training.checkpoint import Checkpoint, CurvePoint, EpochResult
     from cleansemg.training.loop import Run
 
 # Code that does not affect a fit: curves, progress, and the data pipeline, whose fingerprint is an input.
 NOT_FITTING = ("cleansemg.training.curves", "cleansemg.training.progress", "cleansemg.data_pipeline")
 LOSSES, CURVES, RECIPE, CHECKPOINT = "losses.csv", "curves.png", "recipe.yaml", "checkpoint.pt"
+LEARNING_CURVE = "learning_curve.csv"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ class Fit:
     def prepare(self, force: bool) -> None:
         """Delete the manifest, so the folder counts as unfinished, and write the recipe; `force` deletes old files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        old = (self.weights, LOSSES, CURVES, RECIPE, CHECKPOINT, artifact.MANIFEST) if force else (artifact.MANIFEST,)
+        results = (self.weights, LOSSES, CURVES, LEARNING_CURVE, RECIPE, CHECKPOINT)
+        old = (*results, artifact.MANIFEST) if force else (artifact.MANIFEST,)
         for name in old:
             (self.folder / name).unlink(missing_ok=True)
         for path in self.folder.glob(".*.tmp"):
@@ -120,8 +122,9 @@ class Fit:
         used: EpochResult,
         loss: str,
         about: Mapping[str, Any] | None = None,
+        curve: Sequence[CurvePoint] = (),
     ) -> dict[str, Any]:
-        """Write weights, losses, curves and, last, the manifest.
+        """Write weights, losses, curves, the learning curve and, last, the manifest.
 
         Args:
             network: the network with the weights of the epoch `used`.
@@ -129,10 +132,12 @@ class Fit:
             used: the epoch whose weights are used.
             loss: name of the loss, for the curves.
             about: further metadata for the file of weights.
+            curve: the learning curve; none is written where it is empty.
 
         Returns:
             The metadata in the file of weights.
         """
+        from cleansemg.training import learning_curve
         from cleansemg.training.curves import write_curves, write_losses
 
         info = {
@@ -149,7 +154,10 @@ class Fit:
         weight_files.write(self.folder / self.weights, network, info)
         write_losses(self.folder / LOSSES, history)
         write_curves(self.folder / CURVES, history, used, loss, f"{self.name}, seed {self.seed}")
-        files = (self.weights, LOSSES, CURVES, RECIPE)
+        files = [self.weights, LOSSES, CURVES, RECIPE]
+        if curve:
+            learning_curve.write(self.folder / LEARNING_CURVE, curve, curve[used.epoch].mixtures)
+            files.append(LEARNING_CURVE)
         manifest = Manifest(
             schema=self.schema.name,
             schema_version=self.schema.version,

@@ -25,7 +25,8 @@ from cleansemg.core.seeding import torch_seed
 from cleansemg.training import checkpoint as checkpoints
 from cleansemg.training import schedule
 from cleansemg.training.batches import Batch, Share, Source, prefetch
-from cleansemg.training.checkpoint import Checkpoint, EpochResult, StateDict
+from cleansemg.training.checkpoint import Checkpoint, CurvePoint, EpochResult, StateDict
+from cleansemg.training.learning_curve import Scorer
 from cleansemg.training.objective import Objective
 from cleansemg.training.progress import TrainingProgress
 from cleansemg.training.recipe import Recipe
@@ -44,17 +45,25 @@ class Run:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished training: the weights of the best epoch, and the results of all epochs."""
+    """A finished training: the weights of the best epoch, the results of all epochs, and the learning curve."""
 
     best: StateDict
     history: tuple[EpochResult, ...]
+    curve: tuple[CurvePoint, ...] = ()
 
     @property
     def best_epoch(self) -> EpochResult:
         return self.history[schedule.best_epoch([r.valid_loss for r in self.history])]
 
 
-def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerator: Accelerator) -> Fitted:
+def fit(
+    network: nn.Module,
+    source: Source,
+    recipe: Recipe,
+    run: Run,
+    accelerator: Accelerator,
+    scorer: Scorer | None = None,
+) -> Fitted:
     """Fit a network; resume from `run.checkpoint` if it exists.
 
     Args:
@@ -63,6 +72,8 @@ def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerato
         recipe: the recipe.
         run: name, seed, fingerprint and the path of the checkpoint, which every epoch replaces.
         accelerator: device and processes.
+        scorer: scores the network before the first and after every epoch, for its learning curve; None: no curve. It
+            affects no weight.
 
     Raises:
         UserError: the loss is not finite (the checkpoint of the last finished epoch stays), the checkpoint belongs to
@@ -76,12 +87,20 @@ def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerato
     saved = checkpoints.load(run.checkpoint, run.fingerprint)
     history: list[EpochResult] = []
     best: StateDict = {}
+    curve: list[CurvePoint] = []
     if saved is not None:
         network.load_state_dict(saved.network)
         optimizer.load_state_dict(saved.optimizer)
-        history, best = list(saved.history), saved.best
+        history, best, curve = list(saved.history), saved.best, list(saved.curve)
     objective, optimizer = accelerator.prepare(Objective(network, recipe, run.name), optimizer)
     shown = accelerator.is_main_process
+
+    def score(mixtures: int) -> None:
+        if scorer is not None and accelerator.is_main_process:
+            curve.append(CurvePoint(mixtures, *scorer(accelerator.unwrap_model(objective).network)))
+
+    if not history:
+        score(0)
     with TrainingProgress(run.label or run.name, recipe.epochs, len(history), source.n_train, shown) as progress:
         while not schedule.is_finished(recipe, _valid_losses(history)):
             epoch = len(history)
@@ -101,13 +120,16 @@ def fit(network: nn.Module, source: Source, recipe: Recipe, run: Run, accelerato
             best_epoch = schedule.best_epoch(_valid_losses(history))
             if best_epoch == epoch:
                 best = state
+            score(len(history) * source.n_train)
             if accelerator.is_main_process:
-                checkpoint = Checkpoint(run.fingerprint, state, best, optimizer.state_dict(), tuple(history))
+                checkpoint = Checkpoint(
+                    run.fingerprint, state, best, optimizer.state_dict(), tuple(history), tuple(curve)
+                )
                 checkpoints.save(run.checkpoint, checkpoint)
             accelerator.wait_for_everyone()
             progress.epoch_done(history[-1], history[best_epoch])
     accelerator.free_memory()
-    return Fitted(best, tuple(history))
+    return Fitted(best, tuple(history), tuple(curve))
 
 
 @contextlib.contextmanager

@@ -33,6 +33,8 @@ from cleansemg.training.segments import Segments
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
 
+CURVE_BATCH = 16
+
 
 class Mixtures:
     """Batches for `cleansemg.training.loop`.
@@ -113,21 +115,29 @@ class Mixtures:
         rows, passes = self.epoch_rows(epoch)
         for batch in split(np.arange(len(rows)), batch_size, share, even=True):
             if self._fixed:
-                yield self._scaled(*self._fixed["train"].mix(rows[batch]))
+                yield self._scaled(*self._fixed["train"].mix(rows[batch]), self._clip)
                 continue
             names: list[tuple[str | int, ...]] = [
                 ("train", int(passes[i]), str(self._train.ids[rows[i]])) for i in batch
             ]
-            yield self._mix(self._train, rows[batch], self._noise["train"], names)
+            yield self._mix(self._train, rows[batch], self._noise["train"], names, self._clip)
 
     def valid(self, batch_size: int, share: Share) -> Iterator[Batch]:
         """Yield the validation batches, the same in every epoch."""
         for batch in split(self._valid_rows, batch_size, share, even=False):
-            if self._fixed:
-                yield self._scaled(*self._fixed["valid"].mix(batch))
-                continue
-            names: list[tuple[str | int, ...]] = [("valid", str(self._valid.ids[row])) for row in batch]
-            yield self._mix(self._valid, batch, self._noise["valid"], names)
+            yield self._valid_batch(batch, self._clip)
+
+    def _valid_batch(self, rows: NDArray[np.int64], clip: bool) -> Batch:
+        if self._fixed:
+            return self._scaled(*self._fixed["valid"].mix(rows), clip)
+        names: list[tuple[str | int, ...]] = [("valid", str(self._valid.ids[row])) for row in rows]
+        return self._mix(self._valid, rows, self._noise["valid"], names, clip)
+
+    def curve(self, at_most: int) -> list[Batch]:
+        """Validation mixtures for the learning curve, evenly spread, scaled and never clipped; [] for `at_most` 0."""
+        rows = self._valid_rows[starts_of_parts(len(self._valid_rows), min(at_most, len(self._valid_rows)))]
+        chunks = [rows[start : start + CURVE_BATCH] for start in range(0, len(rows), CURVE_BATCH)]
+        return [self._valid_batch(chunk, clip=False) for chunk in chunks]
 
     def epoch_rows(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows [n_train] of an epoch in order, and the pass over the segments that each row belongs to [n_train].
@@ -145,7 +155,12 @@ class Mixtures:
         return rows, passes
 
     def _mix(
-        self, segments: Segments, rows: NDArray[np.int64], library: NoiseLibrary, names: list[tuple[str | int, ...]]
+        self,
+        segments: Segments,
+        rows: NDArray[np.int64],
+        library: NoiseLibrary,
+        names: list[tuple[str | int, ...]],
+        clip: bool,
     ) -> Batch:
         clean = segments.signals(rows)  # [n, L] volts
         draws = [generator(self._seed[str(name[0])], "mixture", *name) for name in names]
@@ -157,10 +172,10 @@ class Mixtures:
             noisy, _ = mix_recipes(clean, recipe, library, snr_db, "exact", self._floor_db, ids)
         except ItemError as error:
             raise UserError(f"{segments.folder}, {library.folder}: {error}; take it out and make them again") from error
-        return self._scaled(noisy, clean)
+        return self._scaled(noisy, clean, clip)
 
-    def _scaled(self, noisy: NDArray[np.float32], clean: NDArray[np.float32]) -> Batch:
-        scaled_noisy, scaled_clean, _ = normalise(noisy, clean, self._clip)
+    def _scaled(self, noisy: NDArray[np.float32], clean: NDArray[np.float32], clip: bool) -> Batch:
+        scaled_noisy, scaled_clean, _ = normalise(noisy, clean, clip)
         return Batch(scaled_noisy, scaled_clean)
 
 

@@ -156,7 +156,7 @@ def _train(training: Training, source: Mixtures, accelerator: Accelerator) -> st
     import torch
 
     from cleansemg.denoising.loading import PRETRAINED, load_network
-    from cleansemg.training import loop
+    from cleansemg.training import learning_curve, loop
 
     entry, recipe, settings, label = training.entry, training.recipe, training.settings, training.label
     fit = _fit_of(training, source)
@@ -191,10 +191,13 @@ def _train(training: Training, source: Mixtures, accelerator: Accelerator) -> st
                     "%s: this processor has no bfloat16 arithmetic, so it takes several times as long as float32; "
                     "consider --recipe precision=float32", label,
                 )  # fmt: skip
-        fitted = loop.fit(network, source, recipe, fit.run, accelerator)
+        scored = source.curve(settings.train.curve_mixtures)
+        scorer = learning_curve.scorer(scored, recipe.normalise_clip, accelerator.device) if scored else None
+        fitted = loop.fit(network, source, recipe, fit.run, accelerator, scorer)
         network.load_state_dict(fitted.best)
         if main:
-            info = fit.write(network.cpu(), fitted.history, fitted.best_epoch, LOSS_NAMES[recipe.loss])
+            loss, used = LOSS_NAMES[recipe.loss], fitted.best_epoch
+            info = fit.write(network.cpu(), fitted.history, used, loss, curve=fitted.curve)
             if training.seed == seeds_of(settings)[0]:
                 _write_published(entry, training.layout, fitted.best, info)
     accelerator.wait_for_everyone()
@@ -219,6 +222,7 @@ def _fit_of(training: Training, source: Mixtures) -> Fit:
         "recipe": recipe.model_dump(mode="json"),
         "mixtures": source.section,
         "threads": settings.train.threads,
+        **settings.train.identity_of_curve,
     }
     seed = settings.seed if training.seed is None else training.seed
     code = {**of_modules(__name__, without=NOT_FITTING), **of_entry(entry)}

@@ -18,10 +18,11 @@ from cleansemg.core import registry, weight_files
 from cleansemg.core.commandline import ConfigOption, OutputOption, QuietOption, SetOption, prepare, run
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
-from cleansemg.denoising.loading import WEIGHTS_FOLDER
+from cleansemg.denoising.loading import WEIGHTS_FOLDER, display_name, is_small
 from cleansemg.training import model_cards
 from cleansemg.training.fitting import CURVES, LOSSES, RECIPE
 from cleansemg.training.neural import BEST, SCHEMA
+from cleansemg.training.seeds import seeds_of
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -54,7 +55,7 @@ def main(
     settings, layout = prepare(config, output, overrides, quiet)
     for name in model or settings.train.models:
         entry = registry.find("denoisers", name)
-        source = layout.weights(entry.name)
+        source = _fit_of(settings, layout, entry.name)
         path = model_cards.copy_weights(source / BEST, SCHEMA, source / CURVES, folder, entry.name, LARGEST_BYTES)
         typer.echo(model_cards.write_card(path, describe(settings, layout, entry.name, path, results)))
     return 0
@@ -62,7 +63,7 @@ def main(
 
 def describe(settings: Settings, layout: Layout, name: str, path: Path, results: Path | None) -> str:
     """Return the model card of a network, as Markdown; with `results`, it includes scores of that run's Table 1."""
-    source = layout.weights(name)
+    source = _fit_of(settings, layout, name)
     recipe = yaml.safe_load((source / RECIPE).read_text())
     entry = registry.find("denoisers", name)
     with (source / LOSSES).open() as file:
@@ -70,14 +71,13 @@ def describe(settings: Settings, layout: Layout, name: str, path: Path, results:
     state, info = weight_files.read(path)
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     count = sum(t.numel() for key, t in state.items() if not key.endswith(buffers))
-    small = entry.extra.get("small") or {}
-    form = "small" if small and small.items() <= info["parameters"].items() else "full"
+    small = is_small(entry, info["parameters"])
     config = model_cards.name_of_configuration(settings)
     command = f"python training/train_neural.py --config {config} --model {name}"
     lines = [
-        f"# {name}, the pretrained weights",
+        f"# {display_name(name, small)}, the pretrained weights",
         "",
-        f"{entry.summary}. These weights are of its {form} form.",
+        f"{entry.summary}. These weights are of its {'small' if small else 'full'} form.",
         "",
         "| | |",
         "|---|---|",
@@ -101,14 +101,20 @@ def describe(settings: Settings, layout: Layout, name: str, path: Path, results:
         "",
     ]
     if results is not None:
-        lines += _scores(results, name, fitted_there=results.resolve() == layout.root.resolve())
+        lines += _scores(results, name, display_name(name, small), results.resolve() == layout.root.resolve())
     return "\n".join(lines)
 
 
-def _scores(results: Path, name: str, fitted_there: bool) -> list[str]:
+def _fit_of(settings: Settings, layout: Layout, name: str) -> Path:
+    """The folder of the network's fit, with several training seeds that of the first one."""
+    return layout.weights(name, seeds_of(settings)[0])
+
+
+def _scores(results: Path, name: str, title_of_row: str, fitted_there: bool) -> list[str]:
     """Format the rows of this network and of the best blind classical method in Table 1 of a run.
 
-    `fitted_there`: whether this run fitted the weights itself, and therefore evaluated them.
+    `title_of_row`: what the network is called. `fitted_there`: whether this run fitted the weights itself, and
+    therefore evaluated them.
 
     Raises:
         UserError: Table 1 is absent or has no row for the network, or the run evaluated other weights.
@@ -135,7 +141,7 @@ def _scores(results: Path, name: str, fitted_there: bool) -> list[str]:
         "| denoiser | SNRimp (dB) | PRD (%) | RMSE of mean frequency (Hz) |",
         "|---|---|---|---|",
     ]
-    for label, row in ((name, mine[0]), (f"{best['denoiser']} (best blind classical method)", best)):
+    for label, row in ((title_of_row, mine[0]), (f"{best['denoiser']} (best blind classical method)", best)):
         interval = f"{float(row['SNRimp']):.2f} ({float(row['SNRimp_low']):.2f} to {float(row['SNRimp_high']):.2f})"
         lines.append(f"| {label} | {interval} | {float(row['PRD']):.1f} | {float(row['RMSE_MNF']):.1f} |")
     return [*lines, ""]

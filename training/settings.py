@@ -21,6 +21,9 @@ class FixedMixtures(Section):
     frame_samples: int | None = None  # length of training frames; None: whole segments
 
 
+CURVE_MIXTURES = 60  # a diffusion model takes 0.25 s for each
+
+
 def lengthens(recipe: Mapping[str, Any]) -> str | None:
     """The key of a recipe that says how long a network is fitted; None where none does."""
     return next((key for key in ("epochs", "patience") if recipe.get(key) is not None), None)
@@ -40,6 +43,8 @@ class Train(Section):
     mixtures: Annotated[int, Field(ge=1)] | None = None  # that each network sees in all; None: by the recipe's epochs
     mixtures_per_epoch: int | None = None  # None: each training segment once
     valid_mixtures: int | None = None  # None: each validation segment once
+    # of them, spread evenly, on which the learning curve is scored after every epoch; 0: no curve
+    curve_mixtures: Annotated[int, Field(ge=0)] = CURVE_MIXTURES
     threads: Annotated[int, Field(ge=1)] = 2  # of the computation; affects the last digits
 
     @field_validator("seeds")
@@ -67,6 +72,11 @@ class Train(Section):
         return self
 
     @property
+    def identity_of_curve(self) -> dict[str, int]:
+        """What the learning curve adds to a fit's fingerprint: nothing where it is the default."""
+        return {} if self.curve_mixtures == CURVE_MIXTURES else {"curve_mixtures": self.curve_mixtures}
+
+    @property
     def budget_epochs(self) -> int:
         """The epochs that `mixtures` takes; raises ValueError where that is not set."""
         if self.mixtures is None or self.mixtures_per_epoch is None:
@@ -79,3 +89,4 @@ class Calibrate(Section):
 
     methods: tuple[str, ...] = ()  # denoisers, or "all"; empty: every method uses the parameters of its YAML
     trad_config: str = "config_tradition.yaml"  # relative to configs/
+    repeat: bool = True  # search again on a second set of draws, to say whether it chooses the same; twice the time

@@ -16,6 +16,7 @@ from cleansemg.evaluation import metrics
 from cleansemg.evaluation.metrics import ARROWS, MetricInfo
 from cleansemg.evaluation.report.run import Run
 from cleansemg.evaluation.report.views import p_text
+from cleansemg.evaluation.row_names import display_names
 from cleansemg.evaluation.scores import Scores
 from cleansemg.evaluation.stats import breakdowns, comparison_tables
 from cleansemg.evaluation.stats.comparisons import BOUNDS, GAIN
@@ -37,11 +38,12 @@ def leaderboard(run: Run) -> dict[str, Any]:
     tests, notes = comparison_tables.beside_best(run.main, run.profile, run.settings)
     snrs = breakdowns.values_of(run.main, "snr_db")
     noises = _noises(run)
+    names = display_names(run.layout.root)
     every = run.rows
     order = sorted(every, key=lambda who: _headline(every[who][1], run, infos[0]), reverse=True)
     rows = [
         {
-            "label": label, "track": track, "set": every[label, track][0],
+            "label": label, "shown": names.get(label, label), "track": track, "set": every[label, track][0],
             "bound": label in (*BOUNDS, GAIN, "identity"),
             "p": _json(tests.get((label, track), {}).get("p_best"), 12),
             "p_shown": p_text(tests.get((label, track), {}).get("p_best")),

@@ -91,7 +91,8 @@ def spawn_key(*names: Name) -> Key:
 
 def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tally, finding: Finding) -> None:
     kinds = [str(kind) for kind in folder.info["kinds"]]
-    drawn_from = {str(kind) for kind in folder.info.get("drawn_kinds", kinds)}
+    all_drawn_from = {str(kind) for kind in folder.info.get("drawn_kinds", kinds)}
+    excluded_below_db = float(folder.info.get("wgn_excluded_below_db", -math.inf))
     room = noise.room(columns["clean"].shape[1])
     piece, offset = np.asarray(columns["noise_piece"]), np.asarray(columns["noise_offset"])
     used = np.asarray(columns["kinds"], bool)
@@ -110,6 +111,7 @@ def _shard(folder: Folder, columns: Columns, path: str, noise: Noise, tally: Tal
         tally.keys.add(key)
         tally.ids.add(mixture_id)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(folder.seed, spawn_key=key)))
+        drawn_from = all_drawn_from - ({WGN} if float(columns["snr_db"][row]) < excluded_below_db else set())
         uniform = rng.random(draw.skip + (10 if draw.of_files else 15))[draw.skip :].reshape(-1, SHARED)
         for kind in kinds[SHARED:]:
             sequence = np.random.SeedSequence(folder.seed, spawn_key=(*key, *spawn_key("kind", kind, 0)))

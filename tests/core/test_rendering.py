@@ -1,4 +1,4 @@
-from cleansemg.core.rendering import Column, Table, to_csv, to_latex, to_markdown
+from cleansemg.core.rendering import Column, Table, to_csv, to_latex, to_markdown, write
 
 TABLE = Table(
     "A_title",
@@ -41,3 +41,13 @@ def test_latex_escapes():
     assert r"a\_b & 1.23 [1.00, 2.00] & 3 \\" in text
     assert r"\caption{A\_title}" in text
     assert r"$\uparrow$" in text
+
+
+def test_names_that_people_read_are_not_in_the_csv(tmp_path):
+    table = Table("c, blind: gain (dB)", TABLE.columns, TABLE.rows)
+    write([table], tmp_path, "t", {"c": "c (small)", "a": "never"})
+    assert (tmp_path / "t.csv").read_text() == to_csv(TABLE)
+    for ending in ("md", "tex"):
+        text = (tmp_path / f"t.{ending}").read_text()
+        assert text.count("c (small)") == 2  # a cell, and the beginning of the title
+        assert "never" not in text

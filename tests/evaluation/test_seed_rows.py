@@ -98,6 +98,10 @@ def test_the_table_of_seeds_and_the_others(run: Settings, layout: Layout) -> Non
     assert (row["n_seeds"], row["n_subjects"]) == ("3", str(len(people)))
     table1 = (layout.tables / "table1.md").read_text()
     assert "cnn@" not in table1
+    for name in ("table1", "seeds", "snr_by_kinds", "paired"):  # the small form is called that where people read it
+        assert "cnn (small)" in (layout.tables / f"{name}.md").read_text()
+        assert "(small)" not in (layout.tables / f"{name}.csv").read_text()
+    assert "hp (small)" not in table1
     assert "`cnn`: the fit with training seed 5 stands for the network; each seed (5, 1, 3)" in table1
     assert not any("@" in path.read_text() for path in layout.tables.glob("*.csv"))
 

@@ -15,7 +15,11 @@ from cleansemg.core.stage import RunOptions
 from cleansemg.data_pipeline.segmentation import SCHEMA as SEGMENTS
 from cleansemg.evaluation import test_set
 from cleansemg.evaluation.test_set import SCHEMA
+from cleansemg.evaluation.verification import draws
+from cleansemg.evaluation.verification.folders import _read, open_results
+from cleansemg.evaluation.verification.library import Noise
 from cleansemg.noise import mixing
+from cleansemg.noise.kinds import BENCHMARK_KINDS
 from cleansemg.noise.library import NoiseLibrary
 from tests.conftest import ROOT
 from tests.evaluation.conftest import small_settings, write_segments
@@ -262,3 +266,26 @@ def test_kinds_that_cannot_be_drawn_are_refused_before_anything_is_written(six_k
     with pytest.raises(UserError, match=message):
         run(Layout(tmp_path), **mix)
     assert not (tmp_path / "test_data").exists()
+
+
+def test_the_first_commits_rule_lacks_the_cells_that_it_cannot_fill(layout, monkeypatch):
+    sets = run(layout, rule="first_commit", snr_db=(-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0), n_kinds=(1, 2, 3, 4, 5))
+    white = BENCHMARK_KINDS.index("WGN")
+    available = len(NoiseLibrary.open(layout.noise("test")).kinds)
+    for artifact in sets.values():
+        table = artifact.columns("snr_db", "n_kinds", "kinds")
+        low = table["snr_db"] < -5
+        assert not table["kinds"][low, white].any()
+        assert table["kinds"][~low, white].any()
+        np.testing.assert_array_equal(table["kinds"].sum(axis=1), table["n_kinds"])
+        assert table["n_kinds"][low].max() == available - 1
+    cells = set(zip(*(sets["grid"].columns(name)[name].tolist() for name in ("snr_db", "n_kinds")), strict=True))
+    assert len(cells) == 5 * available + 2 * (available - 1)
+    noise = Noise.open(
+        _read(layout.noise("test") / "manifest.json", layout.root),
+        list(NoiseLibrary.open(layout.noise("test")).columns),
+    )
+    monkeypatch.setattr(draws, "sources_of", lambda *_: (None, noise))
+    finding = draws.check(open_results(layout.root), lambda items, *_: items)
+    assert not finding.problems
+    assert finding.summary.startswith(f"{sum(artifact.manifest.count for artifact in sets.values())} mixtures")

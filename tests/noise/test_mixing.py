@@ -217,7 +217,39 @@ def test_what_a_library_cannot_give_is_said(library):
     with pytest.raises(UserError, match=r"PLI, WGN are shorter than a mixture of 2001 samples"):
         draw(few, 0.0, 1, 1, length=L + 1)
     recipe = draw(library, 0.0, 1, 1)
-    with pytest.raises(ValueError, match="expected 'exact' or 'published'"):
+    with pytest.raises(ValueError, match="expected one of exact, published, first_commit"):
         mixing.mix_recipes(clean_signals(1), recipe, library, 0.0, "nominal", -5.0)
     with pytest.raises(IndexError, match="not in this library"):
         mixing.rebuild(clean_signals(1), recipe, np.ones((1, 5)), NoiseLibrary({}))
+
+
+def test_the_first_commits_rule_has_no_white_noise_below_its_floor_and_equal_energies(library):
+    clean = clean_signals(60)
+    for snr_db in GRID_DB:
+        for n_kinds in (1, 2, 4):
+            generators = (generator(1, "first", i, float(snr_db), n_kinds) for i in range(60))
+            recipe = mixing.draw_recipes(
+                generators, snr_db, n_kinds, library, L, -5.0, rule="first_commit"
+            )  # fmt: skip
+            assert recipe.kinds.sum(axis=1).tolist() == [n_kinds] * 60
+            assert recipe.kinds[:, WGN].any() == (snr_db >= -5)
+            _, gain = mixing.mix_recipes(clean, recipe, library, snr_db, "first_commit", -5.0)
+            for row in range(5):
+                total = (clean[row].astype(np.float64) ** 2).sum() / 10 ** (snr_db / 10)
+                for j in np.flatnonzero(recipe.kinds[row]):
+                    excerpt = library.segment(BENCHMARK_KINDS[j], recipe.piece[row, j], recipe.offset[row, j], L)
+                    energy = float(((gain[row, j] * excerpt.astype(np.float64)) ** 2).sum())
+                    assert energy == pytest.approx(total / n_kinds, rel=1e-6)  # no floor
+
+
+def test_the_first_commits_rule_fills_33_cells():
+    cells = [
+        (snr_db, k)
+        for snr_db in GRID_DB
+        for k in (1, 2, 3, 4, 5)
+        if len(mixing.drawable(snr_db, k, -5.0, BENCHMARK_KINDS, "first_commit")) >= k
+    ]
+    assert len(cells) == 33
+    assert {(-15.0, 5), (-10.0, 5)}.isdisjoint(cells)
+    published = [len(mixing.drawable(s, k, -5.0, BENCHMARK_KINDS, "published")) for s in GRID_DB for k in (1, 5)]
+    assert published == [4, 5, 4, 5, *[5] * 10]

@@ -84,7 +84,7 @@ def write_search(folder, methods=SEARCHES, conditions=CONDITIONS, **more) -> Pat
 def run(space, folder, methods=SEARCHES, *, chosen="all", workers=1, force=False, conditions=CONDITIONS, **where):
     trad_config = write_search(folder, methods, conditions)
     return calibration.run(
-        space.settings(), space.layout, RunOptions(workers, force),
+        space.settings("calibrate.repeat=false"), space.layout, RunOptions(workers, force),
         trad_config=trad_config, weights=folder / "weights", methods=chosen, **where,
     )  # fmt: skip
 

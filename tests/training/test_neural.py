@@ -27,7 +27,9 @@ from tests.conftest import ROOT
 from tests.processes import python, start
 from tests.training import workspace
 
-RESULTS = (neural.BEST, fitting.LOSSES, fitting.CURVES, fitting.RECIPE, "manifest.json")
+RESULTS = (
+    neural.BEST, fitting.LOSSES, fitting.CURVES, fitting.LEARNING_CURVE, fitting.RECIPE, "manifest.json"
+)  # fmt: skip
 
 
 @pytest.fixture
