@@ -45,8 +45,8 @@ def columns(
         clean = _of(sets.get("clean", ()), scored.who)
         numbers = (math.nan,) * 3
         if clean is not None and f"{profile}.SNR_out" in clean.values:
-            kept = np.minimum(clean.values[f"{profile}.SNR_out"], CLEAN_MOST_DB)
-            numbers = over_people(kept, clean.subject, confidence)
+            limited = np.minimum(clean.values[f"{profile}.SNR_out"], CLEAN_MOST_DB)
+            numbers = over_people(limited, clean.subject, confidence)
         expected |= _named("clean_SNR", numbers)
     abroad = _of(sets.get(ABROAD, ()), scored.who)
     for key in scored.keys:
