@@ -50,7 +50,7 @@ def make(root: Path, shard_size: int = 16, subjects_of_valid: tuple[str, ...] = 
     (root / "configs" / "denoisers").mkdir(parents=True)
     (root / "configs" / "denoisers" / "tiny.yaml").write_text(yaml.safe_dump(MODEL))
     config = root / "configs" / "small.yaml"
-    config.write_text("train: {models: [tiny]}\nsegment: {window_s: 0.2}\n")
+    config.write_text("train: {models: [tiny]}\nsegment: {window_s: 0.2}\nevaluate: {denoisers: [tiny]}\n")
     layout = Layout(root / "out")
     write_segments(layout.segments("train"), ("S1", "S2", "S3"), shard_size)
     write_segments(layout.segments("valid"), subjects_of_valid, shard_size)
