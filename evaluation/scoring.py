@@ -109,12 +109,17 @@ def _require_same_file(folder: Path, data: TestData) -> None:
 def score_shard(job: ScoreJob) -> ShardResult:
     """Denoise and score one shard; a pure function of the job."""
     table = job.data.load(job.shard)
-    noisy, fs_hz = np.asarray(table["noisy"]), _one_rate(table["fs_hz"], job)  # [n, L]
-    labels = _track_labels(job.candidate.track, table, noisy, fs_hz)
-    denoised, causes = _denoise(_denoiser(job.candidate), noisy, fs_hz, labels)
+    denoised, causes = denoised_shard(job, table)
     arrays = _scored(job, table, denoised, np.array([cause is not None for cause in causes]))
     ids = arrays["mixture_id"]
     return ShardResult(arrays, [Failure(str(ids[i]), cause) for i, cause in enumerate(causes) if cause is not None])
+
+
+def denoised_shard(job: ScoreJob, table: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], list[str | None]]:
+    """What a denoiser makes of a shard's mixtures: waveforms [n, L], NaN where it failed, and the causes."""
+    noisy, fs_hz = np.asarray(table["noisy"]), _one_rate(table["fs_hz"], job)  # [n, L]
+    labels = _track_labels(job.candidate.track, table, noisy, fs_hz)
+    return _denoise(_denoiser(job.candidate), noisy, fs_hz, labels)
 
 
 def rescore_shard(job: ScoreJob, stored: Mapping[str, NDArray[Any]], failures: Sequence[Failure]) -> ShardResult | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,7 @@ def check(results: Results, sample: int, track: Track) -> list[Finding]:
                 continue
             n += shard.count
             n_tied += _tied(shard, mixtures, scores, tied)
+            _digests(shard, scores, sampled)
             rows = sampled_rows[(sampled_rows >= first) & (sampled_rows < first + shard.count)] - first
             n_values += _from_waveforms(shard, mixtures, scores, rows, about, sampled)
             first += shard.count
@@ -146,6 +148,15 @@ def _from_waveforms(
                         f"{shard.path}, row {row}: {profile}.{key} is {stored:.9g}, its waveforms give {value:.9g}"
                     )
     return count
+
+
+def _digests(shard: Shard, scores: Columns, finding: Finding) -> None:
+    """Where waveforms are kept, the digests beside them are theirs: the first 16 bytes of SHA-256, float32."""
+    if "denoised" not in scores or "digest" not in scores:
+        return
+    for row, (waveform, digest) in enumerate(zip(scores["denoised"], scores["digest"], strict=True)):
+        if hashlib.sha256(np.asarray(waveform, "<f4").tobytes()).digest()[:16] != bytes(digest):
+            finding.problems.append(f"{shard.path}, row {row}: its digest is not that of its waveform")
 
 
 def _metrics_csv(folder: Folder, finding: Finding) -> None:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
+from cleansemg.core.errors import UserError
+from cleansemg.evaluation.rerun import rerun
+from tests.evaluation.verification.conftest import forge
 from tests.processes import python
 
 
@@ -34,3 +41,27 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stderr.strip().endswith("no such folder of results")
     assert "Traceback" not in done.stderr
+
+
+def test_rows_are_denoised_again_and_compared_with_their_digests(copy):
+    finding = rerun(copy, 3)
+    assert finding.problems == []
+    assert re.match(
+        r"\d+ rows of \d+ denoised sets, drawn by \d+, denoised again to the same waveforms", finding.summary
+    )
+
+    def swapped(arrays):
+        for name in ("standard.SNRimp", "standard.SI_SDRimp"):
+            arrays[name][:] = arrays[name] + 1.0
+        arrays["digest"][:] = arrays["digest"][::-1]
+
+    for path in (copy / "denoised/hp/blind/grid").glob("*.npz"):
+        forge(path, swapped)
+    found = rerun(copy, 3).problems
+    assert found
+    assert all("hp/blind/grid" in text and "dB is stored" in text for text in found)
+
+
+def test_rerunning_needs_the_configuration_that_the_tables_hold(tmp_path):
+    with pytest.raises(UserError, match=r"config\.yaml: not there, so nothing says which denoisers to run"):
+        rerun(tmp_path, 1)
