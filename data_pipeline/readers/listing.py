@@ -108,6 +108,22 @@ def sorted_refs(refs: Iterable[RecordingRef], hint: str = "") -> list[RecordingR
     return ordered
 
 
+def require_distinct(refs: Iterable[RecordingRef]) -> None:
+    """Check that no two people have the same file under two names.
+
+    Raises:
+        UserError: two do; the message names both.
+    """
+    first: dict[str, RecordingRef] = {}
+    for ref in refs:
+        other = first.setdefault(ref.fingerprint, ref)
+        if (other.database, other.subject) != (ref.database, ref.subject):
+            raise UserError(
+                f"'{other.key}' (subject {other.subject} of {other.database}) and '{ref.key}' (subject {ref.subject} "
+                f"of {ref.database}) are the same recording under two names; leave one out"
+            )
+
+
 def trial_label(groups: Mapping[str, str], labels: Mapping[str, int]) -> int:
     """The label of a recording that is one trial: the group `label`, looked up in `labels` or read as a number.
 

@@ -22,7 +22,7 @@ from cleansemg.formats.wfdb_record import WfdbRecord
 
 FOOTSWITCHES = (0, 7)
 MUSCLES = (2, 3, 4, 5, 6, 9, 10, 11, 12, 13)  # 1 and 8 are the goniometers
-NO_MUSCLE = re.compile(r"foot|switch|baso|gonio|knee", re.IGNORECASE)
+NO_MUSCLE = re.compile(r"foot|switch|baso|gonio|knee|hip", re.IGNORECASE)
 
 
 class LongWalkingReader(RecordingReader):
@@ -36,6 +36,9 @@ class LongWalkingReader(RecordingReader):
         muscles: names or positions of the EMG signals.
         n_signals: number of signals that every record must have, so that positions mean the same in all; None: not
             checked, for signals that are selected by name.
+        unit: unit of the EMG signals, whatever the headers state; None: the headers' unit. The published headers state
+            mV for every signal, also for switches and joints. The numbers are microvolts, volts and degrees, as EMG of
+            80 mV RMS does not exist. With a unit, the numbers of the switches are taken for volts.
         rule: values that replace the defaults of `gait_states.StateRule`.
 
     Raises:
@@ -51,6 +54,7 @@ class LongWalkingReader(RecordingReader):
         muscles: Sequence[str | int] = MUSCLES,
         n_signals: int | None = 14,
         rule: dict[str, float] | None = None,
+        unit: str | float | None = None,
     ) -> None:
         if not footswitches or not muscles:
             raise ValueError("footswitches and muscles each name at least one signal")
@@ -64,8 +68,9 @@ class LongWalkingReader(RecordingReader):
         except TypeError as error:
             known = ", ".join(StateRule.__dataclass_fields__)
             raise ValueError(f"rule: {error}; it has {known}") from None
-        self._muscles = WfdbReader(database, folder, pattern, muscles)
-        self._switches = WfdbReader(database, folder, pattern, footswitches, unit=1.0)  # any unit: only changes count
+        self._muscles = WfdbReader(database, folder, pattern, muscles, unit, overrule_header=unit is not None)
+        # The rule for states counts changes in volts; numbers without a unit, or with one not to be trusted, are volts.
+        self._switches = WfdbReader(database, folder, pattern, footswitches, unit=1.0, overrule_header=unit is not None)
 
     def list(self) -> Sequence[RecordingRef]:
         """All records; see `RecordingReader.list`."""

@@ -33,6 +33,7 @@ class WfdbReader(FileReader):
             `label` and `repetition`. Without `exercise`, the record's name is the exercise.
         channels: names or indexes of the signals to read; None: all.
         unit: unit of signals whose header states no unit of voltage.
+        overrule_header: use `unit` for all signals, whatever unit the header states: some headers state a wrong one.
         fs_hz: rate in hertz to check against the header; None: any rate is accepted.
         labels: {text of the group `label`: its number}.
         annotations: suffix of the annotation files that label samples ("atr"); None: a recording is
@@ -54,7 +55,10 @@ class WfdbReader(FileReader):
         labels: Mapping[str, int] | None = None,
         annotations: str | None = None,
         annotation_labels: Mapping[str, int] | None = None,
+        overrule_header: bool = False,
     ) -> None:
+        if overrule_header and unit is None:
+            raise ValueError("overrule_header needs unit")
         if bool(annotations) != bool(annotation_labels):
             raise ValueError("annotations and annotation_labels go together")
         self.database = database
@@ -62,6 +66,7 @@ class WfdbReader(FileReader):
         self.pattern = compile_pattern(pattern, ("subject",))
         self.channels = None if channels is None else tuple(channels)
         self.scale = None if unit is None else volts_per_unit(unit)
+        self.overrule_header = overrule_header
         self.fs_hz = None if fs_hz is None else float(fs_hz)
         self.labels = {str(text): int(number) for text, number in (labels or {}).items()}
         self.annotations = annotations
@@ -123,7 +128,7 @@ class WfdbReader(FileReader):
         return columns
 
     def _scale(self, name: str, unit: str | None) -> float:
-        if unit and unit.strip().lower() in VOLTS_PER_UNIT:
+        if unit and unit.strip().lower() in VOLTS_PER_UNIT and not self.overrule_header:
             return volts_per_unit(unit)
         if self.scale is None:
             raise ItemError(f"signal '{name}' is in '{unit}', which is no voltage; give unit:, or choose channels:")

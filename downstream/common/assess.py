@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +130,8 @@ def assess(
             failures=failures,
             info={
                 "task": task.name, "model": name, "classes": list(task.classes), "protocol": wanted.protocol,
-                "inputs": [label for label, _ in inputs], "n_folds": len(folds),
+                "inputs": [*(label for label, _ in inputs), *task.controls()], "controls": [*task.controls()],
+                "n_folds": len(folds),
                 "n_unread": clean.manifest.n_failures, "n_uncut": len(failures),
             },
         )  # fmt: skip
@@ -165,6 +166,10 @@ def assess_fold(job: AssessJob) -> ShardResult:
         version, uncut = version_of(model, tested, clean, open_streams(folder))
         failures += [Failure(f"{name}/{failure.item}", failure.cause) for failure in uncut]
         parts.append(_answers(model, version, name, leaks, len(task.classes)))
+    for name, control in task.controls().items():
+        known = _aligned(clean_examples(control, clean)[0], every)
+        control.fit(known.select(fold.train), known.select(fold.valid), replace(fit, label=f"{name} fold {job.fold}"))
+        parts.append(_answers(control, known.select(fold.test), name, leaks, len(task.classes)))
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     arrays["fold"] = np.full(len(arrays["label"]), job.fold)
     return ShardResult(arrays, failures)
@@ -190,6 +195,13 @@ def clean_examples(model: Model, clean: Artifact) -> tuple[Examples, list[Failur
         cause = f": {failures[0].item}: {failures[0].cause}" if failures else ""
         raise UserError(f"{clean.folder}: no stream gives an example for model '{model.name}'{cause}")
     return join(parts), failures
+
+
+def _aligned(examples: Examples, to: Examples) -> Examples:
+    """The examples of one classifier in the order of another's; both are cut at the same places."""
+    row_of = {key: row for row, key in enumerate(zip(examples.stream.tolist(), examples.start.tolist(), strict=True))}
+    keys = zip(to.stream.tolist(), to.start.tolist(), strict=True)
+    return examples.select(np.array([row_of[key] for key in keys], np.int64))
 
 
 def checked_folds(task: Task, examples: Examples, settings: Settings) -> list[Fold]:

@@ -25,7 +25,9 @@ REFERENCE_COLOUR, DENOISED_COLOUR, NOISY_COLOUR = "#666666", "#0072B2", "#D55E00
 
 def best_denoiser(result: ModelResult) -> InputResult | None:
     """The denoised input with the highest accuracy, the first one on a tie; None if there is none."""
-    denoised = [entry for entry in result.inputs if entry.name not in {CLEAN, NOISY} and entry.n_examples]
+    denoised = [
+        entry for entry in result.inputs if entry.name not in {CLEAN, NOISY, *result.controls} and entry.n_examples
+    ]
     return max(denoised, key=lambda entry: entry.values["accuracy"], default=None)
 
 

@@ -63,7 +63,8 @@ class ModelResult:
     n_people: int
     largest_class: float  # fraction of the tested examples that the most frequent class has
     inputs: tuple[InputResult, ...]
-    pairs: tuple[Comparison, ...]  # accuracy of every two inputs except clean, over people
+    pairs: tuple[Comparison, ...]  # accuracy of every two inputs except clean and controls, over people
+    controls: tuple[str, ...] = ()  # names of the inputs that are no signals, see `Task.controls`
 
     @property
     def n_folds(self) -> int:
@@ -84,7 +85,7 @@ def read(folder: Path, settings: Tables) -> ModelResult:
     artifact = Artifact.open(folder, SCHEMA)
     columns = artifact.columns("input", "label", "predicted", "scores", "person", "fold", "stream", "start", LEAKS)
     info = artifact.manifest.info
-    names = list(info["inputs"])
+    names, controls = list(info["inputs"]), tuple(info.get("controls", ()))
     rows = {name: np.flatnonzero(columns["input"] == name) for name in names}
     tested = rows[names[0]]
     people = sorted(set(columns["person"][tested].tolist()))
@@ -127,7 +128,8 @@ def read(folder: Path, settings: Tables) -> ModelResult:
         n_people=len(people),
         largest_class=float(np.bincount(label).max() / len(label)),
         inputs=tuple(inputs),
-        pairs=_pairs(right, [name for name in names if name != CLEAN], settings),
+        pairs=_pairs(right, [name for name in names if name != CLEAN and name not in controls], settings),
+        controls=controls,
     )
 
 

@@ -19,6 +19,7 @@ from cleansemg.core.code_identity import of_entry, of_modules
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, Report, RunOptions, ShardResult, run_stage
+from cleansemg.data_pipeline.readers.listing import require_distinct
 from cleansemg.data_pipeline.readers.lookup import entry_of, open_reader
 from cleansemg.data_pipeline.recording import Recording, RecordingReader, RecordingRef
 from cleansemg.downstream.common.task import Stream, Task
@@ -56,16 +57,19 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
     """Make the clean streams: read every recording, band-pass and resample it.
 
     Raises:
-        UserError: no task, no enabled data set, an absent folder, or recordings with different channels.
+        UserError: no task, no enabled data set, an absent folder, recordings with different channels, or two people
+            with the same recording.
     """
     task = open_task(settings)
     if not settings.enabled_datasets:
         raise UserError(f"{settings.config_file}: datasets: none is enabled")
     jobs, inputs, code = [], {}, of_modules(__name__)
+    refs: list[RecordingRef] = []
     for name in settings.enabled_datasets:
         code |= of_entry(entry_of(name, settings))
         reader = open_reader(name, settings)
         for ref in reader.list():
+            refs.append(ref)
             jobs.append(
                 Job(
                     shard_name(f"{ref.database}/{ref.subject}/{ref.exercise}"),
@@ -73,6 +77,7 @@ def prepare(settings: Settings, layout: Layout, options: RunOptions) -> Report:
                 )
             )
             inputs[f"{name}/{ref.key}"] = ref.fingerprint
+    require_distinct(refs)
     result = run_stage(
         layout.downstream(CLEAN), SCHEMA, jobs, read_stream,
         section={"task": task.name, "fs_hz": task.fs_hz, "band_hz": task.band_hz and list(task.band_hz)},

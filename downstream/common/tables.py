@@ -158,6 +158,11 @@ def _notes(result: ModelResult, confidence: float) -> list[str]:
         )
     if result.input(NOISY) is None:
         notes.append("No noisy row: these recordings are envelopes, into which nothing can be mixed at a known SNR.")
+    if result.controls:
+        notes.append(
+            f"{', '.join(result.controls)}: a classifier without any signal, in the same folds; a row that is not "
+            "above it says nothing about EMG."
+        )
     failed = [entry.name for entry in result.inputs if entry.n_failed]
     if failed:
         notes.append(

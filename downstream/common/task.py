@@ -190,6 +190,14 @@ class Task(ABC):
     def models(self) -> dict[str, Model]:
         """New classifiers by name."""
 
+    def controls(self) -> dict[str, Model]:
+        """Return fresh classifiers that get no signal, by the name of their row; none by default.
+
+        Each is fitted and tested in the folds of every other classifier and is a row in its table: what is not better
+        than a control says nothing about signals.
+        """
+        return {}
+
     @abstractmethod
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
         """Split examples into training, validation and test; must not use `x`.

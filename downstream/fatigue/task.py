@@ -57,6 +57,12 @@ class FatigueTask(Task):
         svm = FatigueSvm(self.cutting, self.reference, len(self.classes))
         return {"svm": svm, "cnn": FatigueCnn(self.cutting, self.reference)}
 
+    def controls(self) -> dict[str, Model]:
+        """Time alone: fatigue grows with time, so the time since the start of a recording tells much of it."""
+        from cleansemg.downstream.fatigue.time_alone import FatigueTime
+
+        return {FatigueTime.name: FatigueTime(self.cutting, len(self.classes))}
+
     def folds(self, examples: Examples, protocol: Protocol, seed: int) -> list[Fold]:
         """Split by subject; `published` shuffles windows, so training and test share people and samples.
 

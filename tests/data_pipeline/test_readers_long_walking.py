@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cleansemg.core import registry
 from cleansemg.core.errors import ItemError, UserError
 from cleansemg.data_pipeline.readers.gait_states import NONE, STAND, START, STOP, WALK, StateRule, gait_states
-from cleansemg.data_pipeline.readers.long_walking import LongWalkingReader
+from cleansemg.data_pipeline.readers.long_walking import NO_MUSCLE, LongWalkingReader
 from tests.layouts.long_walking import CYCLE_S, NAMES, Walk, write_walker
 
 
@@ -96,6 +96,19 @@ class TestReader:
         assert recording.fs_hz == 1500.0
         # In standing the layout writes 3 uV.
         assert recording.signal[:, :5000].std() == pytest.approx(3e-6, rel=0.05)
+
+    def test_a_header_that_states_millivolts_for_everything(self, tmp_path: Path) -> None:
+        """As the published S1.hea does, also for switches and joints: the EMG's numbers are microvolts."""
+        write_walker(tmp_path / "true", "P1")
+        write_walker(tmp_path / "published", "P1", stated="mV")
+        true = read(tmp_path / "true")
+        parameters = registry.find("datasets", "long_walking").parameters
+        published = read(tmp_path / "published", **parameters)
+        np.testing.assert_allclose(published.signal, true.signal, rtol=1e-12)
+        np.testing.assert_array_equal(published.label, true.label)
+        assert read(tmp_path / "published").signal.std() == pytest.approx(1e3 * true.signal.std())  # the header's word
+        assert NO_MUSCLE.search("RT HIP")  # S1 has no goniometer on the left leg, and two on the right
+        assert NO_MUSCLE.search("RT KNEE")
 
     def test_a_missing_signal(self, tmp_path: Path) -> None:
         write_walker(tmp_path, "P1", drop=["knee LT"])

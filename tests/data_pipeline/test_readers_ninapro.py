@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import scipy.signal
 
 from cleansemg.core import registry
 from cleansemg.core.errors import ItemError, UserError
@@ -60,6 +61,8 @@ def test_a_database_in_its_original_layout_reads_as_written(tree: Path, database
         fs_hz = 1926.0 if database == "DB10" else 2000.0
         rng = generator(0, "layouts", database, subject, exercise, acquisition)
         written = ninapro.recording(rng, fs_hz, exercise, trial_s=1.0, rest_s=0.5)
+        if database == "DB8":
+            ninapro.empty_above(written["emg"], 555.0)
         n = read.signal.shape[1]
         assert len(written["emg"]) - n == {"E2": 1 * (database == "DB2"), "E1A2": 50}.get(ref.exercise, 0)
         np.testing.assert_array_equal(read.signal[:2], written["emg"][:n].T.astype(np.float64))
@@ -110,11 +113,49 @@ def test_labels_one_sample_off_are_cut_to_the_shorter(tmp_path: Path, difference
     assert recording.signal.shape[1] == recording.label.size == recording.repetition.size == min(N, N + difference)
 
 
-def test_labels_further_off_are_an_error_unless_allowed(tmp_path: Path) -> None:
-    write(tmp_path, restimulus=np.zeros(N - 5))
-    with pytest.raises(ItemError, match=r"S1_E1_A1.mat: samples differ by more than 1: 'emg' 400, 'restimulus' 395"):
+def test_labels_further_off_are_cut_and_said_and_an_error_beyond_five_percent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As two public loaders of DB1 and DB2 do."""
+    write(tmp_path, restimulus=np.zeros((N - 15, 1)))
+    assert read_only(tmp_path).label.size == N - 15
+    assert "S1_E1_A1.mat: cut to the shortest of 'emg' 400, 'restimulus' 385, 'rerepetition' 400 samples" in caplog.text
+    with pytest.raises(ItemError, match=r"S1_E1_A1.mat: samples differ by more than 5: 'emg' 400, 'restimulus' 385"):
+        read_only(tmp_path, max_length_difference=5)
+    write(tmp_path, restimulus=np.zeros((N - 50, 1)))
+    with pytest.raises(ItemError, match="samples differ by more than 18"):
         read_only(tmp_path)
-    assert read_only(tmp_path, max_length_difference=5).label.size == N - 5
+    assert read_only(tmp_path, max_length_difference=50).label.size == N - 50
+
+
+def test_files_whose_suffix_is_twice_there(tmp_path: Path) -> None:
+    """As in a complete download of DB3."""
+    write(tmp_path, "S1_E1_A1.mat")
+    (tmp_path / "S1_E1_A1.mat").rename(tmp_path / "S1_E1_A1.mat.mat")
+    reader = registry.find("datasets", "DB3").build(database="DB3", folder=tmp_path)
+    (ref,) = reader.list()
+    assert (ref.subject, ref.exercise, ref.key) == ("S1", "E1", "S1_E1_A1.mat.mat")
+    assert reader.read(ref).signal.shape[1] == N
+
+
+def test_db8_is_read_at_the_rate_that_a_file_has(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Published files are upsampled to 2000 Hz and empty above 555 Hz; one that is not was never upsampled."""
+    rng = np.random.default_rng(0)
+    n_native, n = 11_110, 20_000
+    native = scipy.signal.sosfiltfilt(scipy.signal.butter(2, [20, 250], "bandpass", fs=1111, output="sos"),
+                                      rng.standard_normal((n_native, 2)), axis=0)  # fmt: skip
+    published = scipy.signal.resample(native, n, axis=0)
+    reader = registry.find("datasets", "DB8").build(database="DB8", folder=tmp_path)
+    for emg, fs_hz in ((published, 2000.0), (native, 1111.0)):
+        labels = np.zeros((len(emg), 1))
+        write(tmp_path, "S1_E1_A1.mat", emg=emg, restimulus=labels, rerepetition=labels)
+        caplog.clear()
+        assert reader.read(reader.list()[0]).fs_hz == fs_hz
+        assert ("holds power above 555.5 Hz, so it was not resampled" in caplog.text) == (fs_hz == 1111.0)
+    write(tmp_path, "S1_E1_A1.mat", emg=native, restimulus=labels, rerepetition=labels, frequency=2000.0)
+    assert reader.read(reader.list()[0]).fs_hz == 2000.0  # what a file states is not doubted
+    with pytest.raises(UserError, match="upsampled_from_hz is 3000, expected a rate below fs_hz, 2000"):
+        registry.find("datasets", "DB8").build(database="DB8", folder=tmp_path, upsampled_from_hz=3000)
 
 
 @pytest.mark.parametrize("shape", ["column", "row", "flat"])

@@ -58,6 +58,31 @@ def test_a_unit_is_needed_where_the_header_has_none(tmp_path: Path) -> None:
     np.testing.assert_allclose(recording.signal, [EMG_MV[0] * 1e-6, EMG_MV[1] * 1e-3], rtol=1e-12)
 
 
+def test_a_unit_can_overrule_a_header(tmp_path: Path) -> None:
+    """The header of PhysioNet's long walking says mV for microvolts."""
+    write(tmp_path, units=("mV", "mV"))
+    reader = WfdbReader("mine", tmp_path, unit="uV", overrule_header=True)
+    np.testing.assert_allclose(reader.read(reader.list()[0]).signal, EMG_MV * 1e-6, rtol=1e-12)
+    with pytest.raises(ValueError, match="overrule_header needs unit"):
+        WfdbReader("mine", tmp_path, overrule_header=True)
+
+
+def test_an_emglab_n2001_pair_is_a_record_like_any_other(tmp_path: Path) -> None:
+    """A file of 2^19 bytes: 20 of a preamble, 262,124 samples, 20 more; the channel has no name."""
+    codes = np.random.default_rng(0).integers(-3000, 3000, 262_124).astype("<i2")
+    content = b"\x07" * 20 + codes.tobytes() + b"\x07" * 20
+    assert len(content) == 524_288 == 2**19
+    (tmp_path / "N2001A01BB01.bin").write_bytes(content)
+    (tmp_path / "N2001A01BB01.hea").write_text(
+        "N2001A01BB01 1 23437.5 262124\nN2001A01BB01.bin 16+20 13.1070/uV\n# Gender: F\n"
+    )
+    reader = WfdbReader("mine", tmp_path, r"N2001(?P<subject>[AMC]\d{2})(?P<exercise>[A-Z]{2}\d{2})\.hea")
+    (ref,) = reader.list()
+    recording = reader.read(ref)
+    assert (ref.subject, ref.exercise, recording.fs_hz, recording.channels) == ("A01", "BB01", 23437.5, ("ch1",))
+    np.testing.assert_allclose(recording.signal[0], codes / 13.107 * 1e-6, rtol=1e-9)
+
+
 def test_subject_exercise_label_and_repetition_from_the_name(tmp_path: Path) -> None:
     write(tmp_path, "p07_fist_2")
     pattern = r"(?P<subject>p\d+)_(?P<exercise>(?P<label>\w+)_(?P<repetition>\d))\.hea"

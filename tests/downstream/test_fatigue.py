@@ -307,3 +307,41 @@ def test_fatigue_shows_in_people_who_were_not_fitted_on() -> None:
         model.fit(every.select(fold.train), every.select(fold.valid), Fit(Path("unused"), 1, {}, "svm"))
         right.extend(model.scores(every.x[fold.test]).argmax(axis=1) == every.y[fold.test])
     assert np.mean(right) > 0.6
+
+
+# time alone
+
+
+def _over_time(subject: str, name: str) -> Stream:
+    """Noise of one strength throughout; the label grows with time."""
+    one = stream([1, 2, 3], 12.0, subject, name=name)
+    rng = generator(0, "time alone", subject, name)
+    return replace(one, signal=rng.standard_normal(one.signal.shape).astype(np.float32))
+
+
+def test_time_alone_tells_what_grows_with_time_and_the_signal_does_not(tmp_path: Path) -> None:
+    """Labels that follow the clock, and signals that hold nothing: the control is right, the classifier is not."""
+    task = FatigueTask()
+    (control,) = task.controls().values()
+    svm = task.models()["svm"]
+    streams = [_over_time(f"S{person}", "T1") for person in range(1, 7)]
+    fit = Fit(tmp_path, 0, {}, "test", 3)
+    right = {}
+    for name, model in (("time alone", control), ("svm", svm)):
+        made = [model.examples(one, replace(one, signal=one.signal)) for one in streams]
+        model.fit(join(made[:3]), join(made[3:4]), fit)
+        tested = join(made[4:])
+        right[name] = np.mean(model.scores(tested.x).argmax(axis=1) == tested.y)
+    assert right["time alone"] == 1.0
+    assert right["svm"] < 0.8
+
+
+def test_time_alone_is_the_time_of_a_windows_centre_and_no_signal() -> None:
+    one = _over_time("S1", "T1")
+    (control,) = FatigueTask().controls().values()
+    examples = control.examples(one, one)
+    first, y = Cutting().starts(one)
+    np.testing.assert_allclose(examples.x[:, 0], first / FS_HZ + 2.0)
+    np.testing.assert_array_equal(examples.y, y)
+    silent = replace(one, signal=np.full_like(one.signal, np.nan))
+    np.testing.assert_array_equal(control.examples(silent, silent).x, examples.x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,9 @@ def test_the_published_steps_from_files_to_a_table(cerqueira: tuple[Path, Path],
     reports = prepared.compare(tmp_path, [], RunOptions(), ["hp"], ["svm"])
     assert "7 streams" in reports[0].lines[0]
     table = (tmp_path / "tables/fatigue_svm_hp.md").read_text()
-    assert all(row in table for row in ("clean", "noisy", "hp"))
+    assert all(re.search(rf"^\| {row} +\|", table, re.M) for row in ("clean", "noisy", "hp", "time alone"))
+    assert "time alone: a classifier without any signal" in table
+    assert "time alone" not in (tmp_path / "tables/fatigue_svm_hp_paired.md").read_text()
 
     own = files(tmp_path / "downstream/predictions/svm/hp")
     denoised = tmp_path / "downstream/denoised/hp"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cleansemg.core.errors import ItemError, UserError
+from cleansemg.core.layout import Layout
 from cleansemg.core.stage import Job, RunOptions, ShardResult, run_stage
 from cleansemg.data_pipeline.recording import Recording
 from cleansemg.downstream.common import streams
@@ -176,3 +177,25 @@ def test_a_stream_longer_than_the_noise_is_mixed_in_blocks(library):
         inside = block[5:-5]  # where the cut falls exactly is its own affair
         ratio = (clean.signal[0, inside] ** 2).sum() / (added[inside] ** 2).sum()
         assert 10 * np.log10(ratio) == pytest.approx(0.0, abs=0.05)
+
+
+def test_two_people_with_one_file_are_refused_before_anything_is_read(tmp_path):
+    """As in the complete UCI set, where 2N's sitting is 1N's, byte for byte."""
+    header = "text\n" * 7
+    rows = "\n".join("0.1\t0.2\t0.3\t0.4\t5" for _ in range(4000))
+    for name in ("1Nmar", "3Nmar"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / f"{name}.txt").write_text(header + rows)
+    settings = Settings.model_validate(
+        {
+            "datasets": {"uci_lower_limb": {"folder": str(tmp_path / "data")}},
+            "downstream": {"task": "gait", "parameters": {"classes": ["walking", "standing", "sitting"]}},
+        }
+    )
+    expected = (
+        r"'1Nmar\.txt' \(subject 1N of uci_lower_limb\) and '3Nmar\.txt' \(subject 3N of uci_lower_limb\) are the same "
+        "recording under two names; leave one out"
+    )
+    with pytest.raises(UserError, match=expected):
+        streams.prepare(settings, Layout(tmp_path / "out"), RunOptions())
+    assert not (tmp_path / "out").exists()

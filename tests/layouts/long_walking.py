@@ -36,6 +36,7 @@ def write_walker(
     drop: Sequence[str] = (),
     gaps: Sequence[tuple[str, int, int]] = (),
     noise_v: float = 0.01,
+    stated: str | None = None,
 ) -> NDArray[np.bool_]:
     """Write one record.
 
@@ -47,6 +48,7 @@ def write_walker(
         drop: names of signals that the record lacks.
         gaps: (name, first, last) samples without a value; last None-like -1 is the end.
         noise_v: standard deviation of the switches' noise.
+        stated: the unit that the header states for every signal, as the originals state mV; None: the true ones.
 
     Returns:
         [T] whether the feet move.
@@ -75,7 +77,7 @@ def write_walker(
     wfdb.wrsamp(
         name,
         fs=fs_hz,
-        units=units,
+        units=units if stated is None else [stated] * len(kept),
         sig_name=kept,
         p_signal=np.stack([columns[signal] for signal in kept], axis=1),
         fmt=["16"] * len(kept),

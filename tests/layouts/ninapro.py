@@ -69,6 +69,8 @@ def write_tree(
                         n_channels,
                     )
                     variables |= {"subject": subject, "exercise": exercise}
+                    if database == "DB8":
+                        empty_above(variables["emg"], 555.0)  # published files are upsampled from 1111 Hz
                     if database == "DB1":
                         _make_envelope(variables, rng)
                     if oddities:
@@ -138,6 +140,13 @@ def _make_envelope(variables: dict[str, Any], rng: np.random.Generator) -> None:
     for key in ("stimulus", "restimulus"):
         label = variables[key]
         variables[key] = np.where(label > 0, label - label[label > 0].min() + 1, 0).astype(label.dtype)
+
+
+def empty_above(emg: NDArray[np.float32], edge_hz: float, fs_hz: float = 2000.0) -> None:
+    """Take all power above a frequency out of [T, C], in place."""
+    spectrum = np.fft.rfft(emg, axis=0)
+    spectrum[np.fft.rfftfreq(len(emg), 1 / fs_hz) > edge_hz] = 0
+    emg[:] = np.fft.irfft(spectrum, len(emg), axis=0)
 
 
 def _add_oddities(variables: dict[str, Any], database: str, exercise: int, acquisition: int) -> None:
