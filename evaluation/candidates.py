@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -106,7 +106,7 @@ def candidates(
                 )
                 for link, entry in zip(links, entries, strict=True)
             ]
-            selected.append(_candidate(row, track, entries, merged))
+            selected.append(replace(_candidate(row, track, entries, merged), sets=_sets(entries, row, track, settings)))
     keys = [(c.label, c.track) for c in selected]
     for key in keys:
         if keys.count(key) > 1:
@@ -178,6 +178,15 @@ def _tracks(entries: Sequence[Entry], row: DenoiserRow, settings: Settings) -> t
     if row.track not in tracks:
         raise UserError(f"evaluate.denoisers: '{row.name}' has no {row.track} track{did_you_mean(row.track, tracks)}")
     return (row.track,)
+
+
+def _sets(entries: Sequence[Entry], row: DenoiserRow, track: str, settings: Settings) -> tuple[str, ...] | None:
+    """The test sets of a row: its own, else all; on other tracks than blind without those that are for blind ones."""
+    blind_only = settings.evaluate.blind_only
+    has_blind = "blind" in common_tracks([load_class(entry.target).tracks for entry in entries])
+    if row.sets is not None or track == "blind" or not has_blind or not blind_only:
+        return row.sets
+    return tuple(name for name in settings.mix.sets if name not in blind_only)
 
 
 def _with_weights(

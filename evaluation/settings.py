@@ -143,6 +143,8 @@ class Evaluate(Section):
     metrics: tuple[str, ...] = ()  # of one's own, package.module:Class, beside those of the profiles
     keep_waveforms: tuple[SetName, ...] = ("combined",)  # digests of the waveforms are kept of all
     tracks: tuple[Literal["blind", "auto", "oracle"], ...] | None = None  # of rows that name none; None: all but auto
+    # sets on which denoisers run blind alone, where they can; what sees the clean signal runs everywhere
+    blind_only: tuple[SetName, ...] = ()
 
 
 class Tables(Section):

@@ -122,3 +122,15 @@ def test_rows_that_ask_the_quality_network_know_its_weights(tmp_path):
     [gain], [hp, _] = chain_rows(tmp_path, "gain"), chain_rows(tmp_path, "hp")
     assert gain.code["quality weights"] == gain.identity["labels"] == npz.sha256(models.pretrained_weights())
     assert "labels" not in hp.identity
+
+
+def test_other_tracks_can_be_left_out_of_a_large_set(layout):
+    settings = small_settings(sets=("combined", "grid", "clean"))
+    evaluate = settings.evaluate.model_copy(update={"blind_only": ("grid", "clean")})
+    settings = settings.model_copy(update={"evaluate": evaluate})
+    rows = candidates(settings, layout, names=["hp", "wiener_oracle", "identity"])
+    sets = {(row.label, row.track): row.sets for row in rows}
+    assert sets["hp", "blind"] is None
+    assert sets["hp", "oracle"] == ("combined",)
+    assert sets["wiener_oracle", "oracle"] is None  # a ceiling of every set
+    assert sets["identity", "blind"] is None
