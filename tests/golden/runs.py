@@ -18,10 +18,11 @@ SDEMG_FAST = "{name: sdemg, label: sdemg_fast, parameters: {sampler: fast}}"
 COMMON = ["calibrate.methods=[]", "train.models=[]", "tables.bootstrap_resamples=200"]
 
 
-# Two people of each set for training and testing, one for validation: see configs/splits/open.yaml.
+# Two people of each set for training and testing, one for validation (configs/splits/open.yaml), two out of domain.
 PEOPLE = (
     *(f"muscletracker/Biopac/{number}_*.txt" for number in (1, 4, 3, 2, 9)),
     *(f"elderly_lower_limb/ID {number}.xlsx" for number in (2, 9, 7, 1, 13)),
+    "uci_lower_limb/1[AN]mar.txt",
 )
 
 
@@ -51,14 +52,14 @@ RUNS = (
         [
             *COMMON,
             "datasets.simulated.parameters={n_subjects: 5, n_channels: 2, n_gestures: 2, n_repetitions: 1}",
-            "mix.sets=[combined]",
+            "mix.sets=[combined, clean]",
             "mix.combined_segments=14",
             f"evaluate.denoisers=[{CLASSICAL}, fcn, cnn, trustemg_rm, msemg, {SDEMG_FAST}]",
         ],
     ),
     GoldenRun(
         "open",
-        [*COMMON, "mix.sets=[combined]", "mix.combined_segments=24", f"evaluate.denoisers=[{CLASSICAL}, fcn, msemg]"],
+        [*COMMON, "mix.sets=[combined, out_of_domain]", "mix.combined_segments=24", f"evaluate.denoisers=[{CLASSICAL}, fcn, msemg]"],
         needs_data=True,
     ),
 )
