@@ -37,7 +37,7 @@ def check(
         ),
     ] = None,
     track: Annotated[
-        list[str] | None, typer.Option(help="blind or oracle alone; default: all that it has. Repeatable.")
+        list[str] | None, typer.Option(help="blind, oracle or published alone; default: all that it has. Repeatable.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="The lines of failures alone.")] = False,
 ) -> int:
@@ -129,7 +129,7 @@ def _same_draws() -> Iterator[None]:
 
 def _tracks(denoiser: Denoiser, wanted: Sequence[str]) -> Sequence[str]:
     from cleansemg.core.errors import UserError, did_you_mean
-    from cleansemg.denoising.conformance import TRACKS
+    from cleansemg.denoising.base import TRACKS
 
     tracks = denoiser.tracks
     if isinstance(tracks, str) or not tracks or not set(tracks) <= set(TRACKS):

@@ -23,7 +23,7 @@ def score(
     denoiser: Annotated[
         str | None, typer.Option(help="In place of DENOISED: a row that the run has evaluated, by its label.")
     ] = None,
-    track: Annotated[str, typer.Option(help="Of --denoiser: blind, auto or oracle.")] = "blind",
+    track: Annotated[str, typer.Option(help="Of --denoiser: blind, auto, oracle or published.")] = "blind",
     output: Annotated[Path | None, typer.Option(help="The result file; default: NAME.json.")] = None,
     quiet: QuietOption = False,
 ) -> int:

@@ -15,6 +15,7 @@ from cleansemg.noise.labels import LabelsLike, NoiseLabels, parse_labels
 
 FloatArray = NDArray[np.floating]
 
+TRACKS = ("blind", "oracle", "published")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # results are stored in a folder of this name
 
 
@@ -28,7 +29,7 @@ class Denoiser(ABC):
     """
 
     name: str = ""
-    tracks: tuple[str, ...] = ("blind",)  # the tracks that it has: "blind", "oracle" or both
+    tracks: tuple[str, ...] = ("blind",)  # the tracks that it has, of `TRACKS`
     known_kinds: tuple[str, ...] = BENCHMARK_KINDS  # columns of `labels.kinds`; of others, see `NoiseLabels.others`
     needs_labels: bool = False  # it cannot work without labels and has no blind track
     sampling_rate_hz: float | None = None  # None: any
@@ -61,9 +62,12 @@ class Denoiser(ABC):
         batch = self._checked(noisy, fs_hz)
         if labels is None and self.needs_labels:
             raise UserError(f"denoiser '{self.name}' needs labels: the kinds of noise in each signal")
-        if labels is not None and "oracle" not in self.tracks:
-            raise UserError(f"denoiser '{self.name}' has no oracle track; call it without labels")
-        parsed = None if labels is None else parse_labels(labels, len(batch)).for_kinds(self.known_kinds)
+        parsed = None
+        if labels is not None:
+            parsed = parse_labels(labels, len(batch)).for_kinds(self.known_kinds)
+            track = "oracle" if parsed.rule == "evidence" else parsed.rule
+            if track not in self.tracks:
+                raise UserError(f"denoiser '{self.name}' has no {track} track; call it without labels")
         estimate = np.asarray(self._denoise(batch, float(fs_hz), parsed), np.float32)
         if estimate.shape != batch.shape:
             raise RuntimeError(f"denoiser '{self.name}' returned shape {estimate.shape} for {batch.shape}")

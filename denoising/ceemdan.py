@@ -53,7 +53,7 @@ class CEEMDAN(Denoiser):
     """Decomposes a signal by CEEMDAN and treats the modes by the kinds of noise that are given or detected."""
 
     name = "ceemdan"
-    tracks = ("blind", "oracle")
+    tracks = ("blind", "oracle", "published")
     min_samples = 32
 
     def __init__(

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from cleansemg.core.dsp import band_pass
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.core.seeding import generator
-from cleansemg.denoising.base import NAME, Denoiser
+from cleansemg.denoising.base import NAME, TRACKS, Denoiser
 from cleansemg.denoising.resampled import LOWEST_HZ, native
 from cleansemg.noise.kinds import BENCHMARK_KINDS
-from cleansemg.noise.labels import NoiseLabels
+from cleansemg.noise.labels import NoiseLabels, Rule
 
 Factory = Callable[[], Denoiser]
 
-TRACKS = ("blind", "oracle")
 DEFAULT_RATE_HZ = 1000.0
 OTHER_RATES_HZ = (200.0, 1259.26, 2048.0)
 DURATION_S = 2.0
@@ -56,7 +55,7 @@ class _SkippedError(Exception):
 
 @dataclass(frozen=True)
 class Signals:
-    """Contaminated signals and the labels of the oracle track."""
+    """Contaminated signals and the labels of a track."""
 
     noisy: NDArray[np.float64]  # [n, L] V
     clean: NDArray[np.float64]  # [n, L] V
@@ -77,7 +76,8 @@ class Signals:
         kinds = np.tile([kind in ("PLI", "ECG", "WGN") for kind in BENCHMARK_KINDS], (len(clean), 1))
         line_hz = np.full(len(self.clean), 50.2)
         line_hz[::2] = np.nan  # known for some, not for others
-        return NoiseLabels(kinds, line_hz[rows], clean)
+        rule: Rule = "published" if self.track == "published" else "evidence"
+        return NoiseLabels(kinds, line_hz[rows], clean, rule=rule)
 
 
 def make_signals(fs_hz: float, n_samples: int, track: str) -> Signals:
@@ -149,7 +149,7 @@ def _rate_of(denoiser: Denoiser) -> float:
 
 
 def _declares_what_it_is(factory: Factory, track: str) -> None:
-    """A name that a folder can have, tracks among blind and oracle, min_samples of at least 1."""
+    """A name that a folder can have, tracks among blind, oracle and published, min_samples of at least 1."""
     denoiser = factory()
     _require(bool(denoiser.name), "has no name")
     _require(bool(NAME.fullmatch(denoiser.name)), f"name '{denoiser.name}': letters, digits, and _ . + - inside")

@@ -31,7 +31,7 @@ class EMD(Denoiser):
     """Decomposes a signal by EMD and treats the modes by the kinds of noise that are given or detected."""
 
     name = "emd"
-    tracks = ("blind", "oracle")
+    tracks = ("blind", "oracle", "published")
     min_samples = 32
 
     def __init__(self, f_min_hz: float = 40.0, threshold_factor: float = 0.25, max_imf: int = 20) -> None:

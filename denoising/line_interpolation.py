@@ -22,7 +22,8 @@ from scipy import optimize
 
 from cleansemg.core.errors import UserError
 from cleansemg.denoising.base import Denoiser
-from cleansemg.denoising.power_line import THRESHOLD, find_power_line
+from cleansemg.denoising.noise_detection import find_line, given_line
+from cleansemg.denoising.power_line import THRESHOLD
 from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
@@ -35,6 +36,7 @@ class LineInterpolation(Denoiser):
     """Subtracts sinusoids at the power line and its harmonics, and interpolates the spectrum there."""
 
     name = "line_interpolation"
+    tracks = ("blind", "oracle")
     min_samples = 32
     sign_equivariant = True
 
@@ -59,9 +61,15 @@ class LineInterpolation(Denoiser):
     def _denoise(self, noisy: FloatArray, fs_hz: float, labels: NoiseLabels | None) -> FloatArray:
         estimate = noisy.copy()
         for row, x in enumerate(noisy):
-            line = find_power_line(x, fs_hz, n_harmonics=self.n_harmonics, threshold=self.threshold)
-            if line.harmonics:
-                frequency_hz = tuned(x, fs_hz, line.frequency_hz, line.harmonics)
+            given_hz = float("nan")
+            if labels is None:
+                line = find_line(x, fs_hz, self.threshold, self.n_harmonics)
+            else:
+                line = given_line(x, fs_hz, labels[row : row + 1], self.threshold, self.n_harmonics)
+                given_hz = float(labels.line_hz[row])
+            if line is not None:
+                known = np.isfinite(given_hz)
+                frequency_hz = given_hz if known else tuned(x, fs_hz, line.frequency_hz, line.harmonics)
                 rest = x - fitted(x, fs_hz, frequency_hz, line.harmonics)
                 estimate[row] = interpolated(rest, fs_hz, [k * frequency_hz for k in line.harmonics], self.width_hz)
         return estimate

@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from cleansemg.core import dsp
 from cleansemg.core.periodogram import half_overlapping, hann, power
 from cleansemg.denoising.heartbeats import Detector, find_beats, look_like_a_heart
-from cleansemg.denoising.power_line import THRESHOLD, PowerLine, find_power_line
+from cleansemg.denoising.power_line import HARMONIC_SHARE, THRESHOLD, PowerLine, find_power_line
 from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
@@ -38,6 +39,14 @@ WHITE_BAND_HZ = (400.0, 470.0)  # anti-aliasing filters of 1 kHz recordings end 
 WELCH_S = 0.25
 EMG_LOW_HZ, EMG_HIGH_HZ, EMG_BAND_FROM_HZ = 60.0, 120.0, 20.0
 NOTCH_WIDTH_HZ = 2.0
+N_HARMONICS = 5
+# Kinds of noise that can be what a rule detects: ECG and motion have beats, and both drift as coloured noise does.
+SHOWS_AS: Mapping[str, tuple[str, ...]] = {
+    "line": ("PLI",),
+    "heart": ("ECG", "MOA"),
+    "slow": ("ECG", "MOA", "Color"),
+    "white": ("WGN", "Color"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,12 +70,48 @@ class DetectedNoise:
 
 
 def detect(x: FloatArray, fs_hz: float, cutoff_hz: float, labels: NoiseLabels | None, row: int) -> DetectedNoise:
-    """The noise in the signal [L] of a row of a batch: given on the oracle track, detected on the blind one."""
-    return from_signal(x, fs_hz, cutoff_hz) if labels is None else from_labels(x, fs_hz, labels, row)
+    """The noise in the signal [L] of a row of a batch: detected, given, or given and detected, by the labels' rule."""
+    if labels is None:
+        return from_signal(x, fs_hz, cutoff_hz)
+    if labels.rule == "published":
+        return from_labels(x, fs_hz, labels, row)
+    return from_both(x, fs_hz, cutoff_hz, labels[row : row + 1])
+
+
+def from_both(x: FloatArray, fs_hz: float, cutoff_hz: float, labels: NoiseLabels) -> DetectedNoise:
+    """The oracle and auto tracks, for one signal and its labels: noise that is given and that the signal shows.
+
+    What the signal shows is judged as on the blind track, and believed where the labels have a kind that can show
+    itself so (`SHOWS_AS`), or one of unknown nature. So labels keep a method from taking EMG for noise, and never make
+    it treat what is too weak to be worth it.
+    """
+    line = given_line(x, fs_hz, labels)
+    rest = x if line is None else without_line(x, fs_hz, line)
+    believed = {sign: bool(labels.may_hold(kinds)[0]) for sign, kinds in SHOWS_AS.items()}
+    ecg = believed["heart"] and look_like_a_heart(find_beats(rest[None], fs_hz, Detector())[0])
+    variance = white_noise(rest, fs_hz) if believed["white"] else None
+    slow = believed["slow"] and is_slow(rest, cutoff_hz, fs_hz)
+    return DetectedNoise(line, ecg, slow, variance is not None, variance)
+
+
+def given_line(
+    x: FloatArray, fs_hz: float, labels: NoiseLabels, threshold: float = THRESHOLD, n_harmonics: int = N_HARMONICS
+) -> PowerLine | None:
+    """The line in a signal [L] with its labels, at the given frequency where there is one; None where none is seen.
+
+    One whose frequency is given needs as little evidence as a harmonic of one that was found: nothing is searched.
+    """
+    if not labels.may_hold(SHOWS_AS["line"])[0]:
+        return None
+    known_hz = float(labels.line_hz[0])
+    if not np.isfinite(known_hz):
+        return find_line(x, fs_hz, threshold, n_harmonics)
+    line = find_power_line(x, fs_hz, known_hz=known_hz, n_harmonics=n_harmonics, threshold=threshold)
+    return line if line.ratio > HARMONIC_SHARE * threshold else None
 
 
 def from_labels(x: FloatArray, fs_hz: float, labels: NoiseLabels, row: int) -> DetectedNoise:
-    """The oracle track: kinds from the labels; the line at its frequency, or at the highest candidate if unknown."""
+    """The published track: kinds from the labels; the line at its frequency, or at the highest candidate if unknown."""
     has = {kind: bool(labels.has(kind)[row]) for kind in ("PLI", "ECG", "MOA", "WGN", "Color")}
     line = None
     if has["PLI"]:
@@ -91,9 +136,11 @@ def without_line(x: FloatArray, fs_hz: float, line: PowerLine, notch_width_hz: f
     return x
 
 
-def find_line(x: FloatArray, fs_hz: float, threshold: float = THRESHOLD) -> PowerLine | None:
+def find_line(
+    x: FloatArray, fs_hz: float, threshold: float = THRESHOLD, n_harmonics: int = N_HARMONICS
+) -> PowerLine | None:
     """The power line in a signal [L]; None where none is detected."""
-    line = find_power_line(x, fs_hz, threshold=threshold)
+    line = find_power_line(x, fs_hz, n_harmonics=n_harmonics, threshold=threshold)
     return line if line.harmonics else None
 
 

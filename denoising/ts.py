@@ -6,9 +6,10 @@ to 0.45 RR after its largest deflection. The template is the mean of these stret
 subtracted at each beat. A beat that an end of the signal cuts contributes the samples that it has.
 
 Signals that are changed:
-    oracle   those labelled ECG
-    blind    those whose beats are plausible as a heart's: 35 to 200 beats per minute, similar to one another
-             (`likeness`) and higher than the signal between them (`prominence`)
+    published   those labelled ECG
+    oracle      those of the blind track that are labelled ECG or motion, or with noise of unknown nature
+    blind       those whose beats are plausible as a heart's: 35 to 200 beats per minute, similar to one another
+                (`likeness`) and higher than the signal between them (`prominence`)
 
 A signal with fewer than two beats has no template. On the blind track, a signal whose beats are not plausible counts as
 free of ECG. In both cases the estimate of the ECG is zero and the signal passes unchanged: that is the rule of the
@@ -33,6 +34,7 @@ from cleansemg.denoising.heartbeats import (
     find_beats,
     look_like_a_heart,
 )
+from cleansemg.denoising.noise_detection import SHOWS_AS
 from cleansemg.noise.labels import NoiseLabels
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ class TemplateSubtraction(Denoiser):
     """Subtracts the mean heartbeat from every heartbeat."""
 
     name = "ts"
-    tracks = ("blind", "oracle")
+    tracks = ("blind", "oracle", "published")
     min_samples = 32
     sign_equivariant = True
 
@@ -92,12 +94,16 @@ class TemplateSubtraction(Denoiser):
         if self.detector.band_hz[1] > fs_hz / 2:
             raise InputError(f"ts: a band up to {self.detector.band_hz[1]:g} Hz does not fit a rate of {fs_hz:g} Hz")
         estimate = noisy.copy()
-        rows = np.arange(len(noisy)) if labels is None else np.flatnonzero(labels.has("ECG"))
+        judged = labels is None or labels.rule == "evidence"
+        if labels is None:
+            rows = np.arange(len(noisy))
+        else:
+            rows = np.flatnonzero(labels.may_hold(SHOWS_AS["heart"]) if judged else labels.has("ECG"))
         if not len(rows):
             return estimate
         untouched = 0
         for row, beats in zip(rows, find_beats(noisy[rows], fs_hz, self.detector), strict=True):
-            if len(beats.positions) >= 2 and (labels is not None or look_like_a_heart(beats, *self.heart_rule)):
+            if len(beats.positions) >= 2 and (not judged or look_like_a_heart(beats, *self.heart_rule)):
                 estimate[row] -= self._ecg(noisy[row], beats.positions)
             else:
                 untouched += 1

@@ -32,7 +32,7 @@ class VMD(Denoiser):
     """
 
     name = "vmd"
-    tracks = ("blind", "oracle")
+    tracks = ("blind", "oracle", "published")
     min_samples = 32
 
     def __init__(

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core.errors import InputError, UserError
 from cleansemg.denoising.base import Denoiser
-from cleansemg.denoising.noise_detection import find_line, white_noise, without_line
+from cleansemg.denoising.noise_detection import SHOWS_AS, find_line, white_noise, without_line
 from cleansemg.noise.labels import NoiseLabels
 
 NORMAL_MEDIAN = 0.6744897501960817  # median of |x| for a standard normal x
@@ -42,6 +42,7 @@ class Wavelet(Denoiser):
     """Denoises by thresholds on the coefficients of a discrete wavelet transform."""
 
     name = "wavelet"
+    tracks = ("blind", "oracle")
     min_samples = 208  # what the default's four levels of db7 need
     sign_equivariant = True
 
@@ -79,6 +80,7 @@ class Wavelet(Denoiser):
             needed = (self.wavelet.dec_len - 1) * 2**self.level
             raise InputError(f"wavelet: {self.level} levels of {self.wavelet.name} need {needed} samples, got {length}")
         approximation, *details = pywt.wavedec(noisy, self.wavelet, level=self.level, axis=-1)  # coarsest first
+        believed = np.ones(len(noisy), np.bool_) if labels is None else labels.may_hold(SHOWS_AS["white"])
         if self.noise == "floor":
             floor = np.array([[_floor_sigma(row, fs_hz)] for row in noisy])
             sigma = [floor for _ in details]
@@ -87,7 +89,7 @@ class Wavelet(Denoiser):
         factor = threshold_factor(self.rule, length)
         shrunk = [shrink(d, factor * s, self.mode) for d, s in zip(details, sigma, strict=True)]
         estimate: NDArray[np.float64] = pywt.waverec([approximation, *shrunk], self.wavelet, axis=-1)
-        return estimate[:, :length]
+        return np.where(believed[:, None], estimate[:, :length], noisy)
 
 
 def threshold_factor(rule: str, n_samples: int) -> float:

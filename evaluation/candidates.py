@@ -32,7 +32,8 @@ class Candidate:
 
     Attributes:
         label: name of the row and of its folder.
-        track: "blind", "oracle", or "auto": the oracle track with the kinds of noise that the quality network predicts.
+        track: "blind", "oracle" (kinds of noise are given), "auto" (the quality network predicts them) or "published"
+            (given, and treated as in the published baselines).
         links: the denoiser, or those of a chain in order, each as `denoising.load` takes it, with the weights of a
             network ("pretrained", "open" or a file) and the parameters over those of its YAML.
         sets: names of the test sets to run it on; None: all.
@@ -148,8 +149,14 @@ def _candidate(row: DenoiserRow, track: str, entries: Sequence[Entry], links: Se
 
 
 def _calibrated(parameters: Mapping[tuple[str, str], Mapping[str, Any]], name: str, track: str) -> Mapping[str, Any]:
-    """What a calibration, or a file of parameters, has for a denoiser on a track."""
-    return parameters.get((name, "oracle" if track == AUTO else track), {})
+    """What a calibration, or a file of parameters, has for a denoiser on a track.
+
+    Oracle and auto have the rules of the blind track, so its winners; a file may name others for oracle.
+    """
+    for one in {AUTO: ("oracle", "blind"), "oracle": ("oracle", "blind")}.get(track, (track,)):
+        if (name, one) in parameters:
+            return parameters[name, one]
+    return {}
 
 
 def _rows_of(name: str | DenoiserRow, configured: Sequence[DenoiserRow]) -> list[DenoiserRow]:

@@ -21,6 +21,7 @@ import yaml
 from cleansemg.core import yaml_text
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.core.registry import find, load_class
+from cleansemg.denoising.base import TRACKS
 from cleansemg.training.tradition_params import FORMAT
 
 Parameters = dict[str, Any]
@@ -76,7 +77,7 @@ def _method(key: str, value: Any, problems: list[str]) -> dict[tuple[str, str], 
         problems.append(f"'{key}' holds {value!r}, expected a mapping of parameters")
         return {}
     tracks: tuple[str, ...] = cls.tracks
-    if value and set(value) <= {"blind", "oracle"}:
+    if value and set(value) <= set(TRACKS):
         by_track = dict(value)
         for track in [track for track in by_track if track not in tracks]:
             problems.append(f"'{key}' has no {track} track{did_you_mean(track, tracks)}")

@@ -26,7 +26,7 @@ REFERENCE_STYLES: dict[str, LineStyle] = {
     "psm_oracle": (0, (6, 2)), "psd_oracle": (0, (3, 1, 1, 1)),
 }  # fmt: skip
 REFERENCE_ROWS = tuple(REFERENCE_STYLES)
-TRACK_STYLES = {"blind": "-", "auto": ":", "oracle": "--"}
+TRACK_STYLES = {"blind": "-", "auto": ":", "oracle": "--", "published": "-."}
 # the colour-blind safe palette of Okabe and Ito, then darker colours
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A4FB5", "#8C564B", "#5C8A00", "#B00040",

@@ -20,6 +20,7 @@ from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.evaluation import metrics
 from cleansemg.evaluation.scoring import SCHEMA
+from cleansemg.evaluation.settings import TRACKS
 from cleansemg.noise.kinds import BENCHMARK_KINDS, names_in
 from cleansemg.training.seeds import split_label
 
@@ -76,7 +77,7 @@ def read_scores(settings: Settings, layout: Layout, set_name: str, all_seeds: bo
 
     def order(artifact: Artifact) -> tuple[int, str, int]:
         label, track = artifact.manifest.info["denoiser"], artifact.manifest.info["track"]
-        return rank.get(label, len(rank)), label, ("blind", "auto", "oracle").index(track)
+        return rank.get(label, len(rank)), label, TRACKS.index(track)
 
     every: list[Scores] = []
     for artifact in sorted(artifacts, key=order):

@@ -25,6 +25,7 @@ from cleansemg.evaluation import metrics
 from cleansemg.evaluation.candidates import Candidate
 from cleansemg.evaluation.test_data import TestData
 from cleansemg.noise.kinds import names_in
+from cleansemg.noise.labels import Rule
 
 if TYPE_CHECKING:
     from cleansemg.settings import Settings
@@ -204,9 +205,9 @@ def _denoise(
 def _track_labels(
     track: str, table: Mapping[str, NDArray[Any]], noisy: NDArray[np.float32], fs_hz: float
 ) -> NoiseLabels | None:
-    """The labels of a track: None (blind), the true kinds (oracle), or those the quality network predicts (auto)."""
-    if track == "oracle":
-        return _labels(table)
+    """The labels of a track: None (blind), the true kinds (oracle, published), or those that are predicted (auto)."""
+    if track in ("oracle", "published"):
+        return _labels(table, "published" if track == "published" else "evidence")
     if track == "auto":
         from cleansemg.quality import noise_labels
 
@@ -214,12 +215,16 @@ def _track_labels(
     return None
 
 
-def _labels(table: Mapping[str, NDArray[Any]]) -> NoiseLabels:
+def _labels(table: Mapping[str, NDArray[Any]], rule: Rule) -> NoiseLabels:
+    kinds = np.asarray(table["kinds"], np.bool_)
+    sources = np.asarray(table["noise_name"]).astype(str) if "noise_name" in table else None
     return NoiseLabels(
-        kinds=np.asarray(table["kinds"], np.bool_),
+        kinds=kinds,
         line_hz=np.asarray(table["line_hz"], np.float64),
         clean=np.asarray(table["clean"], np.float64),
         names=names_in(table),
+        rule=rule,
+        sources=sources if sources is not None and sources.shape == kinds.shape else None,
     )
 
 

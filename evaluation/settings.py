@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +20,8 @@ from cleansemg.noise.settings import Files
 # baseline: as combined, with noise of that kind alone.
 SetName = Literal["combined", "grid", "clean", "out_of_domain", "baseline"]
 
+Track = Literal["blind", "auto", "oracle", "published"]
+TRACKS: tuple[Track, ...] = get_args(Track)  # in the order of tables
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+@-]*")  # results lie in a folder of this name
 
 
@@ -79,8 +81,9 @@ class DenoiserRow(Section):
     name: str = ""  # of a denoiser, or of several with "+" between them
     chain: tuple[str | ChainLink, ...] = ()  # in place of name: denoisers one after the other
     label: str | None = None  # name of the row and of its folder; None: the denoiser's, or line_interpolation+vmd
-    # auto: the oracle track with kinds that the quality network predicts. None: evaluate.tracks, or all tracks but auto
-    track: Literal["blind", "auto", "oracle"] | None = None
+    # oracle: the given kinds of noise are treated where the signal shows them. auto: the same, with kinds that the
+    # quality network predicts. published: they are treated as in the published baselines, shown or not.
+    track: Track | None = None  # None: those of evaluate.tracks, or all but auto
     sets: tuple[SetName, ...] | None = None  # None: every test set; a slow method may take one
     weights: str | None = None
     parameters: dict[str, Any] = {}  # of a chain: LINK.PARAMETER, as vmd.k
@@ -142,7 +145,7 @@ class Evaluate(Section):
     profiles: tuple[Literal["standard", "published", "ecg_paper", "trustemg"], ...] = ("standard", "published")
     metrics: tuple[str, ...] = ()  # of one's own, package.module:Class, beside those of the profiles
     keep_waveforms: tuple[SetName, ...] = ("combined",)  # digests of the waveforms are kept of all
-    tracks: tuple[Literal["blind", "auto", "oracle"], ...] | None = None  # of rows that name none; None: all but auto
+    tracks: tuple[Track, ...] | None = None  # of rows that name none; None: all but auto
     # sets on which denoisers run blind alone, where they can; what sees the clean signal runs everywhere
     blind_only: tuple[SetName, ...] = ()
 

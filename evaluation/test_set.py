@@ -178,7 +178,7 @@ def mix_shard(job: MixJob) -> ShardResult:
         "kinds": recipe.kinds,
         "gain": gain,
         "noise_piece": recipe.piece,
-        "noise_name": _piece_names(recipe, library),
+        "noise_name": library.names_of(recipe.kinds, recipe.piece),
         "noise_offset": recipe.offset,
         "line_hz": library.line_hz_of(recipe.kinds, recipe.piece),
         "fs_hz": np.full(len(ids), job.fs_hz),
@@ -347,14 +347,3 @@ def _segments(folder: Path, shard: str) -> Mapping[str, NDArray[Any]]:
     artifact = Artifact.open(folder, SEGMENTS)
     artifact.check(shard)
     return npz.map_arrays(folder / f"{shard}.npz")
-
-
-def _piece_names(recipe: mixing.Recipe, library: NoiseLibrary) -> NDArray[np.str_]:
-    known = {kind: np.asarray(library.piece_names(kind)) for kind in library.kinds}
-    width = max(names.dtype.itemsize // 4 for names in known.values())  # the library's, so that shards agree
-    drawn = np.zeros(recipe.kinds.shape, dtype=f"<U{width}")
-    for column, kind in enumerate(library.columns):
-        rows = recipe.kinds[:, column]
-        if rows.any():
-            drawn[rows, column] = known[kind][recipe.piece[rows, column]]
-    return drawn

@@ -1,4 +1,4 @@
-"""The labels of the oracle track: the kinds of noise in each signal and, for the ceiling, the clean signals.
+"""The labels of the tracks that are given some: the kinds of noise in each signal and, for ceilings, the clean signals.
 
 A denoiser gets the kinds that it knows (`Denoiser.known_kinds`, by default the benchmark's five) as
 columns of `kinds`, always in that order, and any other kind in the signals as a name in `others`. A denoiser that
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleansemg.core.errors import UserError, did_you_mean
 from cleansemg.noise.kinds import BENCHMARK_KINDS, aligned, columns_of, known_kinds
+
+Rule = Literal["evidence", "published"]
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,14 @@ class NoiseLabels:
     Attributes:
         kinds: [n, K] bool, columns as `names`.
         line_hz: [n] power-line frequency in Hz, NaN where there is none or it is not known.
-        clean: [n, L] the clean signals; only the ceiling (`wiener_oracle`) may read it.
+        clean: [n, L] the clean signals; only floors and ceilings (`wiener_oracle` and the like) may read it.
         names: [K] names of the columns.
         others: [n] names of the kinds in each signal that have no column; () where no signal has any.
+        rule: what a kind that is given means. "evidence", on the tracks oracle and auto: it is treated where the signal
+            shows it as well, as much as it shows. "published", on that track: it is treated, as in the published
+            baselines, however little of it there is.
+        sources: [n, K] names of the pieces of noise, as `em_0_471s`, "" where a kind is not there; None: not known. The
+            published rule treats noise of some records in its own way.
     """
 
     kinds: NDArray[np.bool_]
@@ -34,12 +42,25 @@ class NoiseLabels:
     clean: NDArray[np.float64] | None = None
     names: tuple[str, ...] = BENCHMARK_KINDS
     others: tuple[frozenset[str], ...] = ()
+    rule: Rule = "evidence"
+    sources: NDArray[np.str_] | None = None
 
     def has(self, kind: str) -> NDArray[np.bool_]:
         """[n] whether each signal holds this kind."""
         if kind in self.names:
             return np.asarray(self.kinds[:, self.names.index(kind)], np.bool_)
         return np.array([bool(self.others) and kind in self.others[row] for row in range(len(self.kinds))], np.bool_)
+
+    def may_hold(self, kinds: Sequence[str]) -> NDArray[np.bool_]:
+        """[n] whether evidence for one of these kinds is to be believed: one is given, or one of unknown nature."""
+        unknown = np.array([bool(names) for names in self.others] or [False] * len(self.kinds), np.bool_)
+        return np.asarray(np.any([unknown, *(self.has(kind) for kind in kinds)], axis=0), np.bool_)
+
+    def record_of(self, kind: str) -> list[str]:
+        """[n] the record that a kind's noise is from: its piece's name up to "_"; "" where it is not known."""
+        if self.sources is None or kind not in self.names:
+            return [""] * len(self.kinds)
+        return [str(name).partition("_")[0] for name in self.sources[:, self.names.index(kind)]]
 
     def for_kinds(self, known: Sequence[str]) -> NoiseLabels:
         """The same labels with the columns `known`; other kinds are moved to `others`."""
@@ -53,6 +74,7 @@ class NoiseLabels:
             self,
             kinds=aligned(self.kinds, self.names, known) | np.array([[k in o for k in known] for o in others]),
             names=tuple(known),
+            sources=None if self.sources is None else _columns(self.sources, self.names, known),
             others=tuple(one - set(known) for one in others) if any(others) else (),
         )
 
@@ -61,8 +83,15 @@ class NoiseLabels:
         at = np.arange(len(self.kinds))[rows]
         return NoiseLabels(
             self.kinds[at], self.line_hz[at], None if self.clean is None else self.clean[at], self.names,
-            tuple(self.others[row] for row in at) if self.others else (),
+            tuple(self.others[row] for row in at) if self.others else (), self.rule,
+            None if self.sources is None else self.sources[at],
         )  # fmt: skip
+
+
+def _columns(sources: NDArray[np.str_], names: Sequence[str], known: Sequence[str]) -> NDArray[np.str_]:
+    """[n, names] -> [n, known], "" for a kind that is not among `names`."""
+    empty = np.zeros_like(sources[:, 0]) if sources.shape[1] else np.zeros(len(sources), "<U1")
+    return np.stack([sources[:, list(names).index(kind)] if kind in names else empty for kind in known], axis=1)
 
 
 LabelsLike = NoiseLabels | Sequence[str] | Sequence[Iterable[str]]

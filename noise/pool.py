@@ -116,6 +116,17 @@ class NoiseLibrary:
                 line[rows] = self._line_hz[self._first[column] + piece[rows, column]]
         return line
 
+    def names_of(self, kinds: NDArray[np.bool_], piece: NDArray[np.integer]) -> NDArray[np.str_]:
+        """[n, K] name of the piece of each kind in each mixture, "" where the kind is not there."""
+        known = {kind: np.asarray(self.piece_names(kind)) for kind in self.kinds}
+        width = max(names.dtype.itemsize // 4 for names in known.values())  # the library's, so that shards agree
+        drawn = np.zeros(kinds.shape, dtype=f"<U{width}")
+        for column, kind in enumerate(self.columns):
+            rows = kinds[:, column]
+            if rows.any():
+                drawn[rows, column] = known[kind][piece[rows, column]]
+        return drawn
+
     def segment(self, kind: str, piece: int, offset: int, length: int) -> NDArray[np.float32]:
         """[length] samples of one piece, read-only.
 

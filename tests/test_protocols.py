@@ -126,7 +126,7 @@ def test_msemg_ecg(tmp_path, noises):
 
     rows = list(csv.DictReader((layout.tables / "table1.csv").open()))
     own = [(row["method"], row["source"]) for row in rows if row["source"].startswith("this run")]
-    tracks = [("hp", "blind"), ("hp", "oracle"), ("ts", "blind"), ("ts", "oracle")]
+    tracks = [(name, track) for name in ("hp", "ts") for track in ("blind", "oracle", "published")]
     assert own == [(name, f"this run, {track}") for name, track in [("identity", "blind"), *tracks, ("fcn", "blind")]]
     assert abs(float(rows[0]["SNRimp"])) < 1e-9
     assert ("msemg", "MSEMG, paper") in {(row["method"], row["source"]) for row in rows}

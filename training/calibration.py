@@ -165,8 +165,12 @@ def _denoise(job: CandidateJob) -> tuple[NDArray[np.float32], list[str | None]]:
     mixtures = job.mixtures
 
     def denoise(rows: slice) -> NDArray[np.float32]:
-        known = NoiseLabels(mixtures.kinds[rows], mixtures.line_hz[rows], names=mixtures.kind_names)
-        labels = known if job.track == "oracle" else None
+        known = NoiseLabels(
+            mixtures.kinds[rows], mixtures.line_hz[rows], names=mixtures.kind_names,
+            rule="published" if job.track == "published" else "evidence",
+            sources=None if mixtures.sources is None else mixtures.sources[rows],
+        )  # fmt: skip
+        labels = None if job.track == "blind" else known
         return denoiser.denoise(mixtures.noisy[rows], mixtures.fs_hz, labels)
 
     n = len(mixtures.noisy)

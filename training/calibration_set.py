@@ -47,6 +47,7 @@ class CalibrationSet:
         n_subjects: number of subjects of the segments.
         noise_part: "train", "valid", or "" if unknown.
         failures: segments that could not be mixed.
+        sources: [n, K] names of the pieces of noise; None: not known.
         kind_names: [K] names of the columns of `kinds`.
     """
 
@@ -62,6 +63,7 @@ class CalibrationSet:
     noise_part: str
     failures: tuple[Failure, ...] = ()
     kind_names: tuple[str, ...] = BENCHMARK_KINDS
+    sources: NDArray[np.str_] | None = None
 
 
 def make(
@@ -119,6 +121,7 @@ def make(
         snr_db=snr_db,
         kinds=recipe.kinds,
         line_hz=library.line_hz_of(recipe.kinds, recipe.piece),
+        sources=library.names_of(recipe.kinds, recipe.piece),
         kind_names=library.columns,
         fs_hz=fs_hz,
         inputs={"segments": segments.fingerprint, "noise": library.fingerprint},

@@ -74,7 +74,7 @@ class SearchSpace:
         entry: registry entry, with the parameters of its YAML.
         fixed: parameters of every candidate; they override those of the entry.
         search: parameter -> searched values, in the order of the file.
-        tracks: "blind", "oracle" or both.
+        tracks: those that are searched, see `searched_tracks`.
     """
 
     name: str
@@ -100,6 +100,18 @@ def combinations(search: Mapping[str, Sequence[Any]]) -> list[Parameters]:
     [{'k': 3, 'alpha': 500}, {'k': 3, 'alpha': 2000}]
     """
     return [dict(zip(search, values, strict=True)) for values in itertools.product(*search.values())]
+
+
+def searched_tracks(tracks: Sequence[str]) -> tuple[str, ...]:
+    """The tracks of a denoiser that have a search of their own: all but oracle, where there is a blind one.
+
+    Oracle and auto have the rules of the blind track, and labels beside; with its winners, the difference between the
+    tracks is that of the labels, and not of two searches.
+
+    >>> searched_tracks(("blind", "oracle", "published"))
+    ('blind', 'published')
+    """
+    return tuple(track for track in tracks if track != "oracle" or "blind" not in tracks)
 
 
 def read(path: Path) -> tuple[Calibration, dict[str, SearchSpace]]:
@@ -184,4 +196,4 @@ def _space(path: Path, key: str, method: Method) -> SearchSpace:
             denoising.load(name, **method.parameters, **candidate)
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
-    return SearchSpace(name, entry, dict(method.parameters), method.search, tuple(cls.tracks))
+    return SearchSpace(name, entry, dict(method.parameters), method.search, searched_tracks(cls.tracks))

@@ -173,6 +173,7 @@ def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
     from cleansemg.denoising import NoiseLabels
     from cleansemg.denoising.chain import Chain
     from cleansemg.denoising.resampled import native
+    from cleansemg.noise.labels import Rule
     from cleansemg.quality import noise_labels
 
     denoiser = row.build()
@@ -180,11 +181,12 @@ def _measure(row: Candidate, fs_hz: float) -> tuple[float, int | None]:
     n = round(SECONDS_OF_SIGNAL * fs_hz)
     clean = 1e-4 * rng.standard_normal((1, n))
     noisy = (clean + 1e-4 * np.sin(2 * np.pi * 50 * np.arange(n) / fs_hz)).astype(np.float32)
-    given = NoiseLabels(np.array([[True, False, False, False, False]]), np.array([50.0]), clean)
+    rule: Rule = "published" if row.track == "published" else "evidence"
+    given = NoiseLabels(np.array([[True, False, False, False, False]]), np.array([50.0]), clean, rule=rule)
 
     def once() -> float:
         started = time.process_time()
-        labels = noise_labels(noisy, fs_hz) if row.track == AUTO else given if row.track == "oracle" else None
+        labels = noise_labels(noisy, fs_hz) if row.track == AUTO else None if row.track == "blind" else given
         denoiser.denoise(noisy, fs_hz, labels)
         return time.process_time() - started
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEADLINE = "SNRimp"
-FILLS = {"blind": "full", "auto": "left", "oracle": "none"}  # of the markers
+FILLS = {"blind": "full", "auto": "left", "oracle": "none", "published": "right"}  # of the markers
 
 
 def snr_curves(run: Run) -> dict[str, str]:

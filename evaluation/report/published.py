@@ -58,13 +58,13 @@ def _is_ours(row: Mapping[str, Any]) -> bool:
 
 
 def _counterpart(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
-    """Our row to compare with a printed one: its oracle track where it has one, as theirs had the kinds of noise."""
+    """Our row to compare with a printed one: its published track where it has one, as theirs had the kinds of noise."""
     if _is_ours(row):
         return None
     ours = {
         str(other["source"]).removeprefix(OURS): other for other in rows if _is_ours(other) and other[name] == row[name]
     }
-    return ours.get("oracle") or ours.get("blind") or next(iter(ours.values()), None)
+    return ours.get("published") or ours.get("oracle") or ours.get("blind") or next(iter(ours.values()), None)
 
 
 def _reasons(settings: Settings, run: Run) -> list[str]:
@@ -76,8 +76,8 @@ def _reasons(settings: Settings, run: Run) -> list[str]:
     reasons = [recordings]
     if settings.tables.printed is None:
         reasons.append(
-            "Tracks: a printed classical method was told the kinds of noise, so it is compared with our oracle track "
-            "where the method has one; networks with our blind track."
+            "Tracks: a printed classical method was told the kinds of noise, so it is compared with our published "
+            "track where the method has one; networks with our blind track."
         )
         if settings.mix.rule == "exact":
             reasons.append(

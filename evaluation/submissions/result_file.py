@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cleansemg.core import npz
 from cleansemg.core.errors import UserError
 from cleansemg.core.fingerprint import canonical_json
+from cleansemg.evaluation.settings import TRACKS
 from cleansemg.evaluation.stats.intervals import person_means
 from cleansemg.evaluation.submissions import ceiling
 from cleansemg.evaluation.submissions.card import card_from
@@ -28,7 +29,6 @@ SCHEMA = "cleansemg-result"
 VERSION = 1
 DIGITS = 9  # significant, of every number
 ROLES = ("method", "floor", "ceiling")
-TRACKS = ("blind", "auto", "oracle")
 BETTER = ("higher", "lower", "one")  # one: the nearer to 1
 LARGEST_BYTES = 500_000_000
 

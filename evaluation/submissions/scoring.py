@@ -74,7 +74,7 @@ def result_of_row(
         target: the run.
         set_name: the set.
         denoiser: the row's label.
-        track: blind, auto or oracle.
+        track: blind, auto, oracle or published.
         name: that leaderboards show; None: the label.
         card: None leaves it out: the project says what its methods are.
 

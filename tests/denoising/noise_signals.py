@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from cleansemg.core import dsp
 from cleansemg.denoising import NoiseLabels
+from cleansemg.noise.labels import Rule
 from tests.denoising.signals import FS_HZ, at_snr, emg
 
 KINDS = ("PLI", "ECG", "MOA", "WGN", "Color")
@@ -33,7 +34,7 @@ def contaminated(kind: str, snr_db: float, n: int = 4) -> tuple[NDArray[np.float
     return clean, at_snr(clean, noise, snr_db)
 
 
-def labels(kinds: str, n: int = 4, line_hz: float = np.nan) -> NoiseLabels:
+def labels(kinds: str, n: int = 4, line_hz: float = np.nan, rule: Rule = "published") -> NoiseLabels:
     """The same labels for n signals: kinds as "PLI+ECG"."""
     rows = np.tile([kind in kinds.split("+") for kind in KINDS], (n, 1))
-    return NoiseLabels(rows, np.full(n, line_hz))
+    return NoiseLabels(rows, np.full(n, line_hz), rule=rule)

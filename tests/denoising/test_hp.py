@@ -23,7 +23,7 @@ def line(frequency_hz: float, n: int, harmonics: int = 1) -> np.ndarray:
 
 def labels(kinds: str, n: int, line_hz: float = np.nan) -> NoiseLabels:
     rows = np.tile([kind in kinds for kind in ("PLI", "ECG", "MOA", "WGN", "Color")], (n, 1))
-    return NoiseLabels(rows, np.full(n, line_hz))
+    return NoiseLabels(rows, np.full(n, line_hz), rule="published")
 
 
 @pytest.mark.parametrize(("frequency_hz", "harmonics"), [(50.2, 1), (60.0, 1), (49.7, 5), (60.3, 5)])
@@ -89,7 +89,7 @@ def test_a_short_signal_is_not_searched() -> None:
 
 
 @pytest.mark.parametrize("known_hz", [50.2, np.nan])
-def test_oracle_removes_the_line_and_keeps_the_band(known_hz: float) -> None:
+def test_published_removes_the_line_and_keeps_the_band(known_hz: float) -> None:
     clean = emg(6)
     noisy = at_snr(clean, line(50.2, 6, 5), -10)
     estimate = HighPass().denoise(noisy, FS_HZ, labels("PLI", 6, known_hz))
@@ -99,7 +99,7 @@ def test_oracle_removes_the_line_and_keeps_the_band(known_hz: float) -> None:
     assert kept == pytest.approx(1, abs=0.1)  # no high-pass without ECG or MOA
 
 
-def test_oracle_filters_by_kind() -> None:
+def test_published_filters_by_kind() -> None:
     x = emg(1, low_hz=5.0)
     denoiser = HighPass()
     high = dsp.high_pass(x, 40, FS_HZ)

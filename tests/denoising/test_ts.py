@@ -66,7 +66,7 @@ def test_two_beats_are_enough_and_one_is_not() -> None:
         assert np.array_equal(TemplateSubtraction().denoise(one, FS_HZ, labels), one.astype(np.float32))
 
 
-def test_oracle_touches_only_what_is_labelled() -> None:
+def test_oracle_touches_only_what_may_have_beats() -> None:
     truth = np.arange(300, 2000, 700)
     x = 1e-3 * beats_at(truth, 2000) + emg(2)
     estimate = TemplateSubtraction().denoise(x, FS_HZ, ["PLI+WGN", "MOA+ECG"])

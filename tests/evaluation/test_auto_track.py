@@ -44,9 +44,13 @@ def _tracks(layout, **evaluate) -> list[tuple[str, str]]:
 
 def test_nothing_changes_unless_asked_for(layout) -> None:
     names = ("identity", "wiener_oracle", "hp")
-    default = [("identity", "blind"), ("wiener_oracle", "oracle"), ("hp", "blind"), ("hp", "oracle")]
+    default = [
+        ("identity", "blind"),
+        ("wiener_oracle", "oracle"),
+        *(("hp", t) for t in ("blind", "oracle", "published")),
+    ]
     assert _tracks(layout, denoisers=names) == default
-    every = _tracks(layout, denoisers=names, tracks=("blind", "auto", "oracle"))
+    every = _tracks(layout, denoisers=names, tracks=("blind", "auto", "oracle", "published"))
     assert every == [*default, ("hp", "auto")]
     assert _tracks(layout, denoisers=names, tracks=("auto",)) == [("hp", "auto")]
     identities = {c.track: c.identity for c in candidates(_settings(denoisers=names), layout) if c.label == "hp"}

@@ -86,7 +86,7 @@ def test_calibrated_values_and_weights_reach_their_link(tmp_path):
     assert network.identity["chain"][1]["weights"] == npz.sha256(
         loading.weights_file(find("denoisers", "msemg"), "open")
     )
-    assert [c.label for c in chain_rows(tmp_path, "hp", row, only_family="classical")] == 2 * ["hp"] + [row.title]
+    assert [c.label for c in chain_rows(tmp_path, "hp", row, only_family="classical")] == 3 * ["hp"] + [row.title]
     assert [c.label for c in chain_rows(tmp_path, "hp", "hp+msemg", only_family="neural")] == ["hp+msemg"]
     [again] = chain_rows(tmp_path, row, names=["spectral_interpolation+VMD"])
     assert again.links[1].parameters["alpha"] == 1500.0  # the configuration's row of that chain
@@ -119,7 +119,7 @@ def test_chains_of_unknown_links_or_without_a_track_are_refused(tmp_path):
 
 
 def test_rows_that_ask_the_quality_network_know_its_weights(tmp_path):
-    [gain], [hp, _] = chain_rows(tmp_path, "gain"), chain_rows(tmp_path, "hp")
+    [gain], [hp, *_] = chain_rows(tmp_path, "gain"), chain_rows(tmp_path, "hp")
     assert gain.code["quality weights"] == gain.identity["labels"] == npz.sha256(models.pretrained_weights())
     assert "labels" not in hp.identity
 

@@ -214,7 +214,7 @@ def test_rows_need_known_names_tracks_and_labels(layout):
     def rows(*denoisers):
         return candidates(settings.model_copy(update={"evaluate": Evaluate(denoisers=denoisers)}), layout)
 
-    assert [(c.label, c.track) for c in rows("HP")] == [("hp", "blind"), ("hp", "oracle")]
+    assert [(c.label, c.track) for c in rows("HP")] == [("hp", "blind"), ("hp", "oracle"), ("hp", "published")]
     with pytest.raises(UserError, match="did you mean 'hp'"):
         rows("hpp")
     with pytest.raises(UserError, match="'zero' has no oracle track"):
@@ -222,7 +222,7 @@ def test_rows_need_known_names_tracks_and_labels(layout):
     with pytest.raises(UserError, match="twice; give each row its own label"):
         rows("hp", DenoiserRow(name="hp", parameters={"cutoff_hz": 30.0}))
     labelled = rows("hp", DenoiserRow(name="hp", label="hp30", parameters={"cutoff_hz": 30.0}))
-    assert [c.label for c in labelled] == ["hp", "hp", "hp30", "hp30"]
+    assert [c.label for c in labelled] == 3 * ["hp"] + 3 * ["hp30"]
 
 
 def test_other_parameters_do_not_pass_for_the_same(layout):
@@ -234,7 +234,7 @@ def test_other_parameters_do_not_pass_for_the_same(layout):
         evaluating.evaluate_all(changed, data, settings, layout, RunOptions())
 
 
-HP_30 = {("hp", "blind"): {"cutoff_hz": 30}, ("hp", "oracle"): {"cutoff_hz": 30}}
+HP_30 = {("hp", track): {"cutoff_hz": 30} for track in ("blind", "oracle", "published")}
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,11 @@ HP_30 = {("hp", "blind"): {"cutoff_hz": 30}, ("hp", "oracle"): {"cutoff_hz": 30}
         ("other_spelling.json", '{"HP": {"Cutoff": 30}}', HP_30),
         ("plain.yaml", "methods: {hp: {cutoff_hz: 30}}", HP_30),
         ("searched.yaml", "methods: {hp: {parameters: {cutoff_hz: 30}, search: {order: [2, 4]}}}", HP_30),
-        ("only_searched.yaml", "methods: {wavelet: {search: {level: [3]}}}", {("wavelet", "blind"): {}}),
+        (
+            "only_searched.yaml",
+            "methods: {wavelet: {search: {level: [3]}}}",
+            {("wavelet", track): {} for track in ("blind", "oracle")},
+        ),
         (
             "calibrated.json",
             """{"format": "cleansemg tradition_params 1", "methods": {"hp": {
@@ -292,8 +296,12 @@ def test_parameters_from_nowhere(tmp_path):
 
 def test_parameters_of_a_track_reach_that_track(layout):
     rows = candidates(small_settings(), layout, names=["hp"], parameters={("hp", "oracle"): {"cutoff_hz": 25.0}})
-    assert {row.track: row.build().cutoff_hz for row in rows} == {"blind": 40.0, "oracle": 25.0}
-    assert {row.track: row.identity["parameters"]["cutoff_hz"] for row in rows} == {"blind": 40.0, "oracle": 25.0}
+    assert {row.track: row.build().cutoff_hz for row in rows} == {"blind": 40.0, "oracle": 25.0, "published": 40.0}
+    assert {row.track: row.identity["parameters"]["cutoff_hz"] for row in rows} == {
+        "blind": 40.0,
+        "oracle": 25.0,
+        "published": 40.0,
+    }
 
 
 def test_tables_before_evaluation_say_what_to_run(layout):

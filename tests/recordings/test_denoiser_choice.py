@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from cleansemg.core.errors import UserError
@@ -46,6 +47,9 @@ def test_weights_fitted_on_open_recordings_are_found_by_name(tmp_path, monkeypat
 
 def test_auto_track_tells_the_denoiser_what_the_network_finds(quality_weights):
     model, x = load_quality(quality_weights), recording()[1:, :4000]
+    x = x + 1e-4 * np.sin(2 * np.pi * 50.0 * np.arange(x.shape[1]) / FS_HZ)  # a line that the network does not expect
+    limits = model.info["thresholds"]
+    model.info["thresholds"] = [1e6, *limits[1:]]
     hp = load("hp")
     told = AutoTrack(hp, model).denoise(x, FS_HZ)
     labels = noise_labels(x, FS_HZ, model)
