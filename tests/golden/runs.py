@@ -59,7 +59,12 @@ RUNS = (
     ),
     GoldenRun(
         "open",
-        [*COMMON, "mix.sets=[combined, out_of_domain]", "mix.combined_segments=24", f"evaluate.denoisers=[{CLASSICAL}, fcn, msemg]"],
+        [
+            *COMMON,
+            "mix.sets=[combined, out_of_domain]",
+            "mix.combined_segments=24",
+            f"evaluate.denoisers=[{CLASSICAL}, fcn, msemg]",
+        ],
         needs_data=True,
     ),
 )
