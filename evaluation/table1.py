@@ -123,7 +123,8 @@ def _columns(infos: Sequence[MetricInfo], every: Sequence[Scores], others: Other
     gain = [info for info in infos if info.key == "EMG_gain"]
     rest = [info for info in infos if info not in first and info not in gain]
     columns += _shown(first)
-    columns += _column(SKILL, "skill ↑", 2)
+    bounded = {FLOOR, CEILING} <= {scores.label for scores in every}
+    columns += _column(SKILL, "skill ↑" if bounded else None, 2)
     columns += _column(AT_HIGHEST, f"SNRimp at {highest_snr(every[0]):g} dB ↑", 2)
     columns += _column(ON_CLEAN, "clean input (dB) ↑" if others.clean else None, 1)
     columns += _shown(gain)
