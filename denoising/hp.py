@@ -142,8 +142,8 @@ class HighPass(Denoiser):
         self, x: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None, row: int
     ) -> NDArray[np.float64]:
         if labels is not None and labels.rule == "evidence":
-            seen = given_line(x, fs_hz, labels[row : row + 1], self.line_threshold, self.n_harmonics)
-            return x if seen is None else without_line(x, fs_hz, seen, self.notch_width_hz)
+            line = given_line(x, fs_hz, labels[row : row + 1], self.line_threshold, self.n_harmonics)
+            return x if line is None else without_line(x, fs_hz, line, self.notch_width_hz)
         if labels is not None and not labels.has("PLI")[row]:
             return x
         line = find_power_line(

@@ -62,7 +62,7 @@ def test_ninapro_layout_from_config_to_table(tmp_path):
     mixed = Artifact.open(layout.test_data("combined"), TEST_SET).columns("segment_id")["segment_id"]
     assert sorted(mixed) == sorted(parts["test"].columns("segment_id")["segment_id"])
     rows = list(csv.DictReader((layout.tables / "table1.csv").open()))
-    assert len(rows) == 8
+    assert len(rows) == 10
     assert (out / "test_data" / "test_combined.npz").exists()
 
 
