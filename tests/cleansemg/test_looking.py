@@ -93,7 +93,7 @@ def test_recordings_lists_and_checks_run_nothing(folder, route):
     folder.run(route, "denoise", "rec.csv", "--output", f"{len(route)}.csv", "--plot", f"{len(route)}.png")
     assert folder.run(route, "stream", "--fs", "1000", "--denoiser", "hp", text="0.1\n0.2\n").count("\n") == 2
     assert "hp " in folder.run(route, "list", "denoisers")
-    assert "all 24 checks passed" in folder.run(route, "check", "hp")
+    assert "all 36 checks passed" in folder.run(route, "check", "hp")
     folder.run(route, "fetch", "--help")
     assert folder.marks() == set()
 
