@@ -15,6 +15,7 @@ from cleansemg.core.registry import entries, project_root
 from cleansemg.data_pipeline.readers.simulated import SimulatedReader
 from cleansemg.denoising import load, load_network
 from cleansemg.denoising.loading import DEFAULT_DENOISER, WEIGHTS_FOLDER
+from cleansemg.denoising.networks import sdemg
 from cleansemg.denoising.overlap_add import denoise_long
 from tests.denoising.signals import FS_HZ
 from tests.denoising.small_networks import QUICKER
@@ -81,7 +82,8 @@ def test_an_offset_changes_nothing(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_drift_of_a_recording_does_not_reach_the_network(path: Path) -> None:
+def test_drift_of_a_recording_does_not_reach_the_network(path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sdemg, "sign_digest", len)  # one draw for both: whatever is left of a drift would name another
     denoiser = load(path.stem, **QUICKER.get(path.stem, {}))
     x = contractions()[:2]
     sway = 10 * x.std() * np.sin(2 * np.pi * np.arange(2000) / FS_HZ)
