@@ -164,7 +164,9 @@ def test_a_metric_of_ones_own_in_tables_report_and_verification(tmp_path):
     table1 = tmp_path / "results/peaks/tables/table1.csv"
     hp = next(row for row in csv.DictReader(table1.open()) if row["denoiser"] == "hp")
     scores = list(csv.DictReader((tmp_path / "results/peaks/denoised/hp/blind/combined/metrics.csv").open()))
-    mean = np.mean([float(row["standard.PeakError"]) for row in scores])
+    people = {row["subject"] for row in scores}
+    of_person = [[float(r["standard.PeakError"]) for r in scores if r["subject"] == person] for person in people]
+    mean = np.mean([np.mean(values) for values in of_person])  # everybody counts the same
     assert float(hp["PeakError"]) == pytest.approx(mean / 10)
     assert float(hp["PeakError_low"]) <= float(hp["PeakError"]) <= float(hp["PeakError_high"])
     assert "PeakError" in (tmp_path / "results/peaks/tables/paired.csv").read_text()
