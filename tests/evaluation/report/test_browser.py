@@ -199,6 +199,6 @@ def test_without_script_the_table_is_there(browser, page):
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
     tab.goto(page.as_uri())
-    assert tab.locator("#board tbody tr").count() == 12
+    assert tab.locator("#board tbody tr").count() == 16  # every denoiser on each of its tracks
     assert "3" in tab.inner_text("#board tbody tr:nth-child(4)")
     context.close()
