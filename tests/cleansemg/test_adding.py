@@ -190,7 +190,7 @@ def test_a_metric_of_ones_own_in_tables_report_and_verification(tmp_path):
         ('key = "PeakError"', "pass", "my_metrics.peak_error:PeakError: no attribute 'key'"),
         ('key = "PeakError"', 'key = "RMSE"', "has the key 'RMSE' of another metric"),
         ('better = "lower"', 'better = "low"', "better must be 'higher', 'lower' or 'one', got 'low'"),
-        ("/ clean", "/ clean[:, None]", r"score returns shape \[8, 8\] for 8 segments, expected \[8\]"),
+        ("/ clean", "/ clean[:, None]", r"score returns shape \[16, 16\] for 16 segments, expected \[16\]"),
         ("denoised - clean", "denoised - nothing", r"score raises NameError: .* \(peak_error.py, line 17\)"),
     ],
 )  # fmt: skip
