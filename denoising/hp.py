@@ -34,7 +34,7 @@ from cleansemg.denoising.noise_detection import (
     NOTCH_WIDTH_HZ,
     SHOWS_AS,
     SLOW_RATIO,
-    given_line,
+    given_line_for_notch,
     is_slow,
     without_line,
 )
@@ -142,7 +142,9 @@ class HighPass(Denoiser):
         self, x: NDArray[np.float64], fs_hz: float, labels: NoiseLabels | None, row: int
     ) -> NDArray[np.float64]:
         if labels is not None and labels.rule == "evidence":
-            line = given_line(x, fs_hz, labels[row : row + 1], self.line_threshold, self.n_harmonics)
+            line = given_line_for_notch(
+                x, fs_hz, labels[row : row + 1], self.line_threshold, self.n_harmonics, self.notch_width_hz
+            )
             return x if line is None else without_line(x, fs_hz, line, self.notch_width_hz)
         if labels is not None and not labels.has("PLI")[row]:
             return x

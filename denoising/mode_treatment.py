@@ -77,8 +77,7 @@ def remove_line(modes: FloatArray, fs_hz: float, line: PowerLine) -> FloatArray:
         held = set(in_mode.harmonics)  # the first without a test, because it is given
         if searched and in_mode.ratio <= HARMONIC_SHARE * THRESHOLD:
             held.discard(1)
-        both = PowerLine(line.frequency_hz, tuple(k for k in line.harmonics if k in held))
-        row[:] = without_line(row, fs_hz, both)
+        row[:] = without_line(row, fs_hz, line.only(held))
     return treated
 
 

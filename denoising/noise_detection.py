@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from cleansemg.core import dsp
 from cleansemg.core.periodogram import half_overlapping, hann, power
 from cleansemg.denoising.heartbeats import Detector, find_beats, look_like_a_heart
-from cleansemg.denoising.power_line import HARMONIC_SHARE, THRESHOLD, PowerLine, find_power_line
+from cleansemg.denoising.power_line import HARMONIC_SHARE, THRESHOLD, PowerLine, find_power_line, sized
 from cleansemg.noise.labels import NoiseLabels
 
 FloatArray = NDArray[np.float64]
@@ -85,7 +85,7 @@ def from_both(x: FloatArray, fs_hz: float, cutoff_hz: float, labels: NoiseLabels
     itself so (`SHOWS_AS`), or one of unknown nature. So labels keep a method from taking EMG for noise, and never make
     it treat what is too weak to be worth it.
     """
-    line = given_line(x, fs_hz, labels)
+    line = given_line_for_notch(x, fs_hz, labels)
     rest = x if line is None else without_line(x, fs_hz, line)
     believed = {sign: bool(labels.may_hold(kinds)[0]) for sign, kinds in SHOWS_AS.items()}
     ecg = believed["heart"] and look_like_a_heart(find_beats(rest[None], fs_hz, Detector())[0])
@@ -101,13 +101,34 @@ def given_line(
 
     One whose frequency is given needs as little evidence as a harmonic of one that was found: nothing is searched.
     """
+    line = _at_given_frequency(x, fs_hz, labels, threshold, n_harmonics)
+    return line if line is not None and line.ratio > HARMONIC_SHARE * threshold else None
+
+
+def given_line_for_notch(
+    x: FloatArray,
+    fs_hz: float,
+    labels: NoiseLabels,
+    threshold: float = THRESHOLD,
+    n_harmonics: int = N_HARMONICS,
+    notch_width_hz: float = NOTCH_WIDTH_HZ,
+) -> PowerLine | None:
+    """As `given_line`; at a given frequency the evidence sizes the notch, so that no threshold is needed."""
+    line = _at_given_frequency(x, fs_hz, labels, threshold, n_harmonics)
+    if line is None or not np.isfinite(labels.line_hz[0]):
+        return line
+    return sized(x, fs_hz, line, notch_width_hz) if line.ratio > 0 else None
+
+
+def _at_given_frequency(
+    x: FloatArray, fs_hz: float, labels: NoiseLabels, threshold: float, n_harmonics: int
+) -> PowerLine | None:
     if not labels.may_hold(SHOWS_AS["line"])[0]:
         return None
     known_hz = float(labels.line_hz[0])
     if not np.isfinite(known_hz):
         return find_line(x, fs_hz, threshold, n_harmonics)
-    line = find_power_line(x, fs_hz, known_hz=known_hz, n_harmonics=n_harmonics, threshold=threshold)
-    return line if line.ratio > HARMONIC_SHARE * threshold else None
+    return find_power_line(x, fs_hz, known_hz=known_hz, n_harmonics=n_harmonics, threshold=threshold)
 
 
 def from_labels(x: FloatArray, fs_hz: float, labels: NoiseLabels, row: int) -> DetectedNoise:
@@ -131,8 +152,9 @@ def from_signal(x: FloatArray, fs_hz: float, cutoff_hz: float) -> DetectedNoise:
 def without_line(x: FloatArray, fs_hz: float, line: PowerLine, notch_width_hz: float = NOTCH_WIDTH_HZ) -> FloatArray:
     """[L] the signal after notches of one width in hertz at the line and its detected harmonics."""
     for k in line.harmonics:
-        frequency_hz = k * line.frequency_hz
-        x = dsp.notch(x, frequency_hz, frequency_hz / notch_width_hz, fs_hz)
+        frequency_hz, share = k * line.frequency_hz, line.share(k)
+        notched = dsp.notch(x, frequency_hz, frequency_hz / notch_width_hz, fs_hz)
+        x = notched if share == 1 else x - share * (x - notched)
     return x
 
 

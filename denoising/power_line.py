@@ -17,7 +17,8 @@ The frequency is refined by a parabola through the logarithms of the peak and it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +45,22 @@ class PowerLine:
         frequency_hz: frequency of the fundamental; NaN where there is none.
         harmonics: numbers of the harmonics that stand out; the fundamental is 1; empty where there is no line.
         ratio: peak over median, the value compared with the threshold; 0 where nothing was searched.
+        shares: for each harmonic, the share (0 to 1) to remove of what a notch there removes; empty: all of it.
     """
 
     frequency_hz: float
     harmonics: tuple[int, ...] = ()
     ratio: float = 0.0
+    shares: tuple[float, ...] = ()
+
+    def share(self, harmonic: int) -> float:
+        """The share to remove of what a notch at one of `harmonics` removes."""
+        return self.shares[self.harmonics.index(harmonic)] if self.shares else 1.0
+
+    def only(self, held: Collection[int]) -> PowerLine:
+        """The same line with those of its harmonics that are in `held`."""
+        kept = tuple(k for k in self.harmonics if k in held)
+        return replace(self, harmonics=kept, shares=tuple(self.share(k) for k in kept) if self.shares else ())
 
 
 def find_power_line(
@@ -88,6 +100,23 @@ def find_power_line(
             return PowerLine(float("nan"), (), ratio)
     n_harmonics = n_harmonics if long_enough else 1
     return PowerLine(fundamental_hz, harmonics(frequency_hz, power, fundamental_hz, n_harmonics, threshold), ratio)
+
+
+def sized(x: NDArray[np.float64], fs_hz: float, line: PowerLine, notch_width_hz: float) -> PowerLine:
+    """The line with the share of each notch that its evidence in `x` [L] is worth.
+
+    With the power L of a sinusoid and the power N that a notch takes from what lies around, the share L / (L + N)
+    leaves the least error. A peak of ratio r over the median stands r ln 2 - 1 times the mean density S above it, which
+    is a sinusoid of 1.5 S (r ln 2 - 1) / T in T seconds (Hann window); a zero-phase notch of width w takes S pi w / 4.
+    """
+    n = min(len(x), round(PIECE_S * fs_hz))
+    frequency_hz, power = _periodogram(x, fs_hz)
+    taken = np.pi / 6 * notch_width_hz * n / fs_hz
+    excess = [
+        max(0.0, peak(frequency_hz, power, k * line.frequency_hz, HARMONIC_SEARCH_HZ)[1] * np.log(2) - 1)
+        for k in line.harmonics
+    ]
+    return replace(line, shares=tuple(e / (e + taken) for e in excess))
 
 
 def searched_mains(fs_hz: float) -> list[float]:

@@ -7,6 +7,7 @@ higher layer than this one.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -38,11 +39,13 @@ class RestRecordings(NoiseSource):
     Args:
         dataset: an entry of configs/datasets/, or the user's own class as `package.module:Class`.
         reader_parameters: parameters that replace those of the entry.
-        idle: whether to use idle channels, too.
+        idle: whether to use idle channels, too, which are at rest from end to end.
+        max_rms_v: channels whose rest has a larger RMS, in volts, are left out: muscles that are called idle may hold
+            a joint. None: all are used.
         longest_s: longest piece in seconds.
 
     Raises:
-        ValueError: `longest_s` is shorter than the shortest piece.
+        ValueError: `longest_s` is shorter than the shortest piece, or `max_rms_v` is not positive.
     """
 
     kind = "baseline"
@@ -54,13 +57,17 @@ class RestRecordings(NoiseSource):
         reader_parameters: Mapping[str, Any] | None = None,
         idle: bool = True,
         longest_s: float = 20.0,
+        max_rms_v: float | None = None,
     ) -> None:
         if longest_s < SHORTEST_PIECE_S:
             raise ValueError(f"longest_s is {longest_s:g}, pieces have {SHORTEST_PIECE_S:g} s at least")
+        if max_rms_v is not None and not max_rms_v > 0:
+            raise ValueError(f"max_rms_v is {max_rms_v!r}, expected a positive number or null")
         self.dataset = dataset
         self.reader_parameters = dict(reader_parameters or {})
         self.idle = idle
         self.longest_s = longest_s
+        self.max_rms_v = math.inf if max_rms_v is None else max_rms_v
 
     def pieces(self, request: Request) -> Iterator[Piece]:
         """Pieces of the part's people; the iterator continues after an ItemError.
@@ -96,7 +103,7 @@ class RestRecordings(NoiseSource):
         }
         waiting: dict[str, list[tuple[str, str, NDArray[np.float64]]]] = {person: [] for person in queues}
         count = 0
-        while count < request.n_pieces and any(queues.values() or waiting.values()):
+        while count < request.n_pieces and (any(queues.values()) or any(waiting.values())):
             before = count
             for person, queue in queues.items():
                 while queue and not waiting[person]:
@@ -117,9 +124,11 @@ class RestRecordings(NoiseSource):
             idle = channel in recording.idle_channels
             if idle and not self.idle:
                 continue
-            at_rest = np.ones(recording.signal.shape[1], np.bool_) if idle else _rest_mask(recording)
-            x = joined(recording.signal[row], at_rest, recording.fs_hz)
-            if len(x) / recording.fs_hz * fs_hz < n_samples + 1:
+            x = recording.signal[row]
+            x = x - x.mean() if idle else joined(x, _rest_mask(recording), recording.fs_hz)
+            if dsp.resampled_length(len(x), recording.fs_hz, fs_hz) < n_samples or not np.isfinite(x).all():
+                continue
+            if np.sqrt(np.mean(x**2)) > self.max_rms_v:
                 continue
             name = re.sub(r"[^A-Za-z0-9_-]", "_", f"{recording.subject}_{recording.exercise}_{channel}")
             rests.append((recording.subject, name, dsp.resample(x, recording.fs_hz, fs_hz)))

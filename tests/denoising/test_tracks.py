@@ -74,6 +74,22 @@ def test_oracle_is_never_below_blind(name: str, mixtures) -> None:
     assert gain.mean(axis=0).min() > -0.1
 
 
+@pytest.mark.parametrize("name", ["hp", "vmd"])
+def test_a_given_line_costs_no_more_emg_than_its_evidence_is_worth(name: str) -> None:
+    """A line 25 dB below a signal of 30 to 90 Hz, of which a whole notch takes more than it takes of the line."""
+    clean = dsp.band_pass(np.random.default_rng(2).standard_normal((8, 2000)), 30.0, 90.0, FS_HZ)
+    noisy = at_snr(clean, noise_of("PLI", 8, 2000), 25.0)
+    denoiser = load(name)
+    left = {
+        rule: snr_db(
+            clean, denoiser.denoise(noisy, FS_HZ, replace(labels("PLI", 8, rule=rule), line_hz=np.full(8, LINE_HZ)))
+        )
+        for rule in ("evidence", "published")
+    }
+    assert left["published"].mean() < 16
+    assert left["evidence"].mean() > 21
+
+
 @pytest.mark.parametrize("name", ["hp", "emd", "vmd"])
 def test_labels_keep_a_method_from_taking_emg_for_noise(name: str) -> None:
     """EMG with much of its power below 40 Hz, as some people have, and white noise that is hardly there."""

@@ -112,6 +112,30 @@ def test_rest_is_what_labels_say_and_people_stay_apart():
     assert sum(map(len, people.values())) == len(set().union(*people.values())) == 4
 
 
+class Antagonists(People):
+    """One channel contracts; of the two idle ones, of 10 s each, one is at rest and one works with it."""
+
+    def read(self, ref):
+        rng = np.random.default_rng(int(ref.subject[1:]))
+        signal = rng.standard_normal((3, 20_001)) * np.array([[1e-3], [3e-6], [5e-5]]) + 1e-4
+        channels = ("works", "rests", "helps")
+        return Recording(self.database, ref.subject, ref.exercise, signal, 2000.0, channels,
+                         idle_channels=frozenset(channels[1:]))  # fmt: skip
+
+
+def test_an_idle_channel_rests_from_end_to_end_unless_it_is_loud():
+    def of(**parameters):
+        source = RestRecordings(f"{__name__}:Antagonists", longest_s=10.0, **parameters)
+        return [piece.name for piece in rest_pieces(source, "train")[0]]
+
+    both = of()
+    assert {name.rpartition("_")[2] for name in both} == {"rests", "helps"}
+    assert of(max_rms_v=1e-5) == [name for name in both if name.endswith("rests")]
+    assert of(idle=False) == []
+    with pytest.raises(ValueError, match="max_rms_v is 0"):
+        RestRecordings(READER, max_rms_v=0)
+
+
 def test_few_pieces_come_from_many_people():
     pieces, _ = rest_pieces(RestRecordings(READER, {"n": 10}), "train", n=4)
     assert len({piece.record for piece in pieces}) == 4
