@@ -11,9 +11,8 @@ kinds and the line's frequency are given; `auto` is not there, as its kinds are 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
-from cleansemg import config
+from cleansemg.core import config
 from cleansemg.core.layout import Layout
 from cleansemg.denoising import load
 from cleansemg.noise.labels import NoiseLabels, Rule
@@ -35,7 +34,7 @@ def main() -> int:
     layout = Layout(settings.paths.output)
     calibration, _ = search_space.read(config.referenced(settings.calibrate.trad_config, settings))
     for n_kinds in ((1, 2, 3, 4, 5), (1,)):
-        drawn = replace(calibration, segments=arguments.mixtures, draws=1, n_kinds=n_kinds)
+        drawn = calibration.model_copy(update={"segments": arguments.mixtures, "draws": 1, "n_kinds": n_kinds})
         mixtures = calibration_set.make(settings, drawn, layout.segments("valid"), layout.noise("valid"))
         print(
             f"\n{len(mixtures.ids)} mixtures of {mixtures.n_subjects} people, kinds: {', '.join(map(str, n_kinds))}\n"

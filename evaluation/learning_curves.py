@@ -14,8 +14,7 @@ from cleansemg.core.registry import find
 from cleansemg.core.rendering import Column, Table, to_csv
 from cleansemg.denoising.loading import display_name, has_small_weights
 from cleansemg.evaluation.pictures import COLOURS, plain
-from cleansemg.training.fitting import LEARNING_CURVE
-from cleansemg.training.neural import BEST
+from cleansemg.training.fit_files import BEST, LEARNING_CURVE
 from cleansemg.training.seeds import finished_fits, label_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.registry import Entry
 from cleansemg.evaluation.settings import DenoiserRow
-from cleansemg.training.neural import BEST
+from cleansemg.training.fit_files import BEST
 from cleansemg.training.seeds import finished_fits, label_of, seeds_of, split_label
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from cleansemg.core.artifact import Manifest, Schema
 from cleansemg.core.errors import ArtifactError
 from cleansemg.core.fingerprint import describe_change, fingerprint, relation
 from cleansemg.core.stage import fitted_by_other_code
+from cleansemg.training.fit_files import CHECKPOINT, CURVES, LEARNING_CURVE, LOSSES, RECIPE
 from cleansemg.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 # Code that does not affect a fit: curves, progress, and the data pipeline, whose fingerprint is an input.
 NOT_FITTING = ("cleansemg.training.curves", "cleansemg.training.progress", "cleansemg.data_pipeline")
-LOSSES, CURVES, RECIPE, CHECKPOINT = "losses.csv", "curves.png", "recipe.yaml", "checkpoint.pt"
-LEARNING_CURVE = "learning_curve.csv"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from cleansemg.core.registry import Entry
 from cleansemg.core.seeding import torch_seed
 from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.training import recipe as recipes
+from cleansemg.training.fit_files import BEST
 from cleansemg.training.fitting import NOT_FITTING, Fit
 from cleansemg.training.recipe import Recipe
 from cleansemg.training.recipe_layers import resolve_recipe
@@ -36,7 +37,6 @@ log = logging.getLogger(__name__)
 
 STAGE = "train"
 SCHEMA = Schema("weights", 1, step="cleansemg run --stages train")
-BEST = "best.safetensors"
 LOSS_NAMES = {"l1": "mean absolute error", "l2": "mean squared error", "snr": "-SNR, dB", "network": "network's own"}
 
 

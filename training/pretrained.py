@@ -20,8 +20,8 @@ from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.denoising.loading import WEIGHTS_FOLDER, display_name, is_small
 from cleansemg.training import model_cards
-from cleansemg.training.fitting import CURVES, LOSSES, RECIPE
-from cleansemg.training.neural import BEST, SCHEMA
+from cleansemg.training.fit_files import BEST, CURVES, LOSSES, RECIPE
+from cleansemg.training.neural import SCHEMA
 from cleansemg.training.seeds import seeds_of
 
 if TYPE_CHECKING:

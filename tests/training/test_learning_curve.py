@@ -15,7 +15,7 @@ from cleansemg.core.stage import RunOptions
 from cleansemg.evaluation import learning_curves
 from cleansemg.evaluation.metrics.scale_free import si_sdr_db
 from cleansemg.evaluation.metrics.waveform import snr_db
-from cleansemg.training import fitting, learning_curve, loop, neural
+from cleansemg.training import fit_files, learning_curve, loop, neural
 from cleansemg.training.batches import Batch
 from tests.training import workspace
 from tests.training.fakes import LENGTH, SineSource, tiny_network
@@ -103,7 +103,7 @@ def test_files_beside_the_weights_and_in_the_tables(tmp_path: Path, monkeypatch:
     space = workspace.make(tmp_path)
     settings = space.settings("train.seeds=[4, 2]", "train.curve_mixtures=9")
     neural.run(settings, space.layout, RunOptions())
-    with (space.layout.weights("tiny", 4) / fitting.LEARNING_CURVE).open() as file:
+    with (space.layout.weights("tiny", 4) / fit_files.LEARNING_CURVE).open() as file:
         lines = list(csv.DictReader(file))
     assert [line["mixtures"] for line in lines] == ["0", "48", "96", "144"]
     assert [line["used"] for line in lines].count("1") == 1
@@ -120,6 +120,6 @@ def test_files_beside_the_weights_and_in_the_tables(tmp_path: Path, monkeypatch:
     assert not list(space.layout.tables.glob("learning_curves.*"))
     off = space.settings("train.curve_mixtures=0")
     neural.run(off, space.layout, RunOptions())
-    assert not (space.layout.weights("tiny") / fitting.LEARNING_CURVE).exists()
+    assert not (space.layout.weights("tiny") / fit_files.LEARNING_CURVE).exists()
     learning_curves.write(off, space.layout)
     assert not list(space.layout.tables.glob("learning_curves.*"))

@@ -21,14 +21,14 @@ from cleansemg.core.artifact import read_manifest
 from cleansemg.core.errors import ArtifactError, UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
-from cleansemg.training import fitting, neural
+from cleansemg.training import fit_files, fitting, neural
 from cleansemg.training.recipe_layers import resolve_recipe
 from tests.conftest import ROOT
 from tests.processes import python, start
 from tests.training import workspace
 
 RESULTS = (
-    neural.BEST, fitting.LOSSES, fitting.CURVES, fitting.LEARNING_CURVE, fitting.RECIPE, "manifest.json"
+    fit_files.BEST, fit_files.LOSSES, fit_files.CURVES, fit_files.LEARNING_CURVE, fit_files.RECIPE, "manifest.json"
 )  # fmt: skip
 
 
@@ -51,15 +51,15 @@ def test_files_and_what_they_say(space: workspace.Workspace) -> None:
     (line,) = train(space)
     folder = space.layout.weights("tiny")
     assert "tiny: 3 epochs, epoch 1 used" in line
-    assert len((folder / fitting.LOSSES).read_text().splitlines()) == 4
+    assert len((folder / fit_files.LOSSES).read_text().splitlines()) == 4
     manifest = read_manifest(folder, neural.SCHEMA)
     assert set(manifest.inputs) == {"segments/train", "segments/valid", "noise/train", "noise/valid"}
-    saved = yaml.safe_load((folder / fitting.RECIPE).read_text())
+    saved = yaml.safe_load((folder / fit_files.RECIPE).read_text())
     assert (saved["epochs"], saved["learning_rate"], saved["optimizer"]) == (3, 0.003, "adam")
 
     # the weights work behind the common interface, and the published file holds the same ones
     noisy = np.random.default_rng(0).standard_normal((3, workspace.LENGTH)) * 1e-4
-    trained = denoising.load_network("tiny", weights=folder / neural.BEST)
+    trained = denoising.load_network("tiny", weights=folder / fit_files.BEST)
     estimate = trained.denoise(noisy, 1000.0)
     assert estimate.shape == noisy.shape
     checkpoint = space.layout.weights("TinyPublished") / "TinyPublished_best.pth"
@@ -79,8 +79,8 @@ def test_a_finished_training_is_left_alone_and_a_damaged_one_mended(space: works
     (line,) = train(space)
     assert "was trained already" in line
     assert times == {name: (folder / name).stat().st_mtime_ns for name in RESULTS}
-    (folder / neural.BEST).write_bytes(b"damaged")
-    (folder / fitting.CURVES).unlink()
+    (folder / fit_files.BEST).write_bytes(b"damaged")
+    (folder / fit_files.CURVES).unlink()
     train(space)  # from the checkpoint, without training again
     assert contents(folder) == first
 
@@ -95,18 +95,18 @@ def test_another_recipe_or_other_data_are_refused_without_force(space: workspace
     assert contents(space.layout.weights("tiny")) == before
     train(space, force=True, learning_rate=0.1)
     after = contents(space.layout.weights("tiny"))
-    assert after[neural.BEST] != before[neural.BEST]
-    assert yaml.safe_load(after[fitting.RECIPE])["learning_rate"] == 0.1
+    assert after[fit_files.BEST] != before[fit_files.BEST]
+    assert yaml.safe_load(after[fit_files.RECIPE])["learning_rate"] == 0.1
 
 
 def test_another_trainings_unfinished_state_is_refused_untouched(space: workspace.Workspace) -> None:
     train(space)
     folder = space.layout.weights("tiny")
     (folder / "manifest.json").unlink()  # as if it had been killed
-    before = (folder / fitting.RECIPE).read_bytes()
+    before = (folder / fit_files.RECIPE).read_bytes()
     with pytest.raises(UserError, match=r"checkpoint\.pt: left by a training with another recipe"):
         train(space, learning_rate=0.1)
-    assert (folder / fitting.RECIPE).read_bytes() == before
+    assert (folder / fit_files.RECIPE).read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(space: workspace.Workspace) -> None:
@@ -135,7 +135,7 @@ def test_the_stronger_layer_wins(space: workspace.Workspace) -> None:
 
 def test_the_small_form_is_fitted_and_loaded_again(space: workspace.Workspace) -> None:
     train(space, "train.form=small")
-    trained = denoising.load_network("tiny", weights=space.layout.weights("tiny") / neural.BEST)
+    trained = denoising.load_network("tiny", weights=space.layout.weights("tiny") / fit_files.BEST)
     assert trained.network.layers[0][0].weight.shape == (3, 1, 8)
     with pytest.raises(ArtifactError, match="trained with another recipe or on other data"):
         train(space)  # in full is another training
@@ -147,20 +147,20 @@ def test_fitting_goes_on_from_the_box(space: workspace.Workspace, monkeypatch: p
     train(space, "train.form=small", epochs=2)
     box = space.root / "pretrained"
     box.mkdir()
-    shutil.copy(space.layout.weights("tiny") / neural.BEST, box / "tiny.safetensors")
+    shutil.copy(space.layout.weights("tiny") / fit_files.BEST, box / "tiny.safetensors")
     monkeypatch.setattr(denoising.loading, "WEIGHTS_FOLDER", box)
 
     # with a rate too small to move anything, what comes out is what was in the box, in the box's form
     train(space, "train.init=pretrained", force=True, epochs=1, learning_rate=1e-12)
     first, _ = weight_files.read(box / "tiny.safetensors")
-    after, info = weight_files.read(space.layout.weights("tiny") / neural.BEST)
+    after, info = weight_files.read(space.layout.weights("tiny") / fit_files.BEST)
     assert info["inputs"]["weights/init"] == npz.sha256(box / "tiny.safetensors")
     for name, tensor in first.items():
         if "running" not in name and "num_batches" not in name:
             torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-9)
 
     # other pretrained weights are another training
-    shutil.copy(space.layout.weights("tiny") / neural.BEST, box / "tiny.safetensors")
+    shutil.copy(space.layout.weights("tiny") / fit_files.BEST, box / "tiny.safetensors")
     with pytest.raises(ArtifactError, match="trained with another recipe or on other data"):
         train(space, "train.init=pretrained", epochs=1, learning_rate=1e-12)
 

@@ -13,7 +13,7 @@ from cleansemg.core import weight_files
 from cleansemg.core.errors import UserError
 from cleansemg.core.layout import Layout
 from cleansemg.core.stage import RunOptions
-from cleansemg.training import fitting, neural
+from cleansemg.training import fit_files, neural
 from cleansemg.training.batches import Share
 from cleansemg.training.mixtures import Mixtures
 from cleansemg.training.seeds import finished_fits
@@ -37,12 +37,12 @@ def train(space: workspace.Workspace, *overrides: str, **recipe: object) -> list
 def test_each_seed_has_a_fit_of_its_own(space: workspace.Workspace) -> None:
     lines = train(space, SEEDS)
     assert [line.partition(":")[0] for line in lines] == ["tiny@1", "tiny@2"]
-    assert not (space.layout.weights("tiny") / neural.BEST).exists()
+    assert not (space.layout.weights("tiny") / fit_files.BEST).exists()
     folders = [space.layout.weights("tiny", seed) for seed in (1, 2)]
     assert [folder.name for folder in folders] == ["seed_1", "seed_2"]
-    infos = [weight_files.read(folder / neural.BEST)[1] for folder in folders]
+    infos = [weight_files.read(folder / fit_files.BEST)[1] for folder in folders]
     assert [info["seed"] for info in infos] == [1, 2]
-    assert len({contents(folder)[neural.BEST] for folder in folders}) == 2
+    assert len({contents(folder)[fit_files.BEST] for folder in folders}) == 2
     assert all("was trained already" in line for line in train(space, SEEDS))
     # a third seed leaves the others alone
     before = [contents(folder) for folder in folders]
@@ -71,7 +71,7 @@ def test_published_weights_are_those_of_the_first_seed(space: workspace.Workspac
     train(space, SEEDS)
     published = space.layout.weights("TinyPublished") / "TinyPublished_best.pth"
     state = weight_files.read(published)[0]
-    first = weight_files.read(space.layout.weights("tiny", 1) / neural.BEST)[0]
+    first = weight_files.read(space.layout.weights("tiny", 1) / fit_files.BEST)[0]
     assert all((state[name] == first[name]).all() for name in first)
 
 
@@ -102,7 +102,7 @@ def test_seeds_side_by_side_and_a_fit_that_was_stopped(space: workspace.Workspac
 
     # as after a kill between the last epoch and the weights: the fit goes on from its checkpoint
     folder = space.layout.weights("tiny", 2)
-    for name in ("manifest.json", neural.BEST, fitting.LOSSES):
+    for name in ("manifest.json", fit_files.BEST, fit_files.LOSSES):
         (folder / name).unlink()
     train(space, SEEDS)
     assert [contents(space.layout.weights("tiny", seed)) for seed in (1, 2)] == alone
@@ -111,9 +111,9 @@ def test_seeds_side_by_side_and_a_fit_that_was_stopped(space: workspace.Workspac
 def test_a_budget_of_mixtures_gives_the_epochs_and_no_early_stop(space: workspace.Workspace) -> None:
     budget = ("train.mixtures_per_epoch=20", "train.mixtures=80")
     train(space, *budget)
-    lines = (space.layout.weights("tiny") / fitting.LOSSES).read_text().splitlines()
+    lines = (space.layout.weights("tiny") / fit_files.LOSSES).read_text().splitlines()
     assert len(lines) == 1 + 80 // 20
-    recipe = weight_files.read(space.layout.weights("tiny") / neural.BEST)[1]["recipe"]
+    recipe = weight_files.read(space.layout.weights("tiny") / fit_files.BEST)[1]["recipe"]
     assert (recipe["epochs"], recipe["patience"]) == (4, None)  # the YAML has 3 and 10
 
 

@@ -23,7 +23,8 @@ from cleansemg.core.stage import Report, RunOptions, disk_error
 from cleansemg.noise.kinds import columns_of
 from cleansemg.quality import models
 from cleansemg.training import recipe as recipes
-from cleansemg.training.fitting import CHECKPOINT, NOT_FITTING, Fit
+from cleansemg.training.fit_files import CHECKPOINT
+from cleansemg.training.fitting import NOT_FITTING, Fit
 from cleansemg.training.quality import extraction, mixtures
 from cleansemg.training.quality.source import QualitySource, is_ready
 from cleansemg.training.recipe import Recipe
