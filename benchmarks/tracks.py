@@ -11,6 +11,7 @@ kinds and the line's frequency are given; `auto` is not there, as its kinds are 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from cleansemg.core import config
 from cleansemg.core.layout import Layout
@@ -31,7 +32,7 @@ def main() -> int:
     parser.add_argument("--mixtures", type=int, default=240, help="of each table")
     arguments = parser.parse_args()
     settings = config.load(arguments.config)
-    layout = Layout(settings.paths.output)
+    layout = Layout(Path(settings.paths.output))
     calibration, _ = search_space.read(config.referenced(settings.calibrate.trad_config, settings))
     for n_kinds in ((1, 2, 3, 4, 5), (1,)):
         drawn = calibration.model_copy(update={"segments": arguments.mixtures, "draws": 1, "n_kinds": n_kinds})

@@ -12,15 +12,16 @@ import pickle
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cleansemg.core.errors import UserError, one_line
 from cleansemg.core.npz import atomic_write
 
-StateDict = dict[str, torch.Tensor]
+if TYPE_CHECKING:  # what a file says of itself is read without torch, whose import takes seconds
+    import torch
+    from torch import nn
+
+StateDict: TypeAlias = "dict[str, torch.Tensor]"
 
 METADATA_KEY = "cleansemg"
 FOREIGN_SUFFIXES = (".pth", ".pt")
@@ -122,6 +123,8 @@ def _info(text: str) -> dict[str, Any]:
 
 def write_checkpoint(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[str, Any]) -> None:
     """The weights as a torch checkpoint (`.pth`), for the commands that expect one; what `write` says, beside them."""
+    import torch
+
     buffer = io.BytesIO()
     text = json.dumps(dict(info), sort_keys=True, separators=(",", ":"), default=str)
     torch.save({FOREIGN_KEYS[0]: dict(state), METADATA_KEY: text}, buffer)
@@ -129,6 +132,8 @@ def write_checkpoint(path: Path, state: Mapping[str, torch.Tensor], info: Mappin
 
 
 def _read_foreign(path: Path) -> tuple[StateDict, dict[str, Any]]:
+    import torch
+
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -179,6 +184,8 @@ def fit_into(network: nn.Module, state: Mapping[str, torch.Tensor], source: str)
     ]
     if problems:
         raise UserError(f"{source}: does not fit this network; {'; '.join(problems)}")
+    import torch
+
     broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise UserError(f"{source}: values that are not finite in {', '.join(broken)}")
