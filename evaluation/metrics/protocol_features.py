@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from cleansemg.core.errors import UserError
 from cleansemg.evaluation.metrics.batch import Batch
@@ -159,5 +158,7 @@ class Determination:
 
 @lru_cache(maxsize=4)
 def _taper(frames: Frames) -> FloatArray:
-    taper: FloatArray = signal.get_window(frames.taper, frames.window, fftbins=False)
+    from scipy.signal import get_window
+
+    taper: FloatArray = get_window(frames.taper, frames.window, fftbins=False)
     return taper

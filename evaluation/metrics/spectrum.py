@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
 from cleansemg.core.errors import UserError
 
@@ -98,6 +98,8 @@ def _plan(samples: int, fs_hz: float) -> tuple[FloatArray, slice, FloatArray, bo
     if inside.size < 2:
         raise UserError(f"fs_hz={fs_hz:g} leaves nothing of {BAND_HZ[0]:g} to {BAND_HZ[1]:g} Hz; 100 Hz or more works")
     band = slice(int(inside[0]), int(inside[-1]) + 1)
-    taper: FloatArray = signal.get_window("hann", samples)
+    from scipy.signal import get_window  # loads scipy.stats as well, which tables do without
+
+    taper: FloatArray = get_window("hann", samples)
     has_nyquist = samples % 2 == 0 and band.stop == samples // 2 + 1
     return taper, band, frequencies_hz[band], has_nyquist
