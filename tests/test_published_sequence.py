@@ -1,4 +1,4 @@
-"""The command lines that the published benchmark documents, as they stand, one after the other in one folder."""
+"""The command lines that the published benchmark documents, as they stand, one after the other in one folder (pitfall 29)."""
 
 from __future__ import annotations
 

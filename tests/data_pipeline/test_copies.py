@@ -1,4 +1,4 @@
-"""People are told apart by what their recordings hold, not by their names."""
+"""People are told apart by what their recordings hold, not by their names (pitfall 31)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EMGLAB N2001: its pairs of header and samples, and what is refused."""
+"""EMGLAB N2001: its pairs of header and samples as original files have them (pitfall 32), and what is refused."""
 
 from __future__ import annotations
 

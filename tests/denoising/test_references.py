@@ -70,6 +70,7 @@ def test_no_gains_between_0_and_1_are_nearer_in_any_bin(seed: int) -> None:
 @pytest.mark.parametrize("window_s", [0.032, 0.128, 0.512, 2.048])
 @pytest.mark.parametrize("level_db", [-15, 0, 15])
 def test_psm_oracle_is_above_the_ratio_mask_with_the_same_window(window_s: float, level_db: float) -> None:
+    """Pitfall 22: what was called the ceiling is not one."""
     # of the transform it is a law (above); of the signal the inverse could take it back, and does not
     clean = emg(6)
     noise = np.random.default_rng(int(1000 * window_s)).standard_normal(clean.shape) + np.sin(2 * np.pi * 50.1 * T)

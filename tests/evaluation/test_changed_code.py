@@ -1,4 +1,4 @@
-"""Editing, reverting and running again: a denoiser, a metric, a noise and weights each give the right table."""
+"""Editing, reverting and running again: a denoiser, a metric, a noise and weights each give the right table (pitfall 28)."""
 
 import json
 import shutil

@@ -183,7 +183,7 @@ def test_every_entry_is_complete(name):
 
 
 def test_the_motion_of_the_open_test_set_lies_outside_what_training_draws():
-    """Every range of the second source of motion is disjoint from the simulator's defaults, and it moves faster."""
+    """Pitfall 26: every range of the second source of motion is disjoint from the simulator's defaults, and it moves faster."""
     import yaml
 
     from cleansemg.noise import moa_simulated

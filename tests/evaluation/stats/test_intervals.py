@@ -52,7 +52,7 @@ def test_zero_lies_outside_exactly_where_the_t_test_rejects():
 
 @pytest.mark.parametrize("people", [8, 16, 30])
 def test_covers_the_mean_as_often_as_it_promises(people):
-    """4,000 replications: the standard error of a coverage of 95 % is 0.35 points."""
+    """Pitfall 25. 4,000 replications: the standard error of a coverage of 95 % is 0.35 points."""
     means = np.random.default_rng(people).normal(size=(people, 4000))
     _, low, high = interval_of_means(means, 0.95)
     assert np.mean((low <= 0) & (high >= 0)) == pytest.approx(0.95, abs=0.012)
