@@ -59,8 +59,8 @@ class PowerLine:
 
     def only(self, held: Collection[int]) -> PowerLine:
         """The same line with those of its harmonics that are in `held`."""
-        kept = tuple(k for k in self.harmonics if k in held)
-        return replace(self, harmonics=kept, shares=tuple(self.share(k) for k in kept) if self.shares else ())
+        numbers = tuple(k for k in self.harmonics if k in held)
+        return replace(self, harmonics=numbers, shares=tuple(self.share(k) for k in numbers) if self.shares else ())
 
 
 def find_power_line(

@@ -11,7 +11,8 @@ from tests.code_trees import CodeTree
 from tests.pipeline_runs import files
 
 BEFORE = "qc,grade,split,segment,noise,mix"
-HP = ("denoising/hp.py", "cleaned[slow], self.cutoff_hz,", "cleaned[slow], 2 * self.cutoff_hz,")
+LINE = "\n        return without_line(x, fs_hz, line, self.notch_width_hz)"
+HP = ("denoising/hp.py", LINE, LINE.replace("self", "3 * self"))
 RMSE = ("evaluation/metrics/waveform.py", "return rms_difference(batch.clean", "return 2 * rms_difference(batch.clean")
 WGN = ("noise/wgn.py", "rng.standard_normal(request", "rng.standard_exponential(request")
 
