@@ -54,12 +54,12 @@ def rank(labels: Sequence[str], values: FloatArray, better: str = "higher") -> R
     Returns:
         The ranks; None for fewer than three denoisers or three subjects, where Friedman's test does not exist.
     """
-    import scikit_posthocs
-    from scipy import stats
-
     n_subjects, k = values.shape
     if k < FEWEST_DENOISERS or n_subjects < FEWEST_SUBJECTS:
         return None
+    import scikit_posthocs  # after the return: its import takes seconds, and few rows need it
+    from scipy import stats
+
     ranks = stats.rankdata(-values if better == "higher" else values, axis=1)
     # where all denoisers tie for every subject, the statistic is 0 / 0 and there is no evidence of a difference
     all_tied = bool((ranks == ranks[:, :1]).all())
