@@ -40,8 +40,8 @@ class RestRecordings(NoiseSource):
         dataset: an entry of configs/datasets/, or the user's own class as `package.module:Class`.
         reader_parameters: parameters that replace those of the entry.
         idle: whether to use idle channels, too, which are at rest from end to end.
-        max_rms_v: channels whose rest has a larger RMS, in volts, are left out: muscles that are called idle may hold
-            a joint. None: all are used.
+        max_rms_v: channels whose rest has a larger RMS, in volts, are left out: muscles that are called idle may
+            steady a joint. None: all are used.
         longest_s: longest piece in seconds.
 
     Raises:
